@@ -1,0 +1,196 @@
+# Chalcis: `make` builds, `make run` talks, `make test` proves, `make help` lists the rest.
+#
+#   CC=clang make            another compiler          SAN=address,undefined make test   sanitizers
+#   CHALCIS_CPU=avx2 ...     run as a smaller CPU      HOSTILE=1 make test               tiny limits everywhere
+#
+# Every configuration has a folder of its own under build/.  ISA flags come from a file's suffix
+# (gemm_q8_avx2.c), include paths from src/LAYERS: a folder that includes what it may not know does
+# not compile.  GNU make only.
+
+CC      ?= cc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+AR      ?= ar
+PREFIX  ?= /usr/local
+SAN     ?=
+HOSTILE ?=
+V       ?=
+Q       := $(if $(V),,@)
+
+comma   := ,
+CONFIG  := $(notdir $(CC))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(HOSTILE),-hostile)
+B       := build/$(CONFIG)
+MACHINE := $(shell uname -m)
+
+WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion
+OPT     := $(if $(SAN),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O3 -g)
+CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(WARN) $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math \
+              -fvisibility=default -pthread -MMD -MP $(if $(HOSTILE),-DCH_HOSTILE) $(CFLAGS)
+LIBS    := -ljansson -lpcre2-8 -lm -pthread
+
+# ---- Which folder may see which (src/LAYERS) ---------------------------------------------------
+LAYERS  := $(shell sed -n 's/^\([a-z]*\) *:.*/\1/p' src/LAYERS)
+define layer
+DEPS_$(1) := $$(filter-out *,$$(shell sed -n 's/^$(1) *: *//p' src/LAYERS | tr '*' ' '))
+INC_$(1)  := -Iinclude -Isrc/$(1) $$(addprefix -Isrc/,$$(DEPS_$(1)))
+endef
+$(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
+INC_ALL    := -Iinclude $(addprefix -Isrc/,$(LAYERS))
+INC_kernel += -Isrc/kernel/simd
+INC_cli    := $(INC_ALL)
+folder_of   = $(firstword $(subst /, ,$(1)))
+
+# ---- ISA flags by file suffix ------------------------------------------------------------------
+ifeq ($(MACHINE),x86_64)
+ISA_avx2       := -mavx2 -mfma -mf16c
+ISA_avxvnni    := $(ISA_avx2) -mavxvnni
+ISA_avx512     := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
+ISA_avx512vnni := $(ISA_avx512) -mavx512vnni
+ISA_avx512bf16 := $(ISA_avx512) -mavx512bf16
+ANY_ISAS       := avx2 avx512
+KERNEL_DIRS    := kernel/x86
+endif
+isa_of = $(ISA_$(lastword $(subst _, ,$(notdir $(1)))))
+
+# ---- Sources -----------------------------------------------------------------------------------
+SRC     := $(foreach l,$(filter-out cli kernel,$(LAYERS)),$(wildcard src/$(l)/*.c src/$(l)/*/*.c)) \
+           $(wildcard src/kernel/*.c src/kernel/c/*.c) $(foreach d,$(KERNEL_DIRS),$(wildcard src/$(d)/*.c))
+ANY     := $(wildcard src/kernel/any/*.c)
+CLI     := $(wildcard src/cli/*.c)
+SRC64   := $(filter-out src/kernel/x86/%,$(SRC))
+OBJ     := $(SRC:src/%.c=$(B)/%.o) $(foreach i,$(ANY_ISAS),$(ANY:src/%.c=$(B)/%_$(i).o))
+OBJ64   := $(SRC64:src/%.c=$(B)/real64/%.o)
+CLIOBJ  := $(CLI:src/%.c=$(B)/%.o)
+TESTS   := $(filter-out tests/kcheck/% tests/gradcheck/% tests/fuzz/% tests/support/%,$(wildcard tests/*/*.c))
+GRAD    := $(wildcard tests/gradcheck/*.c)
+KCHECK  := $(wildcard tests/kcheck/*.c)
+FUZZ    := $(wildcard tests/fuzz/*.c)
+SUPPORT := $(wildcard tests/support/*.c)
+EXAMPLES:= $(wildcard examples/*.c)
+
+.PHONY: all run test test-build kcheck gradcheck bench stats check fuzz install uninstall clean deps help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: deps ## build ./chalcis and the library
+	$(Q)$(MAKE) --no-print-directory build-all
+.PHONY: build-all
+build-all: chalcis
+
+chalcis: $(B)/chalcis
+	$(Q)cp -f $< $@.new && mv -f $@.new $@
+
+$(B)/chalcis: $(CLIOBJ) $(B)/libchalcis.a
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(OPT) -o $@ $(CLIOBJ) $(B)/libchalcis.a $(LIBS)
+
+$(B)/libchalcis.a: $(OBJ)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJ)
+
+$(B)/libchalcis64.a: $(OBJ64)
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJ64)
+
+define compile
+@mkdir -p $(@D)
+@echo "  CC    $(patsubst build/%,%,$@)"
+$(Q)$(CC) $(CFLAGS_ALL) $(2) $(1) -c -o $@ $<
+endef
+
+define any_rule
+$(B)/kernel/any/%_$(1).o: src/kernel/any/%.c
+	$$(call compile,$$(INC_kernel),$$(ISA_$(1)) -DISA=$(1) -include src/kernel/simd/f32_$(1).h)
+endef
+$(foreach i,$(ANY_ISAS),$(eval $(call any_rule,$(i))))
+
+$(B)/real64/%.o: src/%.c
+	$(call compile,$(INC_$(call folder_of,$*)),-DCH_REAL_IS_DOUBLE -Wno-double-promotion)
+
+$(B)/%.o: src/%.c
+	$(call compile,$(INC_$(call folder_of,$*)),$(call isa_of,$*))
+
+# ---- Tests -------------------------------------------------------------------------------------
+$(B)/tests/%.o: tests/%.c
+	$(call compile,$(INC_ALL) -Itests/support)
+$(B)/tests64/%.o: tests/%.c
+	$(call compile,$(INC_ALL) -Itests/support,-DCH_REAL_IS_DOUBLE -Wno-double-promotion)
+
+SUPOBJ   := $(SUPPORT:%.c=$(B)/%.o)
+SUPOBJ64 := $(SUPPORT:tests/%.c=$(B)/tests64/%.o)
+TESTBIN  := $(TESTS:%.c=$(B)/%)
+GRADBIN  := $(B)/tests64/gradcheck/gradcheck
+
+$(TESTBIN): $(B)/tests/%: $(B)/tests/%.o $(SUPOBJ) $(B)/libchalcis.a
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(OPT) -o $@ $< $(SUPOBJ) $(B)/libchalcis.a $(LIBS) -lcmocka
+
+$(GRADBIN): $(GRAD:tests/%.c=$(B)/tests64/%.o) $(SUPOBJ64) $(B)/libchalcis64.a
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS) -lcmocka
+
+$(B)/tests/kcheck/kcheck: $(KCHECK:%.c=$(B)/%.o) $(SUPOBJ) $(B)/libchalcis.a
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS)
+
+test-build: $(B)/chalcis $(TESTBIN) $(if $(GRAD),$(GRADBIN)) $(if $(KCHECK),$(B)/tests/kcheck/kcheck)
+
+test: deps ## build everything and run the tests (SAN=address,undefined for sanitizers)
+	$(Q)$(MAKE) --no-print-directory all test-build
+	$(Q)B=$(B) tests/run.sh
+
+kcheck: deps ## check every kernel variant against plain C and time it
+	$(Q)$(MAKE) --no-print-directory $(B)/tests/kcheck/kcheck
+	$(Q)$(B)/tests/kcheck/kcheck --time
+
+gradcheck: deps ## check every operation's gradient in double precision
+	$(Q)$(MAKE) --no-print-directory $(GRADBIN)
+	$(Q)$(GRADBIN)
+
+run: all ## let the bundled model continue a prompt
+	$(Q)./chalcis run -p "Once upon a time" -n 128 --echo
+
+bench: all ## speed of the bundled model (pp512, tg128)
+	$(Q)./chalcis bench
+
+stats: ## sizes of files and functions against the limits
+	$(Q)tools/stats.sh
+
+check: deps ## layers, sizes, exported symbols, headers alone, style
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)B=$(B) CC="$(CC)" tools/check.sh
+
+deps: ## install the Debian packages that are missing
+	$(Q)tools/deps.sh
+
+install: all ## install to PREFIX (default /usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include \
+	    $(DESTDIR)$(PREFIX)/share/chalcis
+	install -m 755 chalcis $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(B)/libchalcis.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 include/*.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 models/*.gguf $(DESTDIR)$(PREFIX)/share/chalcis/
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/chalcis $(DESTDIR)$(PREFIX)/lib/libchalcis.a \
+	    $(addprefix $(DESTDIR)$(PREFIX)/include/,$(notdir $(wildcard include/*.h)))
+	rm -rf $(DESTDIR)$(PREFIX)/share/chalcis
+
+# ---- Fuzzing (clang) -----------------------------------------------------------------------------
+# A build of its own: every source with libFuzzer's coverage.
+FB := build/fuzz
+$(FB)/%: tests/fuzz/%.c $(SRC) $(SUPPORT)
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $@"
+	$(Q)clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	    -ffp-contract=off -pthread -DCH_FUZZING $(INC_ALL) -Isrc/kernel/simd -Itests/support -o $@ $< \
+	    $(filter-out src/kernel/% src/train/%,$(SRC)) $(FUZZ_KERNELS) $(LIBS)
+
+clean: ## remove everything built
+	rm -rf build chalcis
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,53 @@
+/* dtype.h - number formats: what a block of bytes means
+ *
+ * A format is one file with two functions and one line in dtypes.def.  Rows of a tensor are whole
+ * blocks.  decode is exact (every stored value has one float); encode rounds to nearest, ties to
+ * even where the format is a plain float, and as stated in the file elsewhere.
+ * Sources: GGUF specification (block layouts), IEEE 754 binary16, bfloat16.
+ * SPDX-License-Identifier: MIT */
+#ifndef CH_DTYPE_H
+#define CH_DTYPE_H
+
+#include "base.h"
+
+typedef enum ch_dtype {
+#define DTYPE(ENUM, name, gguf, st, block, bytes, panel) CH_##ENUM,
+#include "dtypes.def"
+#undef DTYPE
+    CH_DTYPES
+} ch_dtype;
+
+/* The dtype of `real`, in which activations and master weights are held. */
+#ifdef CH_REAL_IS_DOUBLE
+#define CH_REAL CH_F64
+#else
+#define CH_REAL CH_F32
+#endif
+
+/* What kernels see: few layouts that many formats are packed into (kernel.h, "Panels"). */
+typedef enum ch_panel_kind { CH_PANEL_F32, CH_PANEL_BF16, CH_PANEL_Q8, CH_PANEL_Q4, CH_PANELS } ch_panel_kind;
+
+typedef struct ch_dtype_info {
+    const char *name;
+    int gguf;                /* type id in GGUF files */
+    const char *safetensors; /* name in safetensors headers, "" when it has none */
+    int block;               /* elements in a block */
+    int bytes;               /* bytes in a block */
+    ch_panel_kind panel;     /* the layout that its matrices are packed into */
+    void (*decode)(float *out, const void *blocks, int64_t n); /* n: elements, whole blocks */
+    void (*encode)(void *blocks, const float *in, int64_t n);
+} ch_dtype_info;
+
+const ch_dtype_info *ch_dtype_get(ch_dtype t);
+bool ch_dtype_by_gguf(ch_dtype *out, int64_t id);
+bool ch_dtype_by_name(ch_dtype *out, const char *name); /* "q8_0"; also the safetensors name */
+/* Bytes of n elements (whole blocks), or SIZE_MAX when n is negative, not whole or too large. */
+size_t ch_dtype_bytes(ch_dtype t, int64_t n);
+
+/* Single values (dtype/f16.c, dtype/bf16.c): IEEE rounding to nearest even, NaN kept, denormals kept. */
+float ch_f16_to_f32(uint16_t h);
+uint16_t ch_f32_to_f16(float f);
+float ch_bf16_to_f32(uint16_t h);
+uint16_t ch_f32_to_bf16(float f);
+
+#endif
