@@ -1,6 +1,6 @@
 /* chalcis.h - run small language models on the CPU
  *
- *   1 Errors and words   2 Tokenizers   3 Models   4 Sessions   5 Own samplers
+ *   1 Errors and words   2 Tokenizers   3 Models   4 Sessions   5 Perplexity
  *
  * Conventions.  Functions that can fail return int: CH_OK (0) or a negative CH_E... code, and
  * write one sentence into the ch_err that they are given (which may be NULL).  Out-parameters
@@ -95,6 +95,106 @@ int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text,
 int ch_tokenizer_piece(char *out, size_t cap, const ch_tokenizer *t, ch_token previous, ch_token id);
 /* The name of a token as its vocabulary writes it, control tokens too; borrowed, may hold any bytes. */
 const char *ch_tokenizer_name(const ch_tokenizer *t, ch_token id, size_t *n);
+
+/* ---- 3 Models -------------------------------------------------------------------------- */
+
+/* Immutable once open; any number of sessions (each with its own thread) may use one. */
+typedef struct ch_model ch_model;
+
+/* Opens a model file (GGUF, llama2.c).  threads: used to prepare the weights; 0: one per CPU. */
+int ch_model_open(ch_model **out, const char *path, int threads, ch_err *e);
+void ch_model_close(ch_model **m); /* after its sessions */
+
+typedef struct ch_model_info {
+    const char *arch; /* "llama" */
+    const char *name; /* general.name of the file, or "" */
+    int layers, width, heads, kv_heads, head_width, hidden, vocab, context;
+    int64_t parameters;
+    size_t weight_bytes; /* of all tensors as stored */
+} ch_model_info;
+void ch_model_get_info(ch_model_info *out, const ch_model *m);
+
+/* ---- 4 Sessions ------------------------------------------------------------------------
+ *     ch_session *s;
+ *     ch_session_open(&s, model, NULL, &e);
+ *     ch_session_feed(s, ids.id, (int)ids.n, &e);
+ *     for (int i = 0; i < 100; i++) {
+ *         ch_token t;
+ *         if (ch_session_next(&t, s, &sampling, &e) < 0 || ch_tokenizer_is_end(tk, t)) break;
+ *         ... show it ...
+ *     }
+ *     ch_session_close(&s);
+ * A session is one timeline: one thread at a time.  The tokens it draws depend on the tokens before, the options and
+ * the sampling alone: not on threads, on how the prompt was cut into calls, or on drafts. */
+
+typedef struct ch_session ch_session;
+
+typedef struct ch_session_options {
+    int threads;         /* 0: one per CPU this process may use */
+    int context;         /* most tokens in the timeline; 0: what the model was made for, at most 4096 */
+    int step_rows;       /* most tokens computed at once; 0: 256.  Time and memory, never bits */
+    int cache_tokens;    /* budget of the family of forks; 0: twice the context */
+    int page_size;       /* keys in a cache page; 0: 32 */
+    const char *k_type;  /* how keys are kept: "f32" "f16" "bf16" "q8_0"; NULL: f16 */
+    const char *v_type;
+} ch_session_options;
+
+int ch_session_open(ch_session **out, ch_model *m, const ch_session_options *o, ch_err *e);
+void ch_session_close(ch_session **s);
+
+/* Appends tokens.  Too many for the context is CH_ELIMIT with both numbers, before anything is computed. */
+int ch_session_feed(ch_session *s, const ch_token *tokens, int n, ch_err *e);
+int ch_session_length(const ch_session *s); /* tokens so far */
+int ch_session_context(const ch_session *s);
+const ch_token *ch_session_tokens(const ch_session *s); /* borrowed, until the next call */
+
+/* How the next token is chosen: see `chalcis run --help`; a field per sampler, defaults by CH_SAMPLING. */
+typedef struct ch_sampling {
+    double repeat_penalty, top_k, top_p, min_p, temp;
+    uint64_t seed;
+} ch_sampling;
+#define CH_SAMPLING {1.0, 40, 0.95, 0.05, 0.8, 0}
+
+/* Draws the next token from the logits after the last one, appends it and returns it in *out (it is computed when the next
+ * one is asked for).  CH_ELIMIT when the context is full; CH_EARG on an empty session. */
+int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e);
+
+/* A drafter guesses what comes next: up to `most` tokens after tokens[0..n) into `out`, returning how many.  Guesses are
+ * checked in one step with the next token; they change time, never tokens or bits.  NULL: none. */
+typedef int ch_draft_fn(void *arg, const ch_token *tokens, int n, ch_token *out, int most);
+void ch_session_draft(ch_session *s, ch_draft_fn *draft, void *arg, int most);
+
+/* A second session equal to this one from here on; it shares sealed cache pages, threads and memory with it, so the two
+ * belong to one thread. */
+int ch_session_fork(ch_session **out, ch_session *s, ch_err *e);
+int ch_session_rollback(ch_session *s, int length, ch_err *e); /* keep the first `length` tokens */
+/* Tokens and cache as bytes in a file; load wants an empty session of the same model and options. */
+int ch_session_save(const ch_session *s, const char *path, ch_err *e);
+int ch_session_load(ch_session *s, const char *path, ch_err *e);
+/* May be called from a signal handler or another thread: the call under way ends with CH_ECANCELED soon; the session
+ * stays usable at the last whole token. */
+void ch_session_cancel(ch_session *s);
+
+typedef struct ch_session_stats {
+    uint64_t prompt_tokens, shared_tokens, drawn_tokens; /* shared: found in the cache instead of computed */
+    uint64_t drafted, accepted;
+    double prompt_s, drawn_s;
+} ch_session_stats;
+ch_session_stats ch_session_get_stats(const ch_session *s);
+
+/* ---- 5 Perplexity ------------------------------------------------------------------------ */
+
+typedef struct ch_perplexity {
+    double nll;   /* mean negative log-likelihood, nats a token */
+    double ppl;   /* e^nll */
+    double bpb;   /* bits a byte of text */
+    uint64_t tokens, bytes; /* tokens scored: all but BOS */
+    int window, stride;
+} ch_perplexity;
+/* Scores text token by token after BOS (models without BOS: after the first token).  Longer than `window` tokens (0: the
+ * model's context): windows that advance by `stride` (0: half the window), each scoring only what is new to it. */
+int ch_model_perplexity(ch_perplexity *out, ch_model *m, const ch_tokenizer *tk, const char *text, size_t n, int window,
+                        int stride, const ch_session_options *o, ch_err *e);
 
 #ifdef __cplusplus
 }

@@ -59,7 +59,6 @@ typedef struct ch_weight_row {
 
 /* ---- Architectures --------------------------------------------------------------------------- */
 
-typedef struct ch_model ch_model;
 typedef struct ch_forward ch_forward;
 
 typedef struct ch_arch {
