@@ -15,7 +15,8 @@ typedef struct ch_buf {
     char *data;  /* always followed by a 0 byte once anything was appended; NULL when empty */
     size_t size; /* bytes, without that 0 */
     size_t cap, limit;
-    bool failed; /* out of memory, or the limit was reached */
+    bool failed;  /* out of memory, or the limit was reached */
+    bool starved; /* with failed: it was memory */
 } ch_buf;
 
 void ch_buf_init(ch_buf *b, size_t limit);

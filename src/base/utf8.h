@@ -16,5 +16,8 @@ int ch_utf8_write(char out[4], uint32_t cp);
 bool ch_utf8_valid(const char *s, size_t n);
 /* How many bytes of s[0..n) can be shown now: everything but a trailing incomplete character. */
 size_t ch_utf8_whole(const char *s, size_t n);
+/* Replaces by '?', in place, what could disturb a terminal: control characters (C0, DEL, C1) and bytes
+ * that are not UTF-8. */
+void ch_utf8_printable(char *s, size_t n);
 
 #endif
