@@ -101,6 +101,9 @@ int ch_file_set_f32s(ch_file *f, const char *key, const float *values, size_t n,
 int ch_file_set_meta(ch_file *f, const ch_meta *m, ch_err *e); /* a copy of another file's value, exactly */
 int ch_file_add_tensor(ch_file *f, const char *name, const ch_tensor *t, ch_err *e); /* duplicate names: CH_EARG */
 
+/* Memory that f owns until it is closed, for tensor data made on the way out; NULL (and *e) when there is none. */
+void *ch_file_memory(ch_file *f, size_t bytes, ch_err *e);
+
 /* GGUF v3: alignment 32, metadata and tensors in the order they were added.  Never leaves half a file. */
 int ch_gguf_write(const ch_file *f, const char *path, ch_err *e);
 /* safetensors: names as given (no translation), header padded with spaces to 8, string metadata under __metadata__

@@ -46,7 +46,8 @@ typedef enum ch_init { CH_INIT_NORMAL, CH_INIT_RESIDUAL, CH_INIT_ONES, CH_INIT_Z
 /* NORMAL: N(0, 0.02^2); RESIDUAL: the same divided by sqrt(2 L) (what is added to the residual stream) */
 
 enum { CH_ROW_OPTIONAL = 1, /* may be absent from a file */
-       CH_ROW_ROPE = 2 };   /* rows are (heads, E) and are stored in pairs by GGUF, in halves by Hugging Face */
+       CH_ROW_ROPE = 2,     /* rows are (heads, E), stored in pairs by GGUF, in halves by Hugging Face */
+       CH_ROW_HEAD = 4 };   /* the head: not there when it is tied to the embedding */
 
 typedef struct ch_weight_row {
     const char *name;  /* "blk.%d.attn_q.weight"; globals have no %d */
@@ -80,15 +81,16 @@ const char *ch_arch_names(void);                         /* "llama, qwen3" for m
 
 struct ch_model {
     ch_config config;
+    char name[64];     /* general.name of the file, cut at a whole character */
     void *globals;     /* the arch's struct of global weights */
     void *layers;      /* L structs of layer weights */
     ch_weight *output; /* the head: its own or the tied table */
     ch_hash128 hash;   /* of configuration and weights: part of page keys */
     ch_file *file;     /* what stored views point into; NULL for models made here */
     ch_arena arena;    /* panels, vectors; for trained models the parameters */
-    real *gradients;   /* one contiguous bucket in table order, or NULL */
-    real *parameters;  /* likewise, the masters of a trainable model */
-    int64_t n_parameters;
+    real *parameters;  /* trainable: one contiguous bucket in table order; each weight starts at a multiple of 64 reals */
+    real *gradients;   /* likewise; both NULL when the model came from a file */
+    int64_t bucket;    /* reals in each, padding (zeros) included */
 };
 
 typedef struct ch_model_load {
@@ -115,7 +117,7 @@ int ch_model_to_file(ch_model *m, ch_file *f, ch_dtype dtype, int *fallbacks, ch
 
 /* ---- Forward ------------------------------------------------------------------------------------
  * One step takes rows of one or many sequences through the layers.  Inference: seqs hold the state, rows->seq says which one a
- * row extends; the rows of one sequence are consecutive positions from its old length on, and have been appended.
+ * row extends; the rows of one sequence stand together, are its last tokens, and have been appended.
  * Training: seqs is NULL, rows->first cuts documents, run->tape may be set. */
 typedef int ch_tap_fn(void *arg, int layer, const ch_tensor *x); /* after `layer` (-1: the embedding); may read x */
 
@@ -127,7 +129,7 @@ typedef struct ch_step {
     int n_wanted;
     ch_tap_fn *tap; /* NULL, or called between layers */
     void *tap_arg;
-    int max_keys;   /* measuring only: most keys a sequence may hold; 0 otherwise */
+    const ch_kv_view *like; /* measuring only: a view of the largest size that will be met; NULL otherwise */
 } ch_step;
 
 struct ch_forward { /* what an architecture's functions see */
@@ -146,7 +148,8 @@ void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_to
                      real *nll);
 /* Keys and values into the sequences (or, in training, straight on), then attention: for layer functions. */
 ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *k, ch_tensor *v, const ch_attention_spec *s);
-/* Bytes of scratch for any step of at most `rows` rows (training: with the tape). */
-size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, int rows, int wanted, int max_keys, bool training);
+/* Bytes of scratch for any step of at most `rows` rows, `wanted` of them with logits, over sequences that look at most like
+ * `like`; NULL: training, with the tape. */
+size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, ch_pool *pool, int rows, int wanted, const ch_kv_view *like);
 
 #endif

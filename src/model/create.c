@@ -1,0 +1,99 @@
+/* create.c - a trainable model: parameters and gradients, each one contiguous bucket in table order
+ *
+ * Optimizers, gradient sums, clipping and other processes see buckets; operations see the weights in them.
+ * SPDX-License-Identifier: MIT */
+#include "table.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { BUCKET_ALIGN = 64 }; /* reals; see ch_adamw.decays */
+
+struct creating {
+    ch_model *m;
+    const ch_file *from;
+    uint64_t seed;
+    int64_t at;
+    uint32_t number;
+};
+
+static int64_t row_count(const ch_weight_row *row, const ch_config *c, int64_t dim[2], int *rank)
+{
+    *rank = ch_row_shape(dim, row, c);
+    return dim[0] * (*rank == 2 ? dim[1] : 1);
+}
+
+static bool wanted(const ch_weight_row *row, const ch_config *c)
+{
+    return ch_row_present(row, c) && !(row->flags & CH_ROW_OPTIONAL);
+}
+
+static int measure(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
+{
+    struct creating *s = arg;
+    (void)w, (void)layer;
+    int64_t dim[2];
+    int rank;
+    if (wanted(row, &s->m->config))
+        s->at += ch_round_up(row_count(row, &s->m->config, dim, &rank), BUCKET_ALIGN);
+    return 0;
+}
+
+static void initialise(const struct creating *s, real *p, int64_t n, ch_init how)
+{
+    const double std = 0.02 * (how == CH_INIT_RESIDUAL ? 1 / sqrt(2.0 * s->m->config.layers) : 1);
+    for (int64_t i = 0; i < n; i++)
+        p[i] = how == CH_INIT_ONES    ? 1
+               : how == CH_INIT_ZEROS ? 0
+                                      : (real)(std * ch_rng_normal(s->seed, CH_RNG_INIT, s->number, (uint64_t)i));
+}
+
+static int place(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
+{
+    struct creating *s = arg;
+    (void)layer;
+    s->number++;
+    if (!wanted(row, &s->m->config))
+        return 0;
+    int64_t dim[2];
+    int rank;
+    const int64_t n = row_count(row, &s->m->config, dim, &rank);
+    real *p = s->m->parameters + s->at;
+    w->stored = rank == 2 ? ch_tensor_2d(p, CH_REAL, dim[0], dim[1]) : ch_tensor_1d(p, CH_REAL, dim[0]);
+    w->stored.grad = s->m->gradients + s->at;
+    w->kind = CH_PANEL_F32;
+    const ch_file_tensor *t = s->from ? ch_file_tensor_find(s->from, w->name) : NULL;
+    if (t && t->t.rank == rank && t->t.dim[0] == dim[0] && (rank == 1 || t->t.dim[1] == dim[1]))
+        ch_tensor_read(p, &t->t, 0, n);
+    else
+        initialise(s, p, n, row->init);
+    s->at += ch_round_up(n, BUCKET_ALIGN);
+    return 0;
+}
+
+int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_file *from, ch_err *e)
+{
+    *out = NULL;
+    int rc = ch_config_check(c, "the model", e);
+    if (rc == CH_OK)
+        rc = ch_model_alloc(out, c, e);
+    if (rc < 0)
+        return rc;
+    ch_model *m = *out;
+    struct creating s = {.m = m, .from = from, .seed = seed};
+    ch_model_each(m, measure, &s);
+    m->bucket = s.at;
+    const size_t bytes = ch_size_mul((size_t)m->bucket, sizeof(real));
+    rc = ch_arena_open(&m->arena, ch_size_mul(bytes, 2) + 4096, e);
+    if (rc < 0) {
+        ch_model_free(out);
+        return rc;
+    }
+    m->parameters = ch_arena_take_zero(&m->arena, bytes);
+    m->gradients = ch_arena_take_zero(&m->arena, bytes);
+    s.at = 0;
+    ch_model_each(m, place, &s);
+    ch_model_connect(m);
+    m->hash = (ch_hash128){seed, (uint64_t)m->bucket};
+    return CH_OK;
+}

@@ -1,0 +1,132 @@
+/* forward.c - the one loop over layers
+ *
+ *   x = embed(rows);  for l in layers: x = layer(l, x);  hidden = head(x);  logits = hidden output^T
+ *
+ * The loop is plain C: taps look in between layers, and whatever decides which rows go on decides here, for all
+ * architectures.  In inference everything a layer took from scratch is given back after it; only x stays.
+ * SPDX-License-Identifier: MIT */
+#include "model.h"
+
+#include <string.h>
+
+static void rope_tables(ch_forward *f)
+{
+    const ch_rope *rope = &f->model->config.rope;
+    const ch_rows *rows = &f->step->rows;
+    const size_t bytes = (size_t)rows->n * (size_t)(rope->dims / 2) * sizeof(real);
+    f->cosines = ch_arena_take(f->run->scratch, bytes);
+    f->sines = ch_arena_take(f->run->scratch, bytes);
+    if (ch_op_computes(f->run))
+        ch_op_rope_table(f->cosines, f->sines, rope, rows->pos, rows->n);
+}
+
+static ch_tensor *only_wanted(ch_run *r, const ch_step *s, ch_tensor *x)
+{
+    if (r->tape || !s->wanted || s->n_wanted == s->rows.n)
+        return x;
+    ch_tensor *y = ch_op_output(r, s->n_wanted, ch_tensor_width(x));
+    if (ch_op_computes(r))
+        for (int i = 0; i < s->n_wanted; i++)
+            memcpy(ch_tensor_row(y, i), ch_tensor_row(x, s->wanted[i]), (size_t)ch_tensor_width(x) * sizeof(real));
+    return y;
+}
+
+static void tap(const ch_run *r, const ch_step *s, int layer, const ch_tensor *x)
+{
+    if (s->tap && ch_op_computes(r))
+        s->tap(s->tap_arg, layer, x);
+}
+
+ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
+{
+    ch_forward f = {.run = r, .model = m, .step = s};
+    const ch_arch *arch = m->config.arch;
+    rope_tables(&f);
+    ch_tensor *x = arch->embed(&f);
+    tap(r, s, -1, x);
+    for (int l = 0; l < m->config.layers; l++) {
+        const size_t mark = ch_arena_mark(r->scratch);
+        ch_tensor *y = arch->layer(&f, l, x);
+        if (r->tape) {
+            x = y;
+        } else {
+            if (y != x && ch_op_computes(r))
+                memcpy(x->data, y->data, (size_t)ch_tensor_count(x) * sizeof(real));
+            ch_arena_reset(r->scratch, mark);
+        }
+        tap(r, s, l, x);
+    }
+    return arch->head(&f, only_wanted(r, s, x));
+}
+
+ch_tensor *ch_forward_logits(ch_run *r, const ch_model *m, const ch_step *s)
+{
+    return ch_op_linear(r, ch_forward_hidden(r, m, s), m->output, NULL);
+}
+
+void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_token *target, double scale, double *nll_sum,
+                     real *nll)
+{
+    const ch_tensor *x = ch_forward_hidden(r, m, s);
+    ch_op_cross_entropy(r, x, m->output, target, scale, nll_sum, nll);
+}
+
+/* ---- Attention: from pages, or within the packed rows of a training step ----------------------- */
+
+/* The rows [*i, end) that extend one sequence; returns end. */
+static int same_sequence(const ch_rows *rows, int i)
+{
+    int end = i + 1;
+    while (end < rows->n && rows->seq[end] == rows->seq[i])
+        end++;
+    return end;
+}
+
+static void write_keys(const ch_forward *f, int layer, const ch_tensor *k, const ch_tensor *v)
+{
+    const ch_rows *rows = &f->step->rows;
+    for (int i = 0, end; i < rows->n; i = end) {
+        end = same_sequence(rows, i);
+        ch_state *pages = ch_sequence_state(f->step->seqs[rows->seq[i]], &ch_pages_kind);
+        ch_pages_write(pages, layer, pages->length - (end - i), end - i, ch_tensor_row(k, i), ch_tensor_row(v, i),
+                       k->stride[0], rows->pos + i);
+    }
+}
+
+ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *k, ch_tensor *v, const ch_attention_spec *s)
+{
+    ch_run *r = f->run;
+    const ch_step *step = f->step;
+    if (!step->seqs && !step->like)
+        return ch_op_attention(r, q, k, v, &step->rows, s);
+    if (!ch_op_computes(r))
+        return ch_op_attention_pages(r, q, step->like, &step->rows, s);
+    write_keys(f, layer, k, v);
+    ch_kv_view *views = ch_arena_take(r->scratch, (size_t)step->n_seqs * sizeof *views);
+    for (int i = 0; i < step->n_seqs; i++) {
+        const ch_state *pages = ch_sequence_state(step->seqs[i], &ch_pages_kind);
+        ch_pages_view(&views[i], pages, layer, pages->length);
+    }
+    return ch_op_attention_pages(r, q, views, &step->rows, s);
+}
+
+size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, ch_pool *pool, int rows, int wanted, const ch_kv_view *like)
+{
+    ch_arena arena;
+    ch_arena_measure(&arena);
+    ch_run run = {.scratch = &arena, .kernels = k, .pool = pool};
+    ch_step step = {.rows = {.n = rows}, .n_seqs = rows, .n_wanted = wanted, .like = like};
+    const int32_t any = 0;
+    if (like) {
+        step.wanted = &any;
+        ch_arena_take(&arena, (size_t)rows * sizeof(ch_kv_view));
+        ch_forward_logits(&run, m, &step);
+    } else {
+        double nll;
+        ch_tape_begin(&run);
+        ch_forward_loss(&run, m, &step, NULL, 1, &nll, NULL);
+        ch_tape_backward(&run);
+        ch_tape_end(&run);
+    }
+    return arena.peak;
+}

@@ -1,0 +1,200 @@
+/* load.c - a model from a file: every row of the weight table finds its tensor, is checked, and is packed
+ *
+ * Matrices stay in the mapped file and are packed into panels beside it; vectors become reals.  The file's tensors
+ * and the table must match exactly: a tensor that nobody asked for would be a model that is not computed as meant.
+ * SPDX-License-Identifier: MIT */
+#include "table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct loading {
+    ch_model *m;
+    const ch_file *f;
+    ch_err *e;
+    size_t found;
+    size_t bytes; /* of arena */
+    bool keep_unpacked;
+    ch_pool *pool;
+};
+
+static int check_shape(const struct loading *l, const ch_file_tensor *t, const ch_weight_row *row)
+{
+    int64_t want[2];
+    const int rank = ch_row_shape(want, row, &l->m->config);
+    if (t->t.rank == rank && t->t.dim[0] == want[0] && (rank == 1 || t->t.dim[1] == want[1]))
+        return CH_OK;
+    char found[96];
+    ch_tensor_describe(found, sizeof found, &t->t);
+    if (rank == 1)
+        return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is %s, the configuration says (%lld)", l->f->path, t->name, found,
+                       (long long)want[0]);
+    return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is %s, the configuration says (%lld, %lld)", l->f->path, t->name, found,
+                   (long long)want[0], (long long)want[1]);
+}
+
+static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
+{
+    struct loading *l = arg;
+    (void)layer;
+    if (!ch_row_present(row, &l->m->config))
+        return CH_OK;
+    const ch_file_tensor *t = ch_file_tensor_find(l->f, w->name);
+    if (!t) {
+        if (row->flags & CH_ROW_OPTIONAL)
+            return CH_OK;
+        return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is missing", l->f->path, w->name);
+    }
+    const int rc = check_shape(l, t, row);
+    if (rc < 0)
+        return rc;
+    l->found++;
+    w->stored = t->t;
+    w->kind = ch_dtype_get(t->t.dtype)->panel;
+    if (t->t.rank == 1)
+        l->bytes += (size_t)ch_round_up(t->t.dim[0] * (int64_t)sizeof(real), CH_ARENA_ALIGN) + 2 * CH_ARENA_ALIGN;
+    else
+        l->bytes += ch_weight_packed_bytes(w) + 2 * CH_ARENA_ALIGN;
+    return CH_OK;
+}
+
+/* An embedding table that is no head is read row by row where it lies. */
+static bool looked_up_only(const ch_weight_row *row, const ch_config *c)
+{
+    return row->shape[0] == 'V' && !(row->flags & CH_ROW_HEAD) && !c->tied;
+}
+
+static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
+{
+    struct loading *l = arg;
+    (void)layer;
+    if (!w->stored.data)
+        return CH_OK;
+    if (w->stored.rank == 1) {
+        real *values = ch_arena_take(&l->m->arena, (size_t)w->stored.dim[0] * sizeof(real));
+        ch_tensor_read(values, &w->stored, 0, w->stored.dim[0]);
+        w->stored = ch_tensor_1d(values, CH_REAL, w->stored.dim[0]);
+    } else if (!l->keep_unpacked && !looked_up_only(row, &l->m->config)) {
+        ch_weight_pack(w, ch_arena_take(&l->m->arena, ch_weight_packed_bytes(w)), l->pool);
+    }
+    return CH_OK;
+}
+
+static int refuse_superfluous(const struct loading *l)
+{
+    for (size_t i = 0; i < l->f->n_tensors; i++) {
+        const char *name = l->f->tensors[i].name;
+        bool known = false;
+        char want[CH_NAME_MAX];
+        const ch_arch *a = l->m->config.arch;
+        for (int g = 0; g < a->n_globals && !known; g++)
+            known = strcmp(a->globals[g].name, name) == 0;
+        int layer = -1;
+        if (!known && sscanf(name, "blk.%d.", &layer) == 1 && layer >= 0 && layer < l->m->config.layers)
+            for (int p = 0; p < a->n_per_layer && !known; p++) {
+                ch_row_name(want, sizeof want, &a->per_layer[p], layer);
+                known = strcmp(want, name) == 0;
+            }
+        if (!known)
+            return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is no part of a %s model of %d layers", l->f->path, name, a->name,
+                           l->m->config.layers);
+    }
+    return CH_OK;
+}
+
+/* Identity for page keys and saved sessions: sizes, metadata and tensor directory in full, of each tensor's bytes 64
+ * stretches of 64.  Two models that differ only between the samples would have to be made on purpose. */
+static ch_hash128 fingerprint(const ch_file *f)
+{
+    ch_hash128 h = {f->map.size, f->n_tensors};
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        const ch_file_tensor *t = &f->tensors[i];
+        const unsigned char *p = t->t.data;
+        const size_t step = CH_MAX(t->bytes / 64, (size_t)64);
+        h = ch_hash_bytes(h, t->name, strlen(t->name));
+        h = ch_hash_bytes(h, &t->t.dtype, sizeof t->t.dtype);
+        h = ch_hash_bytes(h, t->t.dim, sizeof t->t.dim[0] * (size_t)t->t.rank);
+        for (size_t at = 0; at < t->bytes; at += step)
+            h = ch_hash_bytes(h, p + at, CH_MIN((size_t)64, t->bytes - at));
+    }
+    return h;
+}
+
+static int fill(struct loading *l)
+{
+    int rc = ch_model_each(l->m, find_weight, l);
+    if (rc == CH_OK && l->found != l->f->n_tensors)
+        rc = refuse_superfluous(l);
+    if (rc == CH_OK)
+        rc = ch_arena_open(&l->m->arena, l->bytes + 4096, l->e);
+    if (rc < 0)
+        return rc;
+    ch_model_each(l->m, settle_weight, l);
+    ch_model_connect(l->m);
+    l->m->hash = fingerprint(l->f);
+    ch_str name;
+    if (ch_file_meta_find(l->f, "general.name") && ch_file_str(&name, l->f, "general.name", NULL) == CH_OK) {
+        const size_t n = ch_utf8_whole(name.p, CH_MIN(name.n, sizeof l->m->name - 1));
+        memcpy(l->m->name, name.p, n);
+    }
+    return CH_OK;
+}
+
+int ch_model_load_file(ch_model **out, const char *path, const ch_model_load *o, ch_err *e)
+{
+    *out = NULL;
+    ch_file *f;
+    ch_config c;
+    int rc = ch_file_open(&f, path, e);
+    if (rc < 0)
+        return rc;
+    rc = ch_config_read(&c, f, e);
+    if (rc == CH_OK)
+        rc = ch_model_alloc(out, &c, e);
+    if (rc < 0) {
+        ch_file_close(&f);
+        return rc;
+    }
+    (*out)->file = f;
+    struct loading l = {.m = *out, .f = f, .e = e, .keep_unpacked = o && o->keep_unpacked, .pool = o ? o->pool : NULL};
+    rc = fill(&l);
+    if (rc < 0)
+        ch_model_free(out);
+    return rc;
+}
+
+/* ---- The public face ---------------------------------------------------------------------------- */
+
+int ch_model_open(ch_model **out, const char *path, int threads, ch_err *e)
+{
+    *out = NULL;
+    ch_pool *pool;
+    int rc = ch_pool_open(&pool, threads, e);
+    if (rc < 0)
+        return rc;
+    rc = ch_model_load_file(out, path, &(ch_model_load){.pool = pool}, e);
+    ch_pool_close(&pool);
+    return rc;
+}
+
+void ch_model_close(ch_model **m)
+{
+    ch_model_free(m);
+}
+
+void ch_model_get_info(ch_model_info *out, const ch_model *m)
+{
+    const ch_config *c = &m->config;
+    *out = (ch_model_info){.arch = c->arch->name, .name = m->name, .layers = c->layers, .width = c->width, .heads = c->heads,
+                           .kv_heads = c->kv_heads, .head_width = c->head_width, .hidden = c->hidden, .vocab = c->vocab,
+                           .context = c->context};
+    if (!m->file) {
+        out->parameters = ch_model_count(c, true);
+        out->weight_bytes = (size_t)m->bucket * sizeof(real);
+        return;
+    }
+    for (size_t i = 0; i < m->file->n_tensors; i++) {
+        out->parameters += ch_tensor_count(&m->file->tensors[i].t);
+        out->weight_bytes += m->file->tensors[i].bytes;
+    }
+}

@@ -1,0 +1,77 @@
+/* table.c - walking the weight table: one visit for load, count, save, quantize
+ *
+ * SPDX-License-Identifier: MIT */
+#include "table.h"
+
+#include <stdio.h>
+
+void *ch_model_layer(const ch_model *m, int layer)
+{
+    return (char *)m->layers + (size_t)layer * m->config.arch->layer_bytes;
+}
+
+static ch_weight *field(void *base, size_t offset)
+{
+    return (ch_weight *)((char *)base + offset);
+}
+
+int ch_model_each(ch_model *m, ch_weight_fn *fn, void *arg)
+{
+    const ch_arch *a = m->config.arch;
+    int rc = 0;
+    for (int i = 0; i < a->n_globals && rc == 0; i++)
+        rc = fn(arg, field(m->globals, a->globals[i].field), &a->globals[i], -1);
+    for (int l = 0; l < m->config.layers; l++)
+        for (int i = 0; i < a->n_per_layer && rc == 0; i++)
+            rc = fn(arg, field(ch_model_layer(m, l), a->per_layer[i].field), &a->per_layer[i], l);
+    return rc;
+}
+
+/* Product of the letters up to the next space or the end; every letter is within ch_config_check's limits, and a row
+ * multiplies two at most, so this cannot overflow. */
+static const char *product(int64_t *out, const ch_config *c, const char *s)
+{
+    *out = 1;
+    for (; *s && *s != ' '; s++)
+        *out *= ch_config_letter(c, *s);
+    return *s ? s + 1 : s;
+}
+
+int ch_row_shape(int64_t dim[2], const ch_weight_row *row, const ch_config *c)
+{
+    const char *rest = product(&dim[0], c, row->shape);
+    if (!*rest)
+        return 1;
+    product(&dim[1], c, rest);
+    return 2;
+}
+
+void ch_row_name(char *out, size_t size, const ch_weight_row *row, int layer)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the formats are the tables' own */
+    snprintf(out, size, row->name, layer);
+#pragma GCC diagnostic pop
+}
+
+bool ch_row_present(const ch_weight_row *row, const ch_config *c)
+{
+    return !((row->flags & CH_ROW_HEAD) && c->tied);
+}
+
+int64_t ch_model_count(const ch_config *c, bool embeddings)
+{
+    int64_t n = 0, dim[2];
+    for (int i = 0; i < c->arch->n_globals; i++) {
+        const ch_weight_row *row = &c->arch->globals[i];
+        const int rank = ch_row_shape(dim, row, c);
+        if (ch_row_present(row, c) && !(row->flags & CH_ROW_OPTIONAL) && (embeddings || row->shape[0] != 'V'))
+            n += dim[0] * (rank == 2 ? dim[1] : 1);
+    }
+    for (int i = 0; i < c->arch->n_per_layer; i++) {
+        const int rank = ch_row_shape(dim, &c->arch->per_layer[i], c);
+        if (!(c->arch->per_layer[i].flags & CH_ROW_OPTIONAL))
+            n += c->layers * dim[0] * (rank == 2 ? dim[1] : 1);
+    }
+    return n;
+}
