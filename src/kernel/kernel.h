@@ -69,6 +69,8 @@ void ch_panel_unpack_row(real *out, ch_panel_kind kind, const void *panels, int 
 
 /* ---- Rows ---------------------------------------------------------------------------- */
 
+/* A NaN that comes in goes out, and what has no value (inf - inf, silu(-inf)) is NaN: faults stay visible. */
+
 /* r = 1/sqrt(mean_i x_i^2 + eps); y_i = x_i r g_i.  g NULL: all ones.  y may be x.  Returns r. */
 typedef real ch_rmsnorm_fn(real *y, const real *x, const real *g, int n, real eps);
 /* y_i = (x_i - mean) r g_i + b_i, r = 1/sqrt(var + eps).  b NULL: zeros.  y may be x.
@@ -83,14 +85,15 @@ typedef void ch_unary_fn(real *y, const real *x, int n);
  * s may point at negated sines for the inverse (backward). */
 typedef void ch_rope_fn(real *x, const real *c, const real *s, int pairs, int interleaved);
 /* p_i = e^(x_i - max); returns sum_i p_i, sets *max.  x_i = -inf gives exactly 0; all -inf gives sum 0.
- * p may be x.  n >= 1. */
+ * p may be x.  n >= 1.  The maximum ignores NaN; p and the sum do not. */
 typedef real ch_softmax_fn(real *p, const real *x, int n, real *max);
 
 /* ---- Attention over one page (of keys in a stored format) ------------------------------
  * score: s[g*lds + j] = scale * sum_e q[g*width + e] k[j][e]     g < groups, j < n
  * mix:   acc[g*width + e] = acc[g*width + e] * keep[g] + sum_j p[g*ldp + j] v[j][e]   j in sequence
  *   k, v: n rows of `width` elements in the stored dtype, contiguous; width a multiple of 8 (q8_0: 32),
- *   padded with zeros on both sides.  Order of sums over e is fixed by width; over j: sequential. */
+ *   padded with zeros on both sides.  Order of sums over e is fixed by width; over j: sequential.
+ * score_f32 and mix_f32 read `real`, whatever it is: ch_kernel_score and _mix give them for CH_REAL. */
 typedef void ch_score_fn(real *s, ptrdiff_t lds, const real *q, const void *k, int groups, int n, int width,
                          real scale);
 typedef void ch_mix_fn(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v, int groups,

@@ -1,0 +1,91 @@
+/* mix_any.c - mix_c.c over vectors, in tiles of query rows x vectors of the output
+ *
+ * A tile of accumulators stays in registers while the keys pass by: acc keep, then one fma a key in
+ * sequence, whatever the tile, so no element knows which tile it is in.
+ * SPDX-License-Identifier: MIT */
+#include "stored_any.h"
+
+enum { ROWS = VF_REGS / 8, VECTORS = 4 };
+
+/* G rows by `vectors` whole vectors (both constants), or, when left > 0, by one vector's first `left`. */
+CH_INLINE void tile(ch_dtype t, float *acc, const float *keep, const float *p, ptrdiff_t ldp,
+                    const unsigned char *v, int n, int width, const int G, const int vectors, int left)
+{
+    const size_t row_bytes = stored_bytes(t, width);
+    vf a[ROWS][VECTORS];
+    for (int g = 0; g < G; g++)
+        for (int i = 0; i < vectors; i++) {
+            const float *from = acc + (ptrdiff_t)g * width + i * VF;
+            a[g][i] = vf_mul(left ? vf_load_part(from, left) : vf_load(from), vf_set1(keep[g]));
+        }
+    for (int j = 0; j < n; j++, v += row_bytes) {
+        vf x[VECTORS];
+        for (int i = 0; i < vectors; i++)
+            x[i] = left ? stored_load_part(t, v, left) : stored_load(t, v, i);
+        for (int g = 0; g < G; g++) {
+            const vf weight = vf_set1(p[g * ldp + j]);
+            for (int i = 0; i < vectors; i++)
+                a[g][i] = vf_fma(weight, x[i], a[g][i]);
+        }
+    }
+    for (int g = 0; g < G; g++)
+        for (int i = 0; i < vectors; i++) {
+            float *to = acc + (ptrdiff_t)g * width + i * VF;
+            if (left)
+                vf_store_part(to, a[g][i], left);
+            else
+                vf_store(to, a[g][i]);
+        }
+}
+
+CH_INLINE void rows(ch_dtype t, float *acc, const float *keep, const float *p, ptrdiff_t ldp,
+                    const unsigned char *v, int n, int width, const int G)
+{
+    int e = 0;
+    for (; e + VECTORS * VF <= width; e += VECTORS * VF)
+        tile(t, acc + e, keep, p, ldp, v + stored_bytes(t, e), n, width, G, VECTORS, 0);
+    for (; e + 32 <= width; e += 32)
+        tile(t, acc + e, keep, p, ldp, v + stored_bytes(t, e), n, width, G, 32 / VF, 0);
+    if (t == CH_Q8_0)
+        return;
+    for (; e + VF <= width; e += VF)
+        tile(t, acc + e, keep, p, ldp, v + stored_bytes(t, e), n, width, G, 1, 0);
+    if (e < width)
+        tile(t, acc + e, keep, p, ldp, v + stored_bytes(t, e), n, width, G, 1, width - e);
+}
+
+CH_INLINE void mix(ch_dtype t, float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v,
+                   int groups, int n, int width)
+{
+    int g = 0;
+    for (; ROWS >= 4 && g + 4 <= groups; g += 4)
+        rows(t, acc + (ptrdiff_t)g * width, keep + g, p + g * ldp, ldp, v, n, width, 4);
+    for (; g + 2 <= groups; g += 2)
+        rows(t, acc + (ptrdiff_t)g * width, keep + g, p + g * ldp, ldp, v, n, width, 2);
+    for (; g < groups; g++)
+        rows(t, acc + (ptrdiff_t)g * width, keep + g, p + g * ldp, ldp, v, n, width, 1);
+}
+
+void CH_FN(mix_f32)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v, int groups,
+                    int n, int width)
+{
+    mix(CH_F32, acc, keep, p, ldp, v, groups, n, width);
+}
+
+void CH_FN(mix_f16)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v, int groups,
+                    int n, int width)
+{
+    mix(CH_F16, acc, keep, p, ldp, v, groups, n, width);
+}
+
+void CH_FN(mix_bf16)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v, int groups,
+                     int n, int width)
+{
+    mix(CH_BF16, acc, keep, p, ldp, v, groups, n, width);
+}
+
+void CH_FN(mix_q8_0)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v, int groups,
+                     int n, int width)
+{
+    mix(CH_Q8_0, acc, keep, p, ldp, v, groups, n, width);
+}

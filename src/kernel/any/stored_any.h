@@ -1,0 +1,43 @@
+/* stored_any.h - vectors of a stored key or value row, widened exactly
+ *
+ * Functions here and in score_any.c, mix_any.c take the dtype as a constant and are inlined into one
+ * function a dtype, where the switches vanish.  SPDX-License-Identifier: MIT */
+#ifndef CH_STORED_ANY_H
+#define CH_STORED_ANY_H
+
+#include "any.h"
+
+#include <string.h>
+
+/* Bytes up to element e of a row; q8_0: e a multiple of 32 (blocks of an f16 scale and 32 int8). */
+CH_INLINE size_t stored_bytes(ch_dtype t, int e)
+{
+    const size_t n = (size_t)e;
+    return t == CH_F32 ? 4 * n : t == CH_Q8_0 ? n / 32 * 34 : 2 * n;
+}
+
+/* The i-th vector from `at`; q8_0: `at` is a block's begin.  i is constant, so the vectors of a block
+ * share its scale.  d q is exact: 11 bits times 8. */
+CH_INLINE vf stored_load(ch_dtype t, const unsigned char *at, int i)
+{
+    if (t == CH_F32)
+        return vf_load((const float *)(const void *)at + i * VF);
+    if (t == CH_F16)
+        return vf_load_f16(at + i * VF * 2);
+    if (t == CH_BF16)
+        return vf_load_bf16(at + i * VF * 2);
+    const unsigned char *block = at + i * VF / 32 * 34;
+    uint16_t d;
+    memcpy(&d, block, sizeof(d));
+    return vf_mul(vf_set1_f16(d), vf_load_i8(block + 2 + i * VF % 32));
+}
+
+/* The n < VF elements from `at`, then zeros.  Not for q8_0, whose rows are whole blocks. */
+CH_INLINE vf stored_load_part(ch_dtype t, const unsigned char *at, int n)
+{
+    if (t == CH_F32)
+        return vf_load_part((const float *)(const void *)at, n);
+    return t == CH_F16 ? vf_load_f16_part(at, n) : vf_load_bf16_part(at, n);
+}
+
+#endif
