@@ -11,6 +11,7 @@
 #include "arena.h"
 
 #include <errno.h>
+#include <stdalign.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,12 @@
 /* Where a measuring arena pretends to live: no address space has memory there (it is not
  * canonical on x86-64 and between the halves on 64-bit ARM), so touching it traps. */
 #define NOWHERE (UINTPTR_MAX / 2 + 1)
+
+/* Headers taken while measuring, newest first. */
+struct ch_arena_header {
+    struct ch_arena_header *next;
+    alignas(max_align_t) unsigned char data[];
+};
 
 static void fault(const char *what, size_t found, size_t allowed)
 {
@@ -81,6 +88,11 @@ void ch_arena_close(ch_arena *a)
     if (a->base != NULL) {
         UNPOISON(a->base, a->size);
         munmap(a->base, a->size);
+    }
+    while (a->headers != NULL) {
+        struct ch_arena_header *next = a->headers->next;
+        free(a->headers);
+        a->headers = next;
     }
     *a = (ch_arena){0};
 }
@@ -132,6 +144,21 @@ void *ch_arena_take_zero(ch_arena *a, size_t bytes)
     if (!a->measuring)
         memset(p, 0, bytes);
     return p;
+}
+
+void *ch_arena_take_header(ch_arena *a, size_t bytes)
+{
+    void *p = ch_arena_take(a, bytes);
+    if (!a->measuring)
+        return p;
+    struct ch_arena_header *h = NULL;
+    if (bytes <= SIZE_MAX - sizeof *h)
+        h = malloc(sizeof *h + bytes);
+    if (h == NULL)
+        fault("no memory for a header while measuring", bytes, 0);
+    h->next = a->headers;
+    a->headers = h;
+    return h->data;
 }
 
 size_t ch_arena_mark(const ch_arena *a)

@@ -128,5 +128,7 @@ size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, ch_pool *pool,
         ch_tape_backward(&run);
         ch_tape_end(&run);
     }
-    return arena.peak;
+    const size_t peak = arena.peak;
+    ch_arena_close(&arena);
+    return peak;
 }
