@@ -152,8 +152,9 @@ const ch_token *ch_session_tokens(const ch_session *s); /* borrowed, until the n
 typedef struct ch_sampling {
     double repeat_penalty, top_k, top_p, min_p, temp;
     uint64_t seed;
+    uint32_t sample; /* which of several answers to one prompt: other draws from the same seed */
 } ch_sampling;
-#define CH_SAMPLING {1.0, 40, 0.95, 0.05, 0.8, 0}
+#define CH_SAMPLING {1.0, 40, 0.95, 0.05, 0.8, 0, 0}
 
 /* Draws the next token from the logits after the last one, appends it and returns it in *out (it is computed when the next
  * one is asked for).  CH_ELIMIT when the context is full; CH_EARG on an empty session. */
@@ -167,9 +168,9 @@ void ch_session_draft(ch_session *s, ch_draft_fn *draft, void *arg, int most);
 /* A second session equal to this one from here on; it shares sealed cache pages, threads and memory with it, so the two
  * belong to one thread. */
 int ch_session_fork(ch_session **out, ch_session *s, ch_err *e);
-int ch_session_rollback(ch_session *s, int length, ch_err *e); /* keep the first `length` tokens */
+int ch_session_rollback(ch_session *s, int length, ch_err *e); /* keep the first `length` tokens, at least one */
 /* Tokens and cache as bytes in a file; load wants an empty session of the same model and options. */
-int ch_session_save(const ch_session *s, const char *path, ch_err *e);
+int ch_session_save(ch_session *s, const char *path, ch_err *e);
 int ch_session_load(ch_session *s, const char *path, ch_err *e);
 /* May be called from a signal handler or another thread: the call under way ends with CH_ECANCELED soon; the session
  * stays usable at the last whole token. */

@@ -17,6 +17,15 @@
 extern "C" {
 #endif
 
+typedef struct ch_train_progress {
+    const char *phase; /* "reading", "vocabulary", "tokenizing", "training", "evaluating", "saving" */
+    int step, steps;
+    double loss;       /* of the step, nats a token */
+    double val_loss;   /* newest, or NaN */
+    double lr, grad_norm, tok_s, eta_s;
+    int64_t tokens;    /* seen so far */
+} ch_train_progress;
+
 /* Zero (or NULL) chooses the default in brackets.  What decides the result is stored in the run and checked on resume. */
 typedef struct ch_train_options {
     /* data: text files, or directories of them; a file is a document, and so is each line of .jsonl with "text" */
@@ -51,18 +60,9 @@ typedef struct ch_train_options {
     int eval_tokens;       /* held-out tokens scored each time [65536] */
     const volatile int *cancel; /* set to nonzero: stop after this step, with a checkpoint */
     /* told after each step; NULL: silent */
-    void (*progress)(void *arg, const struct ch_train_progress *p);
+    void (*progress)(void *arg, const ch_train_progress *p);
     void *progress_arg;
 } ch_train_options;
-
-typedef struct ch_train_progress {
-    const char *phase; /* "reading", "vocabulary", "tokenizing", "training", "evaluating", "saving" */
-    int step, steps;
-    double loss;       /* of the step, nats a token */
-    double val_loss;   /* newest, or NaN */
-    double lr, grad_norm, tok_s, eta_s;
-    int64_t tokens;    /* seen so far */
-} ch_train_progress;
 
 typedef struct ch_train_result {
     int steps;

@@ -1,0 +1,127 @@
+/* next.c - drawing tokens, with or without somebody guessing ahead
+ *
+ * Guesses.  The token drawn last waits to be computed.  When it is, the drafter's guesses go through the layers behind it in
+ * the same step, and the logits after each are kept.  A draw is a function of logits, sampling and position; so if it
+ * equals the guess, the guess's own logits are exactly what would have been computed next, and are used; at the first
+ * difference the rest is rolled back.  The text cannot change, only the number of steps (Leviathan et al. 2023, with
+ * the draw fixed by its key instead of rejection sampling).  SPDX-License-Identifier: MIT */
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void ch_session_draft(ch_session *s, ch_draft_fn *draft, void *arg, int most)
+{
+    s->draft = NULL;
+    s->draft_most = CH_MAX(0, CH_MIN(CH_MIN(most, CH_DRAFT_MOST), s->family->logit_rows - 1));
+    if (!draft || s->draft_most == 0)
+        return;
+    if (!s->guess_logits)
+        s->guess_logits = malloc((size_t)CH_DRAFT_MOST * (size_t)s->family->model->config.vocab * sizeof(float));
+    if (!s->guess_logits)
+        return; /* without room for guesses there are none: slower, not different */
+    s->draft = draft;
+    s->draft_arg = arg;
+}
+
+int ch_session_drop_guesses(ch_session *s, ch_err *e)
+{
+    if (s->used == s->guesses)
+        return CH_OK;
+    s->used = s->guesses = 0;
+    return ch_sequence_rollback(&s->sequence, s->computed, e);
+}
+
+static int ask_drafter(ch_session *s)
+{
+    const int vocab = s->family->model->config.vocab;
+    const int room = s->family->context - s->n_tokens;
+    const int n = s->draft(s->draft_arg, s->tokens, s->n_tokens, s->guess, CH_MIN(s->draft_most, room));
+    for (int i = 0; i < n; i++)
+        if (s->guess[i] < 0 || s->guess[i] >= vocab)
+            return i; /* nonsense ends the guess */
+    return CH_MAX(0, CH_MIN(n, CH_MIN(s->draft_most, room)));
+}
+
+/* Computes the one waiting token with guesses behind it. */
+static int compute_ahead(ch_session *s, ch_err *e)
+{
+    const int vocab = s->family->model->config.vocab;
+    const int n = ask_drafter(s);
+    if (n == 0)
+        return ch_session_catch_up(s, e);
+    ch_token rows[CH_DRAFT_MOST + 1] = {s->tokens[s->computed]};
+    memcpy(rows + 1, s->guess, (size_t)n * sizeof *rows);
+    const ch_tensor *logits;
+    if (ch_session_step(&logits, s, rows, NULL, n + 1, NULL, n + 1, NULL) < 0)
+        return ch_session_catch_up(s, e); /* no room in the cache for guesses */
+    for (int i = 0; i <= n; i++) {
+        const real *row = ch_tensor_row(logits, i);
+        float *to = i == 0 ? s->last : s->guess_logits + (ptrdiff_t)(i - 1) * vocab;
+        for (int v = 0; v < vocab; v++)
+            to[v] = (float)row[v];
+    }
+    s->has_last = true;
+    s->computed++;
+    s->guesses = n;
+    s->used = 0;
+    s->stats.drafted += (uint64_t)n;
+    ch_session_seal(s);
+    return CH_OK;
+}
+
+static int make_current(ch_session *s, ch_err *e)
+{
+    if (s->computed == s->n_tokens)
+        return CH_OK;
+    if (atomic_exchange(&s->cancelled, 0))
+        return ch_fail(e, CH_ECANCELED, "interrupted after %d tokens", s->n_tokens);
+    if (s->draft && s->n_tokens - s->computed == 1 && s->used == s->guesses)
+        return compute_ahead(s, e);
+    return ch_session_catch_up(s, e);
+}
+
+/* The drawn token was guessed and is computed already: its logits are here. */
+static void use_guess(ch_session *s)
+{
+    const int vocab = s->family->model->config.vocab;
+    memcpy(s->last, s->guess_logits + (ptrdiff_t)s->used * vocab, (size_t)vocab * sizeof *s->last);
+    s->used++;
+    s->computed++;
+    s->stats.accepted++;
+    ch_session_seal(s);
+}
+
+static ch_token draw(ch_session *s, const ch_sampling *how)
+{
+    const float *logits[1] = {s->last};
+    const ch_sample_view view = {.logits = logits, .n_sequences = 1, .vocab = s->family->model->config.vocab,
+                                 .tokens = s->tokens, .n_tokens = s->n_tokens};
+    return ch_sample_draw(s->family->work, &view, how, s->has_own ? &s->own : NULL, how->sample, (uint64_t)s->n_tokens);
+}
+
+int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)
+{
+    int rc = ch_sampling_check(how, e);
+    if (rc < 0)
+        return rc;
+    if (s->n_tokens == 0)
+        return ch_fail(e, CH_EARG, "an empty session has no next token: feed at least one");
+    if (s->n_tokens == s->family->context)
+        return ch_fail(e, CH_ELIMIT, "the context of %d tokens is full", s->family->context);
+    const uint64_t t0 = ch_clock_ns();
+    rc = make_current(s, e);
+    if (rc < 0)
+        return rc;
+    if (!s->has_last)
+        return ch_fail(e, CH_EARG, "the timeline ends in a vector whose logits are gone: feed a token first");
+    *out = draw(s, how);
+    s->tokens[s->n_tokens++] = *out;
+    if (s->used < s->guesses && s->guess[s->used] == *out)
+        use_guess(s);
+    else
+        rc = ch_session_drop_guesses(s, e);
+    s->stats.drawn_tokens++;
+    s->stats.drawn_s += (double)(ch_clock_ns() - t0) * 1e-9;
+    return rc;
+}

@@ -1,0 +1,199 @@
+/* session.c - opening, forking and closing timelines
+ *
+ * SPDX-License-Identifier: MIT */
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef CH_HOSTILE
+enum { STEP_ROWS = 7, THREADS = 3 };
+#else
+enum { STEP_ROWS = 256, THREADS = 0 };
+#endif
+enum { DEFAULT_CONTEXT = 4096, LOGIT_REALS = 1 << 24 };
+
+static void close_family(ch_family *f)
+{
+    if (--f->members > 0)
+        return;
+    ch_cache_close(&f->cache);
+    ch_pool_close(&f->pool);
+    ch_arena_close(&f->scratch);
+    free(f->work);
+    free(f);
+}
+
+void ch_session_close(ch_session **s)
+{
+    if (!*s)
+        return;
+    ch_sequence_close(&(*s)->sequence);
+    if ((*s)->family)
+        close_family((*s)->family);
+    free((*s)->tokens);
+    free((*s)->page_keys);
+    free((*s)->last);
+    free((*s)->guess_logits);
+    free(*s);
+    *s = NULL;
+}
+
+/* A member without state: memory for its tokens and logits.  On failure *out is NULL and the family is left alone. */
+static int open_member(ch_session **out, ch_family *f, ch_err *e)
+{
+    const size_t context = (size_t)f->context, vocab = (size_t)f->model->config.vocab;
+    ch_session *s = calloc(1, sizeof *s);
+    *out = s;
+    if (s) {
+        s->tokens = malloc(context * sizeof *s->tokens);
+        s->page_keys = malloc((context + 1) * sizeof *s->page_keys);
+        s->last = malloc(vocab * sizeof *s->last);
+    }
+    if (!s || !s->tokens || !s->page_keys || !s->last) {
+        ch_session_close(out);
+        return ch_fail(e, CH_ENOMEM, "no memory for a session of %zu tokens", context);
+    }
+    s->family = f;
+    f->members++;
+    return CH_OK;
+}
+
+static int kv_dtype(ch_dtype *out, const char *name, const char *what, ch_err *e)
+{
+    *out = CH_F16;
+    if (!name || (ch_dtype_by_name(out, name) && (*out == CH_REAL || *out == CH_F32 || *out == CH_F16 ||
+                                                  *out == CH_BF16 || *out == CH_Q8_0)))
+        return CH_OK;
+    return ch_fail(e, CH_EARG, "%s cannot be kept as \"%s\"; allowed are f32, f16, bf16, q8_0", what, name);
+}
+
+static int open_cache(ch_family *f, const ch_session_options *o, ch_err *e)
+{
+    const ch_config *c = &f->model->config;
+    const int tokens = o->cache_tokens ? o->cache_tokens : 2 * f->context;
+    if (o->cache_tokens < 0 || o->page_size < 0 || o->page_size > 1024)
+        return ch_fail(e, CH_EARG, "a cache of %d tokens in pages of %d is not possible; pages hold 1 to 1024",
+                       o->cache_tokens, o->page_size);
+    ch_cache_options co = {.layers = c->layers, .kv_heads = c->kv_heads, .head_width = c->head_width,
+                           .page_size = o->page_size, .max_tokens = tokens};
+    int rc = kv_dtype(&co.k_dtype, o->k_type, "keys", e);
+    if (rc == CH_OK)
+        rc = kv_dtype(&co.v_dtype, o->v_type, "values", e);
+    return rc == CH_OK ? ch_cache_open(&f->cache, &co, e) : rc;
+}
+
+static int open_scratch(ch_family *f, ch_err *e)
+{
+    const ch_cache_options *co = ch_cache_get_options(f->cache);
+    const ch_kv_view like = {.page_size = co->page_size, .kv_heads = co->kv_heads, .width = ch_cache_width(f->cache),
+                             .keys = f->context, .k_dtype = co->k_dtype, .v_dtype = co->v_dtype};
+    const size_t step = ch_forward_scratch(f->model, &f->kernels, f->pool, f->step_rows, f->logit_rows, &like);
+    /* and what ch_session_step itself takes */
+    return ch_arena_open(&f->scratch, step + (size_t)f->step_rows * 64 + 4096, e);
+}
+
+static int fill_family(ch_family *f, const ch_session_options *o, ch_err *e)
+{
+    const ch_config *c = &f->model->config;
+    if (o->context < 0 || o->context > c->context)
+        return ch_fail(e, CH_EARG, "a context of %d tokens was asked for; this model was made for 1 to %d", o->context,
+                       c->context);
+    if (o->step_rows < 0 || o->step_rows > 65536)
+        return ch_fail(e, CH_EARG, "steps of %d rows were asked for; allowed are 1 to 65536", o->step_rows);
+    f->context = o->context ? o->context : CH_MIN(c->context, DEFAULT_CONTEXT);
+    f->step_rows = CH_MIN(o->step_rows ? o->step_rows : STEP_ROWS, f->context);
+    f->logit_rows = CH_MIN(CH_MAX(LOGIT_REALS / c->vocab, CH_DRAFT_MOST + 1), f->step_rows);
+    unsigned features;
+    int rc = ch_cpu_features(&features, NULL, e);
+    if (rc < 0)
+        return rc;
+    ch_kernels_init(&f->kernels, features);
+    rc = ch_pool_open(&f->pool, o->threads ? o->threads : THREADS, e);
+    if (rc == CH_OK)
+        rc = open_cache(f, o, e);
+    if (rc == CH_OK)
+        rc = open_scratch(f, e);
+    if (rc < 0)
+        return rc;
+    f->scope = ch_page_scope(f->model->hash, "", ch_cache_get_options(f->cache), "");
+    f->work = malloc((size_t)c->vocab * sizeof *f->work);
+    return f->work ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for %d candidates", c->vocab);
+}
+
+static int open_states(ch_session *s, ch_err *e)
+{
+    const int rc = ch_pages_open(&s->sequence.state[0], s->family->cache, e);
+    s->sequence.n_states = rc == CH_OK ? 1 : 0;
+    return rc;
+}
+
+int ch_session_open(ch_session **out, ch_model *m, const ch_session_options *o, ch_err *e)
+{
+    *out = NULL;
+    const ch_session_options none = {0};
+    ch_family *f = calloc(1, sizeof *f);
+    if (!f)
+        return ch_fail(e, CH_ENOMEM, "no memory for a session");
+    f->model = m;
+    f->members = 1; /* this function's hold, until a session has it */
+    int rc = fill_family(f, o ? o : &none, e);
+    if (rc == CH_OK)
+        rc = open_member(out, f, e);
+    if (rc == CH_OK && (rc = open_states(*out, e)) < 0)
+        ch_session_close(out);
+    close_family(f);
+    return rc;
+}
+
+int ch_session_fork(ch_session **out, ch_session *s, ch_err *e)
+{
+    int rc = ch_session_drop_guesses(s, e);
+    if (rc == CH_OK)
+        rc = open_member(out, s->family, e);
+    if (rc < 0)
+        return rc;
+    ch_session *n = *out;
+    rc = ch_sequence_fork(&n->sequence, &s->sequence, e);
+    if (rc < 0) {
+        ch_session_close(out);
+        return rc;
+    }
+    memcpy(n->tokens, s->tokens, (size_t)s->n_tokens * sizeof *n->tokens);
+    memcpy(n->page_keys, s->page_keys, (size_t)s->keyed * sizeof *n->page_keys);
+    memcpy(n->last, s->last, (size_t)s->family->model->config.vocab * sizeof *n->last);
+    n->n_tokens = s->n_tokens;
+    n->computed = s->computed;
+    n->keyed = s->keyed;
+    n->private_pages = s->private_pages;
+    n->has_last = s->has_last;
+    n->own = s->own;
+    n->has_own = s->has_own;
+    return CH_OK;
+}
+
+/* ---- What a session tells --------------------------------------------------------------------- */
+
+int ch_session_length(const ch_session *s) { return s->n_tokens; }
+int ch_session_context(const ch_session *s) { return s->family->context; }
+const ch_token *ch_session_tokens(const ch_session *s) { return s->tokens; }
+ch_session_stats ch_session_get_stats(const ch_session *s) { return s->stats; }
+void ch_session_cancel(ch_session *s) { atomic_store(&s->cancelled, 1); }
+const float *ch_session_logits(const ch_session *s) { return s->has_last ? s->last : NULL; }
+const ch_cache *ch_session_cache(const ch_session *s) { return s->family->cache; }
+ch_pool_stats ch_session_pool_stats(const ch_session *s) { return ch_pool_get_stats(s->family->pool); }
+
+void ch_session_own_sampler(ch_session *s, const ch_own_sampler *own)
+{
+    s->has_own = own != NULL;
+    if (own)
+        s->own = *own;
+}
+
+void ch_session_tap(ch_session *s, ch_tap_fn *tap, void *arg)
+{
+    s->tap = tap;
+    s->tap_arg = arg;
+}
+
+void ch_session_profile(ch_session *s, ch_profile *p) { s->profile = p; }

@@ -1,0 +1,69 @@
+/* session.h - what the files of generate/ share.  SPDX-License-Identifier: MIT */
+#ifndef CH_SESSION_H
+#define CH_SESSION_H
+
+#include "generate.h"
+
+#include <stdatomic.h>
+
+enum { CH_DRAFT_MOST = 16 };
+
+/* What a family of forks has in common; the last member to close frees it. */
+typedef struct ch_family {
+    int members;
+    const ch_model *model;
+    ch_pool *pool;
+    ch_cache *cache;
+    ch_kernels kernels;
+    ch_arena scratch;
+    ch_hash128 scope; /* of page keys */
+    int context, step_rows;
+    int logit_rows;     /* most rows whose logits one step may give */
+    ch_candidate *work; /* V */
+} ch_family;
+
+/* tokens[0..n_tokens) is the timeline.  The first `computed` of them have been through the layers; behind them the
+ * sequence may hold guesses that were computed ahead and are not part of the timeline until drawn. */
+struct ch_session {
+    ch_family *family;
+    ch_sequence sequence;  /* length: computed + guesses not yet used */
+    ch_token *tokens;      /* room for `context`; -1 for rows that entered as vectors */
+    int n_tokens, computed;
+    ch_hash128 *page_keys; /* of the first `keyed` whole pages */
+    int keyed;
+    bool private_pages;    /* vectors were fed: tokens no longer tell what pages hold */
+    bool has_last;
+    float *last;           /* V logits after token computed-1, if has_last */
+
+    ch_draft_fn *draft;
+    void *draft_arg;
+    int draft_most;
+    ch_token guess[CH_DRAFT_MOST];
+    float *guess_logits;   /* (CH_DRAFT_MOST, V), taken when a drafter is set: after guess[i] */
+    int guesses, used;
+
+    ch_own_sampler own;
+    bool has_own;
+    ch_tap_fn *tap;
+    void *tap_arg;
+    ch_profile *profile;
+    ch_session_stats stats;
+    atomic_int cancelled;
+};
+
+/* Appends n rows and takes them through the layers; the logits of rows wanted[0..n_wanted) come back as a tensor in the
+ * family's scratch, valid until its next step.  vectors: NULL, or n x D reals in place of tokens.  On failure the
+ * sequence is as it was.  Does not touch tokens, computed, last. */
+int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tokens, const real *vectors, int n,
+                    const int32_t *wanted, int n_wanted, ch_err *e);
+/* Computes what is fed and not computed; leaves the last token's logits in s->last.  When cancelled, tokens that were not
+ * computed are dropped. */
+int ch_session_catch_up(ch_session *s, ch_err *e);
+/* Keys for whole pages of computed tokens; makes newly sealed ones findable. */
+void ch_session_seal(ch_session *s);
+/* Takes guesses that were computed ahead out of the sequence again. */
+int ch_session_drop_guesses(ch_session *s, ch_err *e);
+/* Room for n more tokens, ids within the vocabulary: else CH_ELIMIT or CH_EARG with the numbers. */
+int ch_session_accepts(const ch_session *s, const ch_token *tokens, int n, ch_err *e);
+
+#endif
