@@ -14,10 +14,12 @@
  * zero rows; panel p holds rows 16p..16p+15, lane r is row 16p+r.  Within a panel, k advances slowest:
  *   F32   real  [K][16]
  *   BF16  u16   [ceil(K/2)][16][2]                       K odd: padded with a zero
- *   Q8    per group of 32 k:  u16 f16 scale[16], then u8 [8][16][4]: w = scale (u - 128)
- *   Q4    per group of 32 k:  u16 f16 scale[16], then u8 [4][16][4]: byte [j][r][i] holds
- *         k = 4j+i in its low nibble and k = 16+4j+i in its high one: w = scale (nibble - 8)
- * Panels start at 64-byte aligned addresses (their sizes are multiples of 32: ch_panel_bytes).
+ *   Q8    groups of 32 k, two by two:  u16 f16 scale[2][16], then u8 [2][8][16][4]: w = scale (u - 128)
+ *   Q4    groups of 32 k, two by two:  u16 f16 scale[2][16], then u8 [2][4][16][4]: byte [j][r][i] of a group
+ *         holds k = 4j+i in its low nibble and k = 16+4j+i in its high one: w = scale (nibble - 8)
+ *         An odd last group ends after its own weights (its scales still take two rows, one of zeros).
+ * Panels start at 64-byte aligned addresses, their sizes are multiples of 64 (ch_panel_bytes), and with
+ * scales two by two every 64 bytes of weights lie in one cache line (10% at M = 1 from L2).
  *
  * Activation rows, what a gemm multiplies with (K as the matrix has it; Kg = K/32 groups):
  *   F32   real x[K]
@@ -126,9 +128,10 @@ ch_mix_fn *ch_kernel_mix(const ch_kernels *k, ch_dtype t);
 
 /* ---- The CPU ------------------------------------------------------------------------------
  * Features of this CPU, less what the mask forbids.  A mask is a list: "c" nothing; "avx2"; "avxvnni";
- * "avx512" everything; each name allows all levels up to it, "-name" takes one away again
- * ("avx512,-avx512bf16").  NULL or "": the environment's CHALCIS_CPU (the one variable that the library
- * reads), or everything.  An unknown name is CH_EARG with the names allowed. */
+ * "avx512" everything; each name allows all levels up to it, "-name" takes one, and what builds on it,
+ * away again: "avx512,-avx512bf16" (a list that starts with '-' takes from everything).  NULL or "":
+ * the environment's CHALCIS_CPU (the one variable that the library reads), or everything.  An unknown
+ * name is CH_EARG with the names allowed. */
 enum {
     CH_CPU_c = 0,
     CH_CPU_avx2 = 1,        /* AVX2, FMA, F16C */

@@ -1,0 +1,162 @@
+/* panel.c - weight matrices into panels and back (layouts: kernel.h, "Panels")
+ *
+ * Cost: one pass over the matrix.  Stored blocks of Q8_0 and Q4_0 hold the same integers and scales as
+ * their panels, in another order, so nothing is rounded; u = q + 128.  Padding rows have the scale 0.
+ * SPDX-License-Identifier: MIT */
+#include "panel.h"
+
+#include <string.h>
+
+enum { STRETCH = 64 }; /* k at a time when a format is decoded: whole blocks, 16 rows fit on the stack */
+
+size_t ch_panel_bytes(ch_panel_kind kind, int K)
+{
+    const size_t k = (size_t)K, groups = k / CH_GROUP, scales = (groups + 1) / 2 * 2 * CH_SCALE_BYTES;
+    switch (kind) {
+    case CH_PANEL_F32: return k * CH_PANEL_ROWS * sizeof(real);
+    case CH_PANEL_BF16: return (k + 1) / 2 * 2 * CH_PANEL_ROWS * sizeof(uint16_t);
+    case CH_PANEL_Q8: return scales + groups * CH_Q8_BYTES;
+    case CH_PANEL_Q4: return scales + groups * CH_Q4_BYTES;
+    case CH_PANELS: break;
+    }
+    return 0;
+}
+
+size_t ch_panels_bytes(ch_panel_kind kind, int N, int K)
+{
+    return ch_size_mul(((size_t)N + CH_PANEL_ROWS - 1) / CH_PANEL_ROWS, ch_panel_bytes(kind, K));
+}
+
+size_t ch_row_bytes(ch_panel_kind kind, int K)
+{
+    const size_t k = (size_t)K;
+    switch (kind) {
+    case CH_PANEL_F32: return (k * sizeof(real) + 7) / 8 * 8;
+    case CH_PANEL_BF16: return (k * sizeof(uint16_t) + 7) / 8 * 8;
+    case CH_PANEL_Q8:
+    case CH_PANEL_Q4: return k / CH_GROUP * (CH_GROUP + sizeof(float) + sizeof(int32_t));
+    case CH_PANELS: break;
+    }
+    return 0;
+}
+
+/* ---- Packing one panel: `rows` stored rows, the other lanes zero ----------------------------- */
+
+static void pack_f32(real *panel, ch_dtype dtype, const char *stored, size_t row_bytes, int K, int rows)
+{
+    const ch_dtype_info *info = ch_dtype_get(dtype);
+    float decoded[STRETCH];
+    for (int r = 0; r < CH_PANEL_ROWS; r++)
+        for (int k = 0; k < K; k += STRETCH) {
+            const int n = CH_MIN(K - k, STRETCH);
+            const char *from = stored + (size_t)r * row_bytes + (size_t)(k / info->block) * (size_t)info->bytes;
+            real *to = panel + (size_t)k * CH_PANEL_ROWS + r;
+            real exact[STRETCH] = {0};
+            if (r < rows && dtype == CH_REAL) {
+                memcpy(exact, from, (size_t)n * sizeof *exact);
+            } else if (r < rows) {
+                info->decode(decoded, from, n);
+                for (int i = 0; i < n; i++)
+                    exact[i] = decoded[i];
+            }
+            for (int i = 0; i < n; i++)
+                to[i * CH_PANEL_ROWS] = exact[i];
+        }
+}
+
+static void pack_bf16(uint16_t *panel, const char *stored, size_t row_bytes, int K, int rows)
+{
+    memset(panel, 0, ch_panel_bytes(CH_PANEL_BF16, K));
+    for (int r = 0; r < rows; r++)
+        for (int k = 0; k < K; k++)
+            memcpy(&panel[(size_t)(k / 2) * 32 + (size_t)(2 * r + k % 2)],
+                   stored + (size_t)r * row_bytes + (size_t)k * sizeof *panel, sizeof *panel);
+}
+
+/* Blocks of both stored formats: a binary16 scale, then `n` bytes that go to the lane four at a time. */
+static void pack_groups(unsigned char *panel, const char *stored, size_t row_bytes, int K, int rows, int n,
+                        int flip, int zero)
+{
+    const size_t bytes = (size_t)n * CH_PANEL_ROWS;
+    const int groups = K / CH_GROUP;
+    if (groups % 2) /* the scales of the group that is not there */
+        memset(panel + ch_group_scale_at(groups, bytes), 0, CH_SCALE_BYTES);
+    for (int g = 0; g < groups; g++) {
+        unsigned char *scale = panel + ch_group_scale_at(g, bytes);
+        unsigned char *w = panel + ch_group_weights_at(g, bytes);
+        memset(scale, 0, CH_SCALE_BYTES);
+        memset(w, zero, bytes);
+        for (int r = 0; r < rows; r++) {
+            const char *block = stored + (size_t)r * row_bytes + (size_t)g * (size_t)(2 + n);
+            memcpy(scale + 2 * r, block, 2);
+            for (int i = 0; i < n; i++)
+                w[i / 4 * 64 + r * 4 + i % 4] = (unsigned char)(block[2 + i] ^ flip);
+        }
+    }
+}
+
+void ch_panel_pack(void *panels, ch_dtype dtype, const void *rows, size_t row_bytes, int N, int K, int n0, int n1)
+{
+    const ch_panel_kind kind = ch_dtype_get(dtype)->panel;
+    const size_t panel_bytes = ch_panel_bytes(kind, K);
+    for (int n = n0; n < n1; n += CH_PANEL_ROWS) {
+        char *panel = (char *)panels + (size_t)(n / CH_PANEL_ROWS) * panel_bytes;
+        const char *stored = (const char *)rows + (size_t)n * row_bytes;
+        const int lanes = CH_MIN(N - n, CH_PANEL_ROWS);
+        switch (kind) {
+        case CH_PANEL_F32: pack_f32((real *)(void *)panel, dtype, stored, row_bytes, K, lanes); break;
+        case CH_PANEL_BF16: pack_bf16((uint16_t *)(void *)panel, stored, row_bytes, K, lanes); break;
+        case CH_PANEL_Q8: pack_groups((unsigned char *)panel, stored, row_bytes, K, lanes, 32, 0x80, 0x80); break;
+        case CH_PANEL_Q4: pack_groups((unsigned char *)panel, stored, row_bytes, K, lanes, 16, 0, 0x88); break;
+        case CH_PANELS: break;
+        }
+    }
+}
+
+void ch_panel_pack_real(void *panels, const real *src, ptrdiff_t row_stride, ptrdiff_t col_stride, int N, int K,
+                        int n0, int n1)
+{
+    for (int n = n0; n < n1; n += CH_PANEL_ROWS) {
+        real *panel = (real *)panels + (size_t)n * (size_t)K;
+        const int lanes = CH_MIN(N - n, CH_PANEL_ROWS);
+        const real *from = src + n * row_stride;
+        for (int k = 0; k < K; k++, panel += CH_PANEL_ROWS, from += col_stride)
+            for (int r = 0; r < CH_PANEL_ROWS; r++)
+                panel[r] = r < lanes ? from[r * row_stride] : 0;
+    }
+}
+
+/* ---- Unpacking ----------------------------------------------------------------------------- */
+
+static real unpack_group_value(const unsigned char *panel, ch_panel_kind kind, int k, int lane)
+{
+    const size_t bytes = kind == CH_PANEL_Q8 ? CH_Q8_BYTES : CH_Q4_BYTES;
+    const int g = k / CH_GROUP, in = k % CH_GROUP, at = kind == CH_PANEL_Q8 ? in : in % 16;
+    const unsigned char byte = panel[ch_group_weights_at(g, bytes) + (size_t)(at / 4 * 64 + lane * 4 + at % 4)];
+    uint16_t scale;
+    memcpy(&scale, panel + ch_group_scale_at(g, bytes) + 2 * lane, sizeof scale);
+    const int q = kind == CH_PANEL_Q8 ? byte - 128 : (in < 16 ? byte & 15 : byte >> 4) - 8;
+    return (float)q * ch_f16_to_f32(scale);
+}
+
+void ch_panel_unpack_row(real *out, ch_panel_kind kind, const void *panels, int K, int n)
+{
+    const unsigned char *panel = (const unsigned char *)panels +
+                                 (size_t)(n / CH_PANEL_ROWS) * ch_panel_bytes(kind, K);
+    const int lane = n % CH_PANEL_ROWS;
+    for (int k = 0; k < K; k++) {
+        uint16_t h;
+        switch (kind) {
+        case CH_PANEL_F32:
+            memcpy(&out[k], panel + ((size_t)k * CH_PANEL_ROWS + (size_t)lane) * sizeof(real), sizeof(real));
+            break;
+        case CH_PANEL_BF16:
+            memcpy(&h, panel + (size_t)(k / 2) * 64 + (size_t)(4 * lane + k % 2 * 2), sizeof h);
+            out[k] = ch_bf16_to_f32(h);
+            break;
+        case CH_PANEL_Q8:
+        case CH_PANEL_Q4: out[k] = unpack_group_value(panel, kind, k, lane); break;
+        case CH_PANELS: break;
+        }
+    }
+}
