@@ -132,7 +132,7 @@ $(GRADBIN): $(GRAD:tests/%.c=$(B)/tests64/%.o) $(SUPOBJ64) $(B)/libchalcis64.a
 
 $(B)/tests/kcheck/kcheck: $(KCHECK:%.c=$(B)/%.o) $(SUPOBJ) $(B)/libchalcis.a
 	@echo "  LINK  $@"
-	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS) -lcmocka
 
 test-build: $(B)/chalcis $(TESTBIN) $(if $(GRAD),$(GRADBIN)) $(if $(KCHECK),$(B)/tests/kcheck/kcheck)
 

@@ -50,8 +50,8 @@ extern const int kcheck_sizes[];
 typedef enum kcheck_kind {
     KCHECK_RANDOM,    /* uniform in (-1, 1) */
     KCHECK_WIDE,      /* random sign, mantissa and exponent 2^-20..2^20 */
-    KCHECK_EXTREME,   /* all +2^60 */
-    KCHECK_ALTERNATE, /* +2^60, -2^60, ... */
+    KCHECK_EXTREME,   /* all +2^58 */
+    KCHECK_ALTERNATE, /* +2^58, -2^58, ... */
     KCHECK_SUBNORMAL, /* around and below FLT_MIN */
     KCHECK_ZERO,      /* +0 and -0 */
     KCHECK_KINDS,
