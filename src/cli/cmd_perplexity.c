@@ -1,0 +1,83 @@
+/* cmd_perplexity.c - chalcis perplexity: score a text
+ *
+ * SPDX-License-Identifier: MIT */
+#include "cli.h"
+
+struct options {
+    const char *model, *tokenizer, *file, *k_type, *v_type;
+    int threads, window, stride;
+    bool json;
+};
+
+#define O(f) offsetof(struct options, f)
+static const ch_opt opts[] = {
+    {'m', "model", CH_OPT_STR, O(model), "FILE", "a GGUF or llama2.c model [the bundled one]", 0, 0},
+    {0, "tokenizer", CH_OPT_STR, O(tokenizer), "FILE", "vocabulary of a llama2.c model [beside it]", 0, 0},
+    {'f', "file", CH_OPT_STR, O(file), "FILE", "the text; - is standard input [-]", 0, 0},
+    {'c', "window", CH_OPT_INT, O(window), "N", "tokens in a window [the model's context, at most 4096]", 2, 1e9},
+    {0, "stride", CH_OPT_INT, O(stride), "N", "tokens from one window to the next [half of it]", 1, 1e9},
+    {'t', "threads", CH_OPT_INT, O(threads), "N", "threads; never changes the result [one per CPU]", 0, 1024},
+    {0, "cache-k", CH_OPT_STR, O(k_type), "TYPE", "how keys are kept: f32 f16 bf16 q8_0 [f16]", 0, 0},
+    {0, "cache-v", CH_OPT_STR, O(v_type), "TYPE", "how values are kept [f16]", 0, 0},
+    {0, "json", CH_OPT_FLAG, O(json), NULL, "one JSON object", 0, 0},
+    {0},
+};
+#undef O
+
+static const ch_usage usage = {
+    .synopsis = "perplexity [-m MODEL] -f FILE [--json] [options]",
+    .about = "Mean negative log-likelihood (nats) over all tokens after the first, perplexity, and bits per byte of\n"
+             "the text.  Longer texts are scored in windows; each token is scored once.",
+    .opts = opts,
+};
+
+static int print(const ch_perplexity *p, bool json)
+{
+    if (json)
+        return ch_cli_print_json(json_pack("{s:f, s:f, s:f, s:I, s:I, s:i, s:i}", "nll", p->nll, "ppl", p->ppl, "bpb", p->bpb,
+                                           "tokens", (json_int_t)p->tokens, "bytes", (json_int_t)p->bytes, "window",
+                                           p->window, "stride", p->stride));
+    printf("perplexity %.4f  (nll %.6f nats a token, %.4f bits a byte; %llu tokens, %llu bytes; window %d, stride %d)\n",
+           p->ppl, p->nll, p->bpb, (unsigned long long)p->tokens, (unsigned long long)p->bytes, p->window, p->stride);
+    return CH_EXIT_OK;
+}
+
+static int run(const struct options *o, ch_model **m, ch_tokenizer **tk, ch_buf *text)
+{
+    ch_err e = {0};
+    char path[4096];
+    ch_perplexity p;
+    int rc = ch_cli_model_path(path, sizeof path, o->model, &e);
+    if (rc == CH_OK)
+        rc = ch_model_open(m, path, o->threads, &e);
+    if (rc == CH_OK)
+        rc = ch_tokenizer_open(tk, path, o->tokenizer, &e);
+    if (rc == CH_OK)
+        rc = ch_cli_text(text, NULL, o->file, &e);
+    if (rc == CH_OK) {
+        ch_model_info info;
+        ch_model_get_info(&info, *m);
+        const ch_session_options so = {.threads = o->threads, .k_type = o->k_type, .v_type = o->v_type,
+                                       .context = o->window < info.context ? o->window : info.context};
+        rc = ch_model_perplexity(&p, *m, *tk, text->data ? text->data : "", text->size, o->window, o->stride, &so, &e);
+    }
+    return rc < 0 ? ch_cli_fail(&e) : print(&p, o->json);
+}
+
+int ch_cmd_perplexity(int argc, char **argv)
+{
+    struct options o = {0};
+    int n_args;
+    const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
+    if (rc >= 0)
+        return rc;
+    ch_model *m = NULL;
+    ch_tokenizer *tk = NULL;
+    ch_buf text;
+    ch_buf_init(&text, (size_t)1 << 31);
+    const int code = run(&o, &m, &tk, &text);
+    ch_buf_close(&text);
+    ch_tokenizer_close(&tk);
+    ch_model_close(&m);
+    return code;
+}

@@ -1,0 +1,230 @@
+/* cmd_run.c - chalcis run: continue a text
+ *
+ * The completion alone goes to stdout, as whole UTF-8 characters as soon as they are whole; speed goes to stderr.
+ * SPDX-License-Identifier: MIT */
+#include "cli.h"
+#include "sample.h"
+
+#include <string.h>
+
+struct options {
+    const char *model, *tokenizer, *prompt, *file, *k_type, *v_type;
+    int count, threads, context;
+    bool echo, json, ignore_end;
+    ch_sampling sampling;
+};
+
+#define O(f) offsetof(struct options, f)
+static const ch_opt opts[] = {
+    {'m', "model", CH_OPT_STR, O(model), "FILE", "a GGUF or llama2.c model [the bundled one]", 0, 0},
+    {0, "tokenizer", CH_OPT_STR, O(tokenizer), "FILE", "vocabulary of a llama2.c model [beside it]", 0, 0},
+    {'p', "prompt", CH_OPT_STR, O(prompt), "TEXT", "what to continue", 0, 0},
+    {'f', "file", CH_OPT_STR, O(file), "FILE", "the same from a file; - is standard input [-]", 0, 0},
+    {'n', "count", CH_OPT_INT, O(count), "N", "most tokens to write [256]; -1: until the context is full", -1, 1e9},
+    {0, "seed", CH_OPT_U64, O(sampling.seed), "S", "same seed, same text [0]", 0, 0},
+    {'t', "threads", CH_OPT_INT, O(threads), "N", "threads; never changes the text [one per CPU]", 0, 1024},
+    {'c', "context", CH_OPT_INT, O(context), "N", "most tokens in all [the model's, at most 4096]", 1, 1e9},
+    {0, "cache-k", CH_OPT_STR, O(k_type), "TYPE", "how keys are kept: f32 f16 bf16 q8_0 [f16]", 0, 0},
+    {0, "cache-v", CH_OPT_STR, O(v_type), "TYPE", "how values are kept [f16]", 0, 0},
+    {0, "echo", CH_OPT_FLAG, O(echo), NULL, "print the prompt too", 0, 0},
+    {0, "ignore-end", CH_OPT_FLAG, O(ignore_end), NULL, "go on after an end token", 0, 0},
+    {0, "json", CH_OPT_FLAG, O(json), NULL, "one JSON object instead of text", 0, 0},
+    {0},
+};
+#undef O
+
+static const ch_usage usage = {
+    .synopsis = "run [-m MODEL] [-p TEXT | -f FILE] [-n N] [options]",
+    .opts = opts,
+    .samplers = true,
+    .sampling = offsetof(struct options, sampling),
+};
+
+struct running {
+    const struct options *o;
+    char path[4096];
+    ch_model *model;
+    ch_tokenizer *tokenizer;
+    ch_session *session;
+    ch_tokens prompt;
+    ch_buf text;    /* of the completion */
+    size_t shown;   /* bytes of it that are on stdout */
+    int drawn;
+    const char *stop;
+};
+
+static int open_all(struct running *r, ch_err *e)
+{
+    const struct options *o = r->o;
+    int rc = ch_cli_model_path(r->path, sizeof r->path, o->model, e);
+    if (rc == CH_OK)
+        rc = ch_model_open(&r->model, r->path, o->threads, e);
+    if (rc == CH_OK)
+        rc = ch_tokenizer_open(&r->tokenizer, r->path, o->tokenizer, e);
+    const ch_session_options so = {.threads = o->threads, .context = o->context, .k_type = o->k_type, .v_type = o->v_type};
+    return rc == CH_OK ? ch_session_open(&r->session, r->model, &so, e) : rc;
+}
+
+static int read_prompt(struct running *r, ch_err *e)
+{
+    ch_buf b;
+    ch_buf_init(&b, (size_t)1 << 30);
+    int rc = ch_cli_text(&b, r->o->prompt, r->o->file, e);
+    if (rc == CH_OK)
+        rc = ch_tokenizer_encode(&r->prompt, r->tokenizer, b.data ? b.data : "", b.size, CH_ENCODE_BOS, e);
+    if (rc == CH_OK && r->prompt.n == 0)
+        rc = ch_fail(e, CH_EARG, "the prompt is empty, and %s has no token to begin a text with", r->path);
+    if (rc == CH_OK && r->prompt.n > (size_t)ch_session_context(r->session))
+        rc = ch_fail(e, CH_ELIMIT, "the prompt has %zu tokens, the context holds %d", r->prompt.n,
+                     ch_session_context(r->session));
+    if (rc == CH_OK && r->o->echo && !r->o->json && b.size)
+        fwrite(b.data, 1, b.size, stdout);
+    ch_buf_close(&b);
+    return rc;
+}
+
+/* Prints what is whole; bytes that can never become a character are shown as U+FFFD. */
+static void show(struct running *r, bool last)
+{
+    if (r->o->json)
+        return;
+    while (r->shown < r->text.size) {
+        uint32_t cp;
+        const int n = ch_utf8_read(&cp, r->text.data + r->shown, r->text.size - r->shown);
+        if (n < 0 && !last)
+            break;
+        if (n > 0) {
+            fwrite(r->text.data + r->shown, 1, (size_t)n, stdout);
+            r->shown += (size_t)n;
+        } else {
+            fputs("\xef\xbf\xbd", stdout);
+            r->shown += n < 0 ? r->text.size - r->shown : 1;
+        }
+    }
+    fflush(stdout);
+}
+
+static bool append_piece(struct running *r, ch_token before, ch_token t)
+{
+    char piece[512];
+    const int n = ch_tokenizer_piece(piece, sizeof piece, r->tokenizer, before, t);
+    if (n >= 0)
+        return ch_buf_put(&r->text, piece, (size_t)n);
+    char *room = ch_buf_room(&r->text, (size_t)-n);
+    if (!room)
+        return false;
+    const int written = ch_tokenizer_piece(room, (size_t)-n, r->tokenizer, before, t);
+    r->text.size += (size_t)written - (size_t)-n; /* the terminating zero is not text */
+    return true;
+}
+
+static int generate(struct running *r, ch_err *e)
+{
+    const struct options *o = r->o;
+    int rc = ch_session_feed(r->session, r->prompt.id, (int)r->prompt.n, e);
+    r->stop = "length";
+    ch_token before = r->prompt.id[r->prompt.n - 1];
+    while (rc == CH_OK && (o->count < 0 || r->drawn < o->count)) {
+        if (ch_session_length(r->session) == ch_session_context(r->session)) {
+            r->stop = "context";
+            break;
+        }
+        ch_token t;
+        rc = ch_session_next(&t, r->session, &o->sampling, e);
+        if (rc < 0)
+            break;
+        if (!o->ignore_end && (ch_tokenizer_is_end(r->tokenizer, t) || t == ch_tokenizer_bos(r->tokenizer))) {
+            r->stop = "end";
+            break;
+        }
+        if (!append_piece(r, before, t))
+            return ch_buf_check(&r->text, "the completion", e);
+        before = t;
+        r->drawn++;
+        show(r, false);
+        if (ferror(stdout))
+            return ch_fail(e, CH_EIO, "standard output was closed after %d tokens", r->drawn);
+    }
+    show(r, true);
+    if (rc == CH_ECANCELED)
+        r->stop = "interrupted";
+    return rc;
+}
+
+static double rate(double n, double s)
+{
+    return s > 0 ? n / s : 0;
+}
+
+static void report(const struct running *r)
+{
+    const ch_session_stats st = ch_session_get_stats(r->session);
+    fprintf(stderr, "\n[%s] prompt %llu tokens, %.1f ms (%.0f tok/s) | written %llu tokens, %.3f s (%.1f tok/s) | stop: %s\n",
+            r->model ? strrchr(r->path, '/') ? strrchr(r->path, '/') + 1 : r->path : "",
+            (unsigned long long)st.prompt_tokens, st.prompt_s * 1e3, rate((double)st.prompt_tokens, st.prompt_s),
+            (unsigned long long)st.drawn_tokens, st.drawn_s, rate((double)st.drawn_tokens, st.drawn_s), r->stop);
+}
+
+static int print_json(const struct running *r)
+{
+    const ch_session_stats st = ch_session_get_stats(r->session);
+    ch_buf clean;
+    ch_buf_init(&clean, (size_t)1 << 30);
+    for (size_t i = 0; i < r->text.size;) {
+        uint32_t cp;
+        const int n = ch_utf8_read(&cp, r->text.data + i, r->text.size - i);
+        ch_buf_put(&clean, n > 0 ? r->text.data + i : "\xef\xbf\xbd", n > 0 ? (size_t)n : 3);
+        i += n > 0 ? (size_t)n : n < 0 ? r->text.size - i : 1;
+    }
+    json_t *v = json_pack("{s:s%, s:i, s:i, s:s, s:f, s:f, s:f, s:I, s:s}", "text", clean.data ? clean.data : "", clean.size,
+                          "prompt_tokens", (int)r->prompt.n, "tokens", r->drawn, "stop", r->stop, "prompt_s", st.prompt_s,
+                          "generate_s", st.drawn_s, "tok_s", rate((double)st.drawn_tokens, st.drawn_s), "seed",
+                          (json_int_t)r->o->sampling.seed, "model", r->path);
+    ch_buf_close(&clean);
+    return ch_cli_print_json(v);
+}
+
+static int run(struct running *r)
+{
+    ch_err e = {0};
+    int rc = open_all(r, &e);
+    if (rc == CH_OK)
+        rc = read_prompt(r, &e);
+    if (rc < 0)
+        return ch_cli_fail(&e);
+    ch_cli_catch_interrupts(r->session);
+    rc = generate(r, &e);
+    ch_cli_catch_interrupts(NULL);
+    if (rc < 0 && rc != CH_ECANCELED)
+        return ch_cli_fail(&e);
+    int code = rc == CH_ECANCELED ? CH_EXIT_INTERRUPTED : CH_EXIT_OK;
+    if (r->o->json) {
+        const int printed = print_json(r);
+        return printed == CH_EXIT_OK ? code : printed;
+    }
+    if (r->text.size > 0 && r->text.data[r->text.size - 1] != '\n')
+        putchar('\n');
+    fflush(stdout);
+    report(r);
+    return code;
+}
+
+int ch_cmd_run(int argc, char **argv)
+{
+    struct options o = {.count = 256, .sampling = CH_SAMPLING};
+    int n_args;
+    const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
+    if (rc >= 0)
+        return rc;
+    if (o.prompt && o.file)
+        return ch_cli_usage("run", "-p and -f are two prompts; give one");
+    struct running r = {.o = &o};
+    ch_buf_init(&r.text, (size_t)1 << 30);
+    const int code = run(&r);
+    ch_session_close(&r.session);
+    ch_model_close(&r.model);
+    ch_tokenizer_close(&r.tokenizer);
+    ch_tokens_free(&r.prompt);
+    ch_buf_close(&r.text);
+    return code;
+}

@@ -1,0 +1,102 @@
+/* common.c - what commands share.  SPDX-License-Identifier: MIT */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BUNDLED "chalcis-tiny.gguf"
+enum { TEXT_MOST = 1 << 30 };
+
+int ch_cli_fail(const ch_err *e)
+{
+    fprintf(stderr, "chalcis: %s\n", e->text);
+    return e->code == CH_ECANCELED ? CH_EXIT_INTERRUPTED : CH_EXIT_FAILED;
+}
+
+bool ch_cli_tty(FILE *f)
+{
+    return isatty(fileno(f)) == 1;
+}
+
+int ch_cli_finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "chalcis: writing the result failed: %s\n", strerror(errno));
+    return code == CH_EXIT_OK ? CH_EXIT_FAILED : code;
+}
+
+int ch_cli_print_json(json_t *v)
+{
+    ch_buf b;
+    ch_err e;
+    ch_buf_init(&b, TEXT_MOST);
+    int rc = v ? ch_json_dump(&b, v, &e) : ch_fail(&e, CH_ENOMEM, "no memory for the result");
+    json_decref(v);
+    if (rc == CH_OK)
+        printf("%s\n", b.data);
+    ch_buf_close(&b);
+    return rc == CH_OK ? CH_EXIT_OK : ch_cli_fail(&e);
+}
+
+/* Where the bundled model may lie, from the folder of the program: a checkout, an installation, a build folder. */
+static const char *const places[] = {"models", "../share/chalcis", "../../models"};
+
+int ch_cli_model_path(char *out, size_t size, const char *path, ch_err *e)
+{
+    if (path) {
+        snprintf(out, size, "%s", path);
+        return strlen(path) < size ? CH_OK : ch_fail(e, CH_EARG, "the path of the model has %zu bytes, allowed are %zu",
+                                                     strlen(path), size - 1);
+    }
+    char dir[3072];
+    const ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
+    dir[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(dir, '/');
+    if (slash)
+        *slash = '\0';
+    for (size_t i = 0; slash && i < CH_COUNT(places); i++) {
+        snprintf(out, size, "%s/%s/%s", dir, places[i], BUNDLED);
+        if (ch_io_exists(out))
+            return CH_OK;
+    }
+    return ch_fail(e, CH_EIO, "the bundled model %s is neither in %s/models nor in %s/../share/chalcis; name one with -m",
+                   BUNDLED, dir, dir);
+}
+
+int ch_cli_text(ch_buf *b, const char *text, const char *file, ch_err *e)
+{
+    if (text) {
+        ch_buf_str(b, text);
+        return ch_buf_check(b, "the prompt", e);
+    }
+    if (file && strcmp(file, "-") != 0)
+        return ch_io_read_file(b, file, e);
+    if (ch_cli_tty(stdin))
+        fputs("(reading from the keyboard; Ctrl-D ends the text)\n", stderr);
+    return ch_io_read_stream(b, stdin, "standard input", e);
+}
+
+/* ---- Interrupts -------------------------------------------------------------------------------------- */
+
+volatile sig_atomic_t ch_cli_interrupted;
+static ch_session *volatile cancels;
+
+static void on_interrupt(int sig)
+{
+    if (ch_cli_interrupted)
+        _exit(128 + sig);
+    ch_cli_interrupted = 1;
+    if (cancels)
+        ch_session_cancel(cancels);
+}
+
+void ch_cli_catch_interrupts(ch_session *s)
+{
+    cancels = s;
+    struct sigaction a = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+}

@@ -1,0 +1,48 @@
+/* main.c - which command
+ *
+ * SPDX-License-Identifier: MIT */
+#include "cli.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name, *help;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+#define CMD(name, help) {#name, help, ch_cmd_##name},
+#include "cmds.def"
+#undef CMD
+};
+
+static void help(FILE *to)
+{
+    fputs("chalcis " CHALCIS_VERSION " - train, shrink and run small language models on the CPU\n\n"
+          "usage: chalcis COMMAND [options]        chalcis COMMAND --help\n\n",
+          to);
+    for (size_t i = 0; i < CH_COUNT(commands); i++)
+        fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].help);
+    fputs("\nCHALCIS_CPU=c|avx2|avxvnni|avx512 runs as a smaller CPU would.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+    /* A reader that goes away shows up as a write error, with a sentence, not as a silent death. */
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        help(stderr);
+        return CH_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        help(stdout);
+        return ch_cli_finish(CH_EXIT_OK);
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+        puts("chalcis " CHALCIS_VERSION);
+        return ch_cli_finish(CH_EXIT_OK);
+    }
+    for (size_t i = 0; i < CH_COUNT(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return ch_cli_finish(commands[i].run(argc - 1, argv + 1));
+    fprintf(stderr, "chalcis: there is no command \"%.40s\"; chalcis --help lists them\n", argv[1]);
+    return CH_EXIT_USAGE;
+}

@@ -1,0 +1,206 @@
+/* options.c - a command line into a struct, by a table
+ *
+ *   -n 5   -n5   --count 5   --count=5   --flag   --   (everything after it is an argument)
+ *
+ * SPDX-License-Identifier: MIT */
+#include "cli.h"
+#include "sample.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_MOST = 40 };
+
+int ch_cli_usage(const char *command, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fprintf(stderr, "chalcis %s: ", command);
+    vfprintf(stderr, fmt, ap);
+    fprintf(stderr, " (see chalcis %s --help)\n", command);
+    va_end(ap);
+    return CH_EXIT_USAGE;
+}
+
+/* ---- Help ---------------------------------------------------------------------------------------- */
+
+static void help_line(char letter, const char *name, const char *value, const char *text)
+{
+    char left[64];
+    if (letter)
+        snprintf(left, sizeof left, "-%c, --%s%s%s", letter, name, value ? " " : "", value ? value : "");
+    else
+        snprintf(left, sizeof left, "    --%s%s%s", name, value ? " " : "", value ? value : "");
+    printf("  %-28s %s\n", left, text);
+}
+
+static void flag_name(char *out, size_t size, const char *field)
+{
+    snprintf(out, size, "%s", field);
+    for (; *out; out++)
+        if (*out == '_')
+            *out = '-';
+}
+
+static int print_help(const ch_usage *u)
+{
+    printf("usage: chalcis %s\n", u->synopsis);
+    if (u->about)
+        printf("\n%s\n", u->about);
+    puts("\noptions:");
+    for (const ch_opt *o = u->opts; o->name; o++)
+        help_line(o->letter, o->name, o->value, o->help);
+    for (const ch_sampler_info *s = ch_samplers; u->samplers && s->name; s++) {
+        char name[NAME_MOST], text[128];
+        flag_name(name, sizeof name, s->name);
+        snprintf(text, sizeof text, "%s [%g]", s->help, s->or);
+        help_line(0, name, "X", text);
+    }
+    help_line('h', "help", NULL, "this text");
+    return CH_EXIT_OK;
+}
+
+/* ---- Values -------------------------------------------------------------------------------------- */
+
+static int number(double *out, const char *command, const char *name, const char *text, bool whole, double least, double most)
+{
+    char *end;
+    errno = 0;
+    const double x = strtod(text, &end);
+    if (end == text || *end != '\0' || errno == ERANGE || !isfinite(x) || (whole && x != floor(x)))
+        return ch_cli_usage(command, "--%s wants a %s, not \"%.40s\"", name, whole ? "whole number" : "number", text);
+    if ((least != 0 || most != 0) && (x < least || x > most))
+        return ch_cli_usage(command, "--%s is %g, allowed are %g to %g", name, x, least, most);
+    *out = x;
+    return -1;
+}
+
+static int unsigned_number(uint64_t *out, const char *command, const char *name, const char *text)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 0);
+    if (end == text || *end != '\0' || errno == ERANGE || *text == '-')
+        return ch_cli_usage(command, "--%s wants a whole number from 0 to 2^64-1, not \"%.40s\"", name, text);
+    return -1;
+}
+
+static int set_value(void *into, const char *command, const ch_opt *o, const char *text)
+{
+    char *field = (char *)into + o->field;
+    double x = 0;
+    int rc = -1;
+    switch (o->kind) {
+    case CH_OPT_FLAG: *(bool *)field = true; break;
+    case CH_OPT_STR: *(const char **)field = text; break;
+    case CH_OPT_U64: rc = unsigned_number((uint64_t *)field, command, o->name, text); break;
+    case CH_OPT_REAL:
+        rc = number(&x, command, o->name, text, false, o->least, o->most);
+        if (rc < 0)
+            *(double *)field = x;
+        break;
+    case CH_OPT_INT:
+        rc = number(&x, command, o->name, text, true, o->least != 0 || o->most != 0 ? o->least : INT32_MIN,
+                    o->least != 0 || o->most != 0 ? o->most : INT32_MAX);
+        if (rc < 0)
+            *(int *)field = (int)x;
+        break;
+    case CH_OPT_LIST: {
+        ch_list *l = (ch_list *)field;
+        if (l->n == (int)CH_COUNT(l->at))
+            return ch_cli_usage(command, "--%s may be given %d times", o->name, l->n);
+        l->at[l->n++] = text;
+        break;
+    }
+    }
+    return rc;
+}
+
+/* ---- Finding the option that a word names ------------------------------------------------------------ */
+
+struct found {
+    const ch_opt *opt;
+    const ch_sampler_info *sampler;
+};
+
+static struct found find_long(const ch_usage *u, const char *name, size_t n)
+{
+    for (const ch_opt *o = u->opts; o->name; o++)
+        if (strlen(o->name) == n && memcmp(o->name, name, n) == 0)
+            return (struct found){.opt = o};
+    for (const ch_sampler_info *s = ch_samplers; u->samplers && s->name; s++) {
+        char flag[NAME_MOST];
+        flag_name(flag, sizeof flag, s->name);
+        if (strlen(flag) == n && memcmp(flag, name, n) == 0)
+            return (struct found){.sampler = s};
+    }
+    return (struct found){0};
+}
+
+static struct found find_word(const ch_usage *u, const char *word, const char **value)
+{
+    struct found f = {0};
+    *value = NULL;
+    if (word[1] == '-') {
+        const char *eq = strchr(word, '=');
+        f = find_long(u, word + 2, eq ? (size_t)(eq - word - 2) : strlen(word + 2));
+        *value = eq ? eq + 1 : NULL;
+        return f;
+    }
+    for (const ch_opt *o = u->opts; o->name; o++)
+        if (o->letter == word[1])
+            f.opt = o;
+    if (f.opt && f.opt->kind != CH_OPT_FLAG && word[2])
+        *value = word + 2;
+    else if (word[2])
+        f.opt = NULL; /* flags are not glued together */
+    return f;
+}
+
+static int set_sampler(void *into, const char *command, const ch_usage *u, const ch_sampler_info *s, const char *text)
+{
+    char name[NAME_MOST];
+    flag_name(name, sizeof name, s->name);
+    return number((double *)((char *)into + u->sampling + s->field), command, name, text, false, s->least, s->most);
+}
+
+int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **argv, const ch_usage *u)
+{
+    int n = 0;
+    bool only_args = false;
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i], *value;
+        if (!only_args && strcmp(word, "--") == 0) {
+            only_args = true;
+            continue;
+        }
+        if (only_args || word[0] != '-' || word[1] == '\0') {
+            if (n == u->most_args)
+                return ch_cli_usage(argv[0], "\"%.60s\" is one argument too many", word);
+            args[n++] = word;
+            continue;
+        }
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+            return print_help(u);
+        const struct found f = find_word(u, word, &value);
+        if (!f.opt && !f.sampler)
+            return ch_cli_usage(argv[0], "there is no option \"%.40s\"", word);
+        const bool flag = f.opt && f.opt->kind == CH_OPT_FLAG;
+        if (flag && value)
+            return ch_cli_usage(argv[0], "--%s takes no value", f.opt->name);
+        if (!flag && !value && ++i == argc)
+            return ch_cli_usage(argv[0], "\"%.40s\" wants a value", word);
+        if (!flag && !value)
+            value = argv[i];
+        const int rc = f.opt ? set_value(into, argv[0], f.opt, value) : set_sampler(into, argv[0], u, f.sampler, value);
+        if (rc >= 0)
+            return rc;
+    }
+    if (n < u->least_args)
+        return ch_cli_usage(argv[0], "%d argument%s given, %d needed", n, n == 1 ? " was" : "s were", u->least_args);
+    *n_args = n;
+    return -1;
+}
