@@ -117,20 +117,25 @@ $(B)/tests/%.o: tests/%.c
 $(B)/tests64/%.o: tests/%.c
 	$(call compile,$(INC_ALL) -Itests/support,-DCH_REAL_IS_DOUBLE -Wno-double-promotion)
 
-SUPOBJ   := $(SUPPORT:%.c=$(B)/%.o)
-SUPOBJ64 := $(SUPPORT:tests/%.c=$(B)/tests64/%.o)
+SUPLIB   := $(B)/tests/libsupport.a
+SUPLIB64 := $(B)/tests64/libsupport.a
 TESTBIN  := $(TESTS:%.c=$(B)/%)
 GRADBIN  := $(B)/tests64/gradcheck/gradcheck
 
-$(TESTBIN): $(B)/tests/%: $(B)/tests/%.o $(SUPOBJ) $(B)/libchalcis.a
-	@echo "  LINK  $@"
-	$(Q)$(CC) $(OPT) -o $@ $< $(SUPOBJ) $(B)/libchalcis.a $(LIBS) -lcmocka
+$(SUPLIB): $(SUPPORT:%.c=$(B)/%.o)
+$(SUPLIB64): $(SUPPORT:tests/%.c=$(B)/tests64/%.o)
+$(SUPLIB) $(SUPLIB64):
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(GRADBIN): $(GRAD:tests/%.c=$(B)/tests64/%.o) $(SUPOBJ64) $(B)/libchalcis64.a
+$(TESTBIN): $(B)/tests/%: $(B)/tests/%.o $(SUPLIB) $(B)/libchalcis.a
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(OPT) -o $@ $< $(SUPLIB) $(B)/libchalcis.a $(LIBS) -lcmocka
+
+$(GRADBIN): $(GRAD:tests/%.c=$(B)/tests64/%.o) $(SUPLIB64) $(B)/libchalcis64.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS) -lcmocka
 
-$(B)/tests/kcheck/kcheck: $(KCHECK:%.c=$(B)/%.o) $(SUPOBJ) $(B)/libchalcis.a
+$(B)/tests/kcheck/kcheck: $(KCHECK:%.c=$(B)/%.o) $(SUPLIB) $(B)/libchalcis.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS) -lcmocka
 

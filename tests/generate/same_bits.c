@@ -1,0 +1,282 @@
+/* same_bits.c - the first promise: logits depend on the tokens before, on nothing else
+ *
+ * For each weight format, architecture and cache format, logits of every position are computed one token at a time by one
+ * thread, and compared to the bit with every other way of getting there.  SPDX-License-Identifier: MIT */
+#include "support.h"
+#include "tiny.h"
+
+#include "generate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { N = 70, MOST_ROWS = 17 };
+
+struct way {
+    ch_model *model;
+    const char *k, *v;
+    int vocab;
+    ch_token tokens[N];
+    float *truth; /* (N, V) */
+};
+
+
+static ch_session *open_session(const struct way *w, int threads, int step_rows)
+{
+    ch_err e = {0};
+    ch_session *s;
+    const ch_session_options o = {.threads = threads, .step_rows = step_rows, .k_type = w->k, .v_type = w->v, .context = 128,
+                                  .page_size = 16};
+    assert_ok(ch_session_open(&s, w->model, &o, &e), e);
+    return s;
+}
+
+static void feed(ch_session *s, const ch_token *t, int n)
+{
+    ch_err e = {0};
+    assert_ok(ch_session_feed(s, t, n, &e), e);
+}
+
+static void equal_at(const struct way *w, ch_session *s, const char *what)
+{
+    const int at = ch_session_length(s) - 1;
+    const float *got = ch_session_logits(s);
+    assert_non_null(got);
+    if (memcmp(got, w->truth + (ptrdiff_t)at * w->vocab, (size_t)w->vocab * sizeof *got) != 0)
+        fail_msg("%s: the logits at position %d differ (keys %s, values %s)", what, at, w->k, w->v);
+}
+
+static void make_truth(struct way *w)
+{
+    ch_session *s = open_session(w, 1, 1);
+    for (int i = 0; i < N; i++) {
+        w->tokens[i] = (ch_token)ch_rng_below((uint64_t)w->vocab, 5, CH_RNG_TEST, 0, (uint64_t)i);
+        feed(s, &w->tokens[i], 1);
+        memcpy(w->truth + (ptrdiff_t)i * w->vocab, ch_session_logits(s), (size_t)w->vocab * sizeof(float));
+    }
+    ch_session_close(&s);
+}
+
+/* Every number of rows a step, with 1, 2, 3 threads, in one call or in ragged ones. */
+static void rows_and_threads(const struct way *w)
+{
+    for (int rows = 1; rows <= MOST_ROWS; rows++)
+        for (int threads = 1; threads <= 3; threads++) {
+            if (threads > 1 && rows > 3 && rows != MOST_ROWS)
+                continue;
+            ch_session *s = open_session(w, threads, rows);
+            feed(s, w->tokens, N);
+            equal_at(w, s, "one call");
+            ch_session_close(&s);
+            s = open_session(w, threads, MOST_ROWS);
+            for (int at = 0, n; at < N; at += n) {
+                n = CH_MIN(1 + at * rows % 23, N - at);
+                feed(s, w->tokens + at, n);
+                equal_at(w, s, "ragged calls");
+            }
+            ch_session_close(&s);
+        }
+}
+
+struct each {
+    const struct way *w;
+    int seen;
+};
+
+static int same_row(void *arg, int position, const float *logits)
+{
+    struct each *x = arg;
+    const struct way *w = x->w;
+    assert_int_equal(position, x->seen++);
+    assert_memory_equal(logits, w->truth + (ptrdiff_t)position * w->vocab, (size_t)w->vocab * sizeof *logits);
+    return CH_OK;
+}
+
+static void every_row_of_a_step(const struct way *w)
+{
+    ch_err e = {0};
+    ch_session *s = open_session(w, 2, 64);
+    struct each x = {.w = w};
+    assert_ok(ch_session_feed_each(s, w->tokens, N, same_row, &x, &e), e);
+    assert_int_equal(x.seen, N);
+    ch_session_close(&s);
+}
+
+static void forks_and_rollbacks(const struct way *w)
+{
+    ch_err e = {0};
+    ch_session *s = open_session(w, 2, 16), *f;
+    feed(s, w->tokens, 40);
+    assert_ok(ch_session_fork(&f, s, &e), e);
+    const ch_token other[3] = {7, 8, 9};
+    feed(f, other, 3); /* a neighbour that goes its own way must not be seen */
+    feed(s, w->tokens + 40, 10);
+    equal_at(w, s, "after a fork");
+    assert_ok(ch_session_rollback(f, 35, &e), e);
+    feed(f, w->tokens + 35, 20);
+    equal_at(w, f, "a fork rolled back and fed again");
+    assert_ok(ch_session_rollback(s, 33, &e), e); /* within a page, and the last token computed again */
+    feed(s, w->tokens + 33, 1);
+    equal_at(w, s, "rolled back");
+    ch_session_close(&s);
+    feed(f, w->tokens + 55, N - 55);
+    equal_at(w, f, "after its parent closed");
+    ch_session_close(&f);
+}
+
+static void shared_prefixes(const struct way *w)
+{
+    ch_err e = {0};
+    ch_session *base = open_session(w, 2, 16), *a, *b;
+    assert_ok(ch_session_fork(&a, base, &e), e);
+    assert_ok(ch_session_fork(&b, base, &e), e);
+    feed(a, w->tokens, 60);
+    feed(b, w->tokens, 51);
+    equal_at(w, b, "a prefix found in the cache");
+    assert_true(ch_session_get_stats(b).shared_tokens >= 32);
+    ch_session_close(&a);
+    feed(b, w->tokens + 51, N - 51);
+    equal_at(w, b, "after a shared prefix");
+    ch_session_close(&b);
+    ch_session_close(&base);
+}
+
+/* Several sequences in one step, through the model's own interface: neighbours change nothing. */
+static void neighbours(const struct way *w)
+{
+    enum { SEQS = 3, STEPS = 6 };
+    const ch_session_options o = {.k_type = w->k, .v_type = w->v, .context = 128, .page_size = 16, .threads = 2};
+    ch_err e = {0};
+    ch_session *s;
+    assert_ok(ch_session_open(&s, w->model, &o, &e), e); /* lends its cache */
+    unsigned features;
+    ch_kernels kernels;
+    assert_ok(ch_cpu_features(&features, NULL, &e), e);
+    ch_kernels_init(&kernels, features);
+    ch_pool *pool;
+    assert_ok(ch_pool_open(&pool, 2, &e), e);
+    const ch_cache_options *co = ch_cache_get_options(ch_session_cache(s));
+    const ch_kv_view like = {.page_size = co->page_size, .kv_heads = co->kv_heads, .width = ch_cache_width(ch_session_cache(s)),
+                             .keys = 128, .k_dtype = co->k_dtype, .v_dtype = co->v_dtype};
+    ch_arena scratch;
+    assert_ok(ch_arena_open(&scratch, ch_forward_scratch(w->model, &kernels, pool, 64, 64, &like) + 4096, &e), e);
+    ch_cache *cache;
+    assert_ok(ch_cache_open(&cache, co, &e), e);
+    ch_sequence seq[SEQS] = {0};
+    for (int i = 0; i < SEQS; i++) {
+        assert_ok(ch_pages_open(&seq[i].state[0], cache, &e), e);
+        seq[i].n_states = 1;
+    }
+    for (int step = 0; step < STEPS; step++) {
+        ch_sequence *seqs[SEQS] = {&seq[0], &seq[1], &seq[2]};
+        ch_token id[64];
+        int32_t pos[64], which[64];
+        int rows = 0;
+        for (int i = 0; i < SEQS; i++) { /* sequence i takes i + 1 tokens a step, all along the same text */
+            const int n = (i + 1 + step) % 4 + 1;
+            assert_ok(ch_sequence_append(&seq[i], n, &e), e);
+            for (int j = 0; j < n; j++, rows++) {
+                pos[rows] = seq[i].length - n + j;
+                id[rows] = w->tokens[pos[rows]];
+                which[rows] = i;
+            }
+        }
+        ch_arena_reset(&scratch, 0);
+        ch_run run = {.scratch = &scratch, .pool = pool, .kernels = &kernels};
+        const ch_step st = {.rows = {.n = rows, .id = id, .pos = pos, .seq = which}, .seqs = seqs, .n_seqs = SEQS,
+                            .n_wanted = rows};
+        const ch_tensor *logits = ch_forward_logits(&run, w->model, &st);
+        for (int r = 0; r < rows; r++)
+            assert_memory_equal(ch_tensor_row(logits, r), w->truth + (ptrdiff_t)pos[r] * w->vocab,
+                                (size_t)w->vocab * sizeof(float));
+    }
+    for (int i = 0; i < SEQS; i++)
+        ch_sequence_close(&seq[i]);
+    ch_cache_close(&cache);
+    ch_arena_close(&scratch);
+    ch_pool_close(&pool);
+    ch_session_close(&s);
+}
+
+/* ---- Drafts ----------------------------------------------------------------------------------------- */
+
+struct silly {
+    const ch_token *right; /* the text without drafts, from position `from` */
+    int from, n, calls;
+};
+
+/* Guesses a run of the right tokens with a wrong one at a place that moves about. */
+static int guess(void *arg, const ch_token *tokens, int n, ch_token *out, int most)
+{
+    struct silly *g = arg;
+    (void)tokens;
+    const int wrong = g->calls++ % 6;
+    int k = 0;
+    for (; k < most && n - g->from + k < g->n; k++)
+        out[k] = k == wrong ? (g->right[n - g->from + k] + 1) % 320 : g->right[n - g->from + k];
+    return k;
+}
+
+static void drafts(const struct way *w)
+{
+    enum { GENERATED = 40, PROMPT = 20 };
+    const double temps[] = {0, 0.9};
+    for (size_t t = 0; t < CH_COUNT(temps); t++) {
+        ch_sampling how = CH_SAMPLING;
+        how.temp = temps[t];
+        how.seed = 11;
+        ch_err e = {0};
+        ch_token plain[GENERATED], drafted[GENERATED];
+        ch_session *s = open_session(w, 1, 8);
+        feed(s, w->tokens, PROMPT);
+        for (int i = 0; i < GENERATED; i++)
+            assert_ok(ch_session_next(&plain[i], s, &how, &e), e);
+        ch_session *d = open_session(w, 2, 8);
+        struct silly silly = {.right = plain, .from = PROMPT, .n = GENERATED};
+        ch_session_draft(d, guess, &silly, 5);
+        feed(d, w->tokens, PROMPT);
+        for (int i = 0; i < GENERATED; i++)
+            assert_ok(ch_session_next(&drafted[i], d, &how, &e), e);
+        assert_memory_equal(plain, drafted, sizeof plain);
+        const ch_session_stats st = ch_session_get_stats(d);
+        assert_true(st.drafted > st.accepted && st.accepted > 0);
+        feed(s, w->tokens, 1);
+        feed(d, w->tokens, 1);
+        assert_memory_equal(ch_session_logits(s), ch_session_logits(d), (size_t)w->vocab * sizeof(float));
+        ch_session_close(&s);
+        ch_session_close(&d);
+    }
+}
+
+static void all_ways(const char *arch, ch_dtype weights, const char *k, const char *v)
+{
+    struct way w = {.model = tiny_open(arch, weights, 3), .k = k, .v = v};
+    w.vocab = w.model->config.vocab;
+    w.truth = malloc(N * (size_t)w.vocab * sizeof *w.truth);
+    assert_non_null(w.truth);
+    make_truth(&w);
+    rows_and_threads(&w);
+    every_row_of_a_step(&w);
+    forks_and_rollbacks(&w);
+    shared_prefixes(&w);
+    neighbours(&w);
+    drafts(&w);
+    free(w.truth);
+    ch_model_close(&w.model);
+}
+
+static void weights_f32(void **state) { (void)state; all_ways("llama", CH_F32, "f32", "f32"); }
+static void weights_f16(void **state) { (void)state; all_ways("llama", CH_F16, "f16", "f16"); }
+static void weights_bf16(void **state) { (void)state; all_ways("qwen3", CH_BF16, "bf16", "bf16"); }
+static void weights_q8_0(void **state) { (void)state; all_ways("qwen3", CH_Q8_0, "f16", "q8_0"); }
+static void weights_q4_0(void **state) { (void)state; all_ways("llama", CH_Q4_0, "q8_0", "f16"); }
+static void cache_q8_0(void **state) { (void)state; all_ways("qwen3", CH_F32, "q8_0", "q8_0"); }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(weights_f32),  cmocka_unit_test(weights_f16),  cmocka_unit_test(weights_bf16),
+        cmocka_unit_test(weights_q8_0), cmocka_unit_test(weights_q4_0), cmocka_unit_test(cache_q8_0),
+    };
+    return cmocka_run_group_tests_name("generate/same_bits", tests, NULL, NULL);
+}
