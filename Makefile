@@ -36,7 +36,7 @@ DEPS_$(1) := $$(filter-out *,$$(shell sed -n 's/^$(1) *: *//p' src/LAYERS | tr '
 INC_$(1)  := -Iinclude -Isrc/$(1) $$(addprefix -Isrc/,$$(DEPS_$(1)))
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
-INC_ALL    := -Iinclude $(addprefix -Isrc/,$(LAYERS))
+INC_ALL    := -Iinclude $(patsubst %/,-I%,$(wildcard src/*/))
 INC_kernel += -Isrc/kernel/simd
 INC_cli    := $(INC_ALL)
 folder_of   = $(firstword $(subst /, ,$(1)))
