@@ -22,7 +22,7 @@ extern "C" {
 
 #define CHALCIS_VERSION "0.1.0"
 
-/* ---- 1 Errors and words --------------------------------------------------------------------- */
+/* ---- 1 Errors and words -------------------------------------------------------------------- */
 
 #define CH_ERRORS(X)                                                                   \
     X(CH_OK, 0, "ok")                                                                  \
@@ -68,9 +68,9 @@ typedef struct ch_tokens {
 } ch_tokens;
 void ch_tokens_free(ch_tokens *t);
 
-/* path: a model file that carries its vocabulary, a llama2.c tokenizer.bin, a tokenizer.json, or a llama2.c
- * model (.bin): then `vocabulary` names its tokenizer.bin, or NULL looks beside it for tokenizer.bin or
- * tok<V>.bin. */
+/* path: a model file that carries its vocabulary, a llama2.c tokenizer.bin, a tokenizer.json, or
+ * a llama2.c model (.bin): then `vocabulary` names its tokenizer.bin, or NULL looks beside it for
+ * tokenizer.bin or tok<V>.bin. */
 int ch_tokenizer_open(ch_tokenizer **out, const char *path, const char *vocabulary, ch_err *e);
 void ch_tokenizer_close(ch_tokenizer **t);
 
@@ -84,19 +84,23 @@ bool ch_tokenizer_is_control(const ch_tokenizer *t, ch_token id);
 ch_token ch_tokenizer_special(const ch_tokenizer *t, const char *text);
 
 enum {
-    CH_ENCODE_BOS = 1,     /* put BOS first if the model was trained so (adds_bos) */
-    CH_ENCODE_SPECIAL = 2, /* text of special tokens becomes those tokens; without it, it stays text */
+    CH_ENCODE_BOS = 1, /* put BOS first if the model was trained so (adds_bos) */
+    CH_ENCODE_SPECIAL = 2, /* text of special tokens becomes those tokens; otherwise it is text */
 };
 /* Appends to *out.  Any bytes are accepted; bytes that are not UTF-8 go through byte tokens. */
-int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text, size_t n, int flags, ch_err *e);
-/* The bytes of one token as they appear in text after `previous` (-1: at the start), written to out (cap bytes,
- * 0 terminated); returns their number, or -(number needed) when cap is too small.  Control tokens give nothing.
- * A token may hold part of a character: join before showing. */
-int ch_tokenizer_piece(char *out, size_t cap, const ch_tokenizer *t, ch_token previous, ch_token id);
-/* The name of a token as its vocabulary writes it, control tokens too; borrowed, may hold any bytes. */
+int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text, size_t n,
+                        int flags, ch_err *e);
+/* The bytes of one token as they appear in text after `previous` (-1: at the start), written to
+ * out (cap bytes, 0 terminated); returns their number, or -(number needed) when cap is too
+ * small.  Control tokens give nothing. A token may hold part of a character: join before showing.
+ */
+int ch_tokenizer_piece(char *out, size_t cap, const ch_tokenizer *t, ch_token previous,
+                       ch_token id);
+/* The name of a token as its vocabulary writes it, control tokens too; borrowed, may hold any
+ * bytes. */
 const char *ch_tokenizer_name(const ch_tokenizer *t, ch_token id, size_t *n);
 
-/* ---- 3 Models -------------------------------------------------------------------------- */
+/* ---- 3 Models ------------------------------------------------------------------------------ */
 
 /* Immutable once open; any number of sessions (each with its own thread) may use one. */
 typedef struct ch_model ch_model;
@@ -124,14 +128,15 @@ void ch_model_get_info(ch_model_info *out, const ch_model *m);
  *         ... show it ...
  *     }
  *     ch_session_close(&s);
- * A session is one timeline: one thread at a time.  The tokens it draws depend on the tokens before, the options and
- * the sampling alone: not on threads, on how the prompt was cut into calls, or on drafts. */
+ * A session is one timeline: one thread at a time.  The tokens it draws depend on the tokens
+ * before, the options and the sampling alone: not on threads, on how the prompt was cut into
+ * calls, or on drafts. */
 
 typedef struct ch_session ch_session;
 
 typedef struct ch_session_options {
     int threads;         /* 0: one per CPU this process may use */
-    int context;         /* most tokens in the timeline; 0: what the model was made for, at most 4096 */
+    int context; /* most tokens in the timeline; 0: what the model was made for, at most 4096 */
     int step_rows;       /* most tokens computed at once; 0: 256.  Time and memory, never bits */
     int cache_tokens;    /* budget of the family of forks; 0: twice the context */
     int page_size;       /* keys in a cache page; 0: 32 */
@@ -142,13 +147,15 @@ typedef struct ch_session_options {
 int ch_session_open(ch_session **out, ch_model *m, const ch_session_options *o, ch_err *e);
 void ch_session_close(ch_session **s);
 
-/* Appends tokens.  Too many for the context is CH_ELIMIT with both numbers, before anything is computed. */
+/* Appends tokens.  Too many for the context is CH_ELIMIT with both numbers, before anything is
+ * computed. */
 int ch_session_feed(ch_session *s, const ch_token *tokens, int n, ch_err *e);
 int ch_session_length(const ch_session *s); /* tokens so far */
 int ch_session_context(const ch_session *s);
 const ch_token *ch_session_tokens(const ch_session *s); /* borrowed, until the next call */
 
-/* How the next token is chosen: see `chalcis run --help`; a field per sampler, defaults by CH_SAMPLING. */
+/* How the next token is chosen: see `chalcis run --help`; a field per sampler, defaults by
+ * CH_SAMPLING. */
 typedef struct ch_sampling {
     double repeat_penalty, top_k, top_p, min_p, temp;
     uint64_t seed;
@@ -156,34 +163,39 @@ typedef struct ch_sampling {
 } ch_sampling;
 #define CH_SAMPLING {1.0, 40, 0.95, 0.05, 0.8, 0, 0}
 
-/* Draws the next token from the logits after the last one, appends it and returns it in *out (it is computed when the next
- * one is asked for).  CH_ELIMIT when the context is full; CH_EARG on an empty session. */
+/* Draws the next token from the logits after the last one, appends it and returns it in *out (it
+ * is computed when the next one is asked for).  CH_ELIMIT when the context is full; CH_EARG on an
+ * empty session. */
 int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e);
 
-/* A drafter guesses what comes next: up to `most` tokens after tokens[0..n) into `out`, returning how many.  Guesses are
- * checked in one step with the next token; they change time, never tokens or bits.  NULL: none. */
+/* A drafter guesses what comes next: up to `most` tokens after tokens[0..n) into `out`, returning
+ * how many.  Guesses are checked in one step with the next token; they change time, never tokens
+ * or bits.  NULL: none. */
 typedef int ch_draft_fn(void *arg, const ch_token *tokens, int n, ch_token *out, int most);
 void ch_session_draft(ch_session *s, ch_draft_fn *draft, void *arg, int most);
 
-/* A second session equal to this one from here on; it shares sealed cache pages, threads and memory with it, so the two
- * belong to one thread. */
+/* A second session equal to this one from here on; it shares sealed cache pages, threads and
+ * memory with it, so the two belong to one thread. */
 int ch_session_fork(ch_session **out, ch_session *s, ch_err *e);
-int ch_session_rollback(ch_session *s, int length, ch_err *e); /* keep the first `length` tokens, at least one */
-/* Tokens and cache as bytes in a file; load wants an empty session of the same model and options. */
+/* Keeps the first `length` tokens, at least one. */
+int ch_session_rollback(ch_session *s, int length, ch_err *e);
+/* Tokens and cache as bytes in a file; load wants an empty session of the same model and options.
+ */
 int ch_session_save(ch_session *s, const char *path, ch_err *e);
 int ch_session_load(ch_session *s, const char *path, ch_err *e);
-/* May be called from a signal handler or another thread: the call under way ends with CH_ECANCELED soon; the session
- * stays usable at the last whole token. */
+/* May be called from a signal handler or another thread: the call under way ends with
+ * CH_ECANCELED soon; the session stays usable at the last whole token. */
 void ch_session_cancel(ch_session *s);
 
 typedef struct ch_session_stats {
-    uint64_t prompt_tokens, shared_tokens, drawn_tokens; /* shared: found in the cache instead of computed */
+    uint64_t prompt_tokens, drawn_tokens;
+    uint64_t shared_tokens; /* found in the cache instead of computed */
     uint64_t drafted, accepted;
     double prompt_s, drawn_s;
 } ch_session_stats;
 ch_session_stats ch_session_get_stats(const ch_session *s);
 
-/* ---- 5 Perplexity ------------------------------------------------------------------------ */
+/* ---- 5 Perplexity -------------------------------------------------------------------------- */
 
 typedef struct ch_perplexity {
     double nll;   /* mean negative log-likelihood, nats a token */
@@ -192,10 +204,11 @@ typedef struct ch_perplexity {
     uint64_t tokens, bytes; /* tokens scored: all but BOS */
     int window, stride;
 } ch_perplexity;
-/* Scores text token by token after BOS (models without BOS: after the first token).  Longer than `window` tokens (0: the
- * model's context): windows that advance by `stride` (0: half the window), each scoring only what is new to it. */
-int ch_model_perplexity(ch_perplexity *out, ch_model *m, const ch_tokenizer *tk, const char *text, size_t n, int window,
-                        int stride, const ch_session_options *o, ch_err *e);
+/* Scores text token by token after BOS (models without BOS: after the first token).  Longer than
+ * `window` tokens (0: the model's context): windows that advance by `stride` (0: half the
+ * window), each scoring only what is new to it. */
+int ch_model_perplexity(ch_perplexity *out, ch_model *m, const ch_tokenizer *tk, const char *text,
+                        size_t n, int window, int stride, const ch_session_options *o, ch_err *e);
 
 #ifdef __cplusplus
 }

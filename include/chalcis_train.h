@@ -4,10 +4,11 @@
  *     ch_train_result r;
  *     if (ch_train(&r, &o, &e) < 0) puts(e.text);
  *
- * `out` becomes a directory in Hugging Face's layout (config.json, model.safetensors, tokenizer.json) plus
- * optimizer.safetensors, state.json, metrics.jsonl, and model.gguf when the run ends.  Nothing in it is ever half
- * written.  Running again with resume set continues where the last checkpoint was, to the same bits as if it had not
- * stopped.  SPDX-License-Identifier: MIT */
+ * `out` becomes a directory in Hugging Face's layout (config.json, model.safetensors,
+ * tokenizer.json) plus optimizer.safetensors, state.json, metrics.jsonl, and model.gguf when the
+ * run ends.  Nothing in it is ever half written.  Running again with resume set continues where
+ * the last checkpoint was, to the same bits as if it had not stopped.
+ * SPDX-License-Identifier: MIT */
 #ifndef CHALCIS_TRAIN_H
 #define CHALCIS_TRAIN_H
 
@@ -18,7 +19,7 @@ extern "C" {
 #endif
 
 typedef struct ch_train_progress {
-    const char *phase; /* "reading", "vocabulary", "tokenizing", "training", "evaluating", "saving" */
+    const char *phase; /* reading, vocabulary, tokenizing, training, evaluating, saving */
     int step, steps;
     double loss;       /* of the step, nats a token */
     double val_loss;   /* newest, or NaN */
@@ -26,12 +27,15 @@ typedef struct ch_train_progress {
     int64_t tokens;    /* seen so far */
 } ch_train_progress;
 
-/* Zero (or NULL) chooses the default in brackets.  What decides the result is stored in the run and checked on resume. */
+/* Zero (or NULL) chooses the default in brackets.  What decides the result is stored in the run
+ * and checked on resume. */
 typedef struct ch_train_options {
-    /* data: text files, or directories of them; a file is a document, and so is each line of .jsonl with "text" */
+    /* data: text files, or directories of them; a file is a document, and so is each line of
+     * .jsonl with "text" */
     const char *const *data;
     int n_data;
-    double held_out;       /* share of documents kept for validation [0.02]; split by a hash of their content */
+    double held_out; /* share of documents kept for validation [0.02]; split by a hash of their
+                        content */
     const char *tokenizer; /* a file with a vocabulary; NULL: train one on the data */
     int vocab;             /* entries of a trained vocabulary [4096] */
     /* model */

@@ -1,7 +1,8 @@
 /* cli.h - what commands share: options from a table, the bundled model, input text, interrupts
  *
- * A command is one file with one table of options and one function.  Results go to stdout, everything else to stderr.
- * Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.  SPDX-License-Identifier: MIT */
+ * A command is one file with one table of options and one function.  Results go to stdout,
+ * everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+ * SPDX-License-Identifier: MIT */
 #ifndef CH_CLI_H
 #define CH_CLI_H
 
@@ -19,7 +20,7 @@ enum { CH_EXIT_OK = 0, CH_EXIT_FAILED = 1, CH_EXIT_USAGE = 2, CH_EXIT_INTERRUPTE
 #include "cmds.def"
 #undef CMD
 
-/* ---- Options ---------------------------------------------------------------------------------- */
+/* ---- Options ------------------------------------------------------------------------------- */
 
 typedef enum ch_opt_kind {
     CH_OPT_FLAG,   /* bool */
@@ -54,29 +55,35 @@ typedef struct ch_usage {
     int least_args, most_args;
 } ch_usage;
 
-/* Fills the struct at `into` from argv[1..); other arguments go to args (most_args of them) and their number to *n_args.
- * Returns -1 to go on, or the exit code (after --help, or a sentence about what is wrong). */
-int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **argv, const ch_usage *u);
+/* Fills the struct at `into` from argv[1..); other arguments go to args (most_args of them) and
+ * their number to *n_args. Returns -1 to go on, or the exit code (after --help, or a sentence
+ * about what is wrong). */
+int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **argv,
+                 const ch_usage *u);
 
-/* ---- Helpers ------------------------------------------------------------------------------------- */
+/* ---- Helpers ------------------------------------------------------------------------------- */
 
-/* "chalcis: <sentence>" on stderr; returns CH_EXIT_INTERRUPTED for CH_ECANCELED, else CH_EXIT_FAILED. */
+/* "chalcis: <sentence>" on stderr; returns CH_EXIT_INTERRUPTED for CH_ECANCELED, else
+ * CH_EXIT_FAILED. */
 int ch_cli_fail(const ch_err *e);
 int ch_cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* path itself, or the bundled model's when path is NULL: beside the program, or under its share/chalcis.  Written to
- * out; CH_EIO with the places looked at when there is none. */
+/* path itself, or the bundled model's when path is NULL: beside the program, or under its
+ * share/chalcis.  Written to out; CH_EIO with the places looked at when there is none. */
 int ch_cli_model_path(char *out, size_t size, const char *path, ch_err *e);
 
-/* The text of -p, of the file of -f ("-": stdin), or of stdin when neither is given.  Appended to b. */
+/* The text of -p, of the file of -f ("-": stdin), or of stdin when neither is given.  Appended to
+ * b. */
 int ch_cli_text(ch_buf *b, const char *text, const char *file, ch_err *e);
 
-/* From now on Ctrl-C sets the flag (and cancels the session, which may be NULL); a second one ends the process. */
+/* From now on Ctrl-C sets the flag (and cancels the session, which may be NULL); a second one
+ * ends the process. */
 extern volatile sig_atomic_t ch_cli_interrupted;
 void ch_cli_catch_interrupts(ch_session *s);
 
 bool ch_cli_tty(FILE *f);
-/* stdout flushed and closed without error?  Else a sentence and CH_EXIT_FAILED; otherwise `code`. */
+/* stdout flushed and closed without error?  Else a sentence and CH_EXIT_FAILED; otherwise `code`.
+ */
 int ch_cli_finish(int code);
 /* Prints a value as one line of JSON and frees it. */
 int ch_cli_print_json(json_t *v);

@@ -1,8 +1,9 @@
-/* cmd_bench.c - chalcis bench: prompt (pp) and generation (tg) speed, as the names are known elsewhere
+/* cmd_bench.c - chalcis bench: prompt (pp) and generation (tg) speed, as the names are known
+ * elsewhere
  *
- * ppN: N tokens into an empty session.  tgN: N single-token steps after one.  Tokens are pseudo-random, no two rounds alike,
- * so that nothing is found in a cache; drawing and text are not counted.  One round warms up, then the tests take turns.
- * SPDX-License-Identifier: MIT */
+ * ppN: N tokens into an empty session.  tgN: N single-token steps after one.  Tokens are
+ * pseudo-random, no two rounds alike, so that nothing is found in a cache; drawing and text are
+ * not counted.  One round warms up, then the tests take turns. SPDX-License-Identifier: MIT */
 #include "cli.h"
 
 #include <math.h>
@@ -32,7 +33,8 @@ static const ch_opt opts[] = {
 };
 #undef O
 
-static const ch_usage usage = {.synopsis = "bench [-m MODEL] [-p N] [-n N] [-r N] [--json]", .opts = opts};
+static const ch_usage usage = {.synopsis = "bench [-m MODEL] [-p N] [-n N] [-r N] [--json]",
+                               .opts = opts};
 
 struct bench {
     const struct options *o;
@@ -100,7 +102,7 @@ static int measure(struct bench *b, ch_err *e)
     return CH_OK;
 }
 
-/* ---- Results ------------------------------------------------------------------------------------------ */
+/* ---- Results ------------------------------------------------------------------------------- */
 
 struct figures {
     double median, mean, stddev, least, most; /* tokens a second */
@@ -135,9 +137,10 @@ static int print_results(struct bench *b)
 {
     json_t *all = json_array();
     if (!b->o->json)
-        printf("%s: %s, %.1f MB, %.2f M parameters, %d threads\n\n%-8s %12s %12s %10s %12s %12s\n", b->path, b->info.arch,
-               (double)b->info.weight_bytes / 1e6, (double)b->info.parameters / 1e6,
-               b->o->threads ? b->o->threads : ch_pool_cpus(), "test", "tok/s", "mean", "+-", "least", "most");
+        printf("%s: %s, %.1f MB, %.2f M parameters, %d threads\n\n%-8s %12s %12s %10s %12s %12s\n",
+               b->path, b->info.arch, (double)b->info.weight_bytes / 1e6,
+               (double)b->info.parameters / 1e6, b->o->threads ? b->o->threads : ch_pool_cpus(),
+               "test", "tok/s", "mean", "+-", "least", "most");
     for (int test = 0; test < TESTS; test++) {
         if (!size_of(b, test))
             continue;
@@ -145,14 +148,17 @@ static int print_results(struct bench *b)
         snprintf(name, sizeof name, "%s%d", test == 0 ? "pp" : "tg", size_of(b, test));
         const struct figures f = figures_of(b, test);
         if (b->o->json)
-            json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f}", "test", name,
-                                                 "model", b->path, "arch", b->info.arch, "parameters",
-                                                 (json_int_t)b->info.parameters, "bytes", (json_int_t)b->info.weight_bytes,
-                                                 "threads", b->o->threads ? b->o->threads : ch_pool_cpus(), "rounds",
-                                                 b->o->rounds, "tok_s", f.median, "mean", f.mean, "stddev", f.stddev, "least",
-                                                 f.least, "most", f.most));
+            json_array_append_new(
+                all, json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f}",
+                               "test", name, "model", b->path, "arch", b->info.arch, "parameters",
+                               (json_int_t)b->info.parameters, "bytes",
+                               (json_int_t)b->info.weight_bytes, "threads",
+                               b->o->threads ? b->o->threads : ch_pool_cpus(), "rounds",
+                               b->o->rounds, "tok_s", f.median, "mean", f.mean, "stddev", f.stddev,
+                               "least", f.least, "most", f.most));
         else
-            printf("%-8s %12.1f %12.1f %10.1f %12.1f %12.1f\n", name, f.median, f.mean, f.stddev, f.least, f.most);
+            printf("%-8s %12.1f %12.1f %10.1f %12.1f %12.1f\n", name, f.median, f.mean, f.stddev,
+                   f.least, f.most);
     }
     if (b->o->json)
         return ch_cli_print_json(all);
@@ -160,27 +166,30 @@ static int print_results(struct bench *b)
     return CH_EXIT_OK;
 }
 
-/* ---- Profile ------------------------------------------------------------------------------------------ */
+/* ---- Profile ------------------------------------------------------------------------------- */
 
-static void print_profile(const struct bench *b, int test, const ch_profile *p, double seconds, ch_pool_stats before)
+static void print_profile(const struct bench *b, int test, const ch_profile *p, double seconds,
+                          ch_pool_stats before)
 {
     const int steps = test == 0 ? 1 : b->o->generate;
     const ch_pool_stats pool = ch_session_pool_stats(b->base);
     double counted = 0;
-    printf("%s%d: %.1f us a %s, of which\n", test == 0 ? "pp" : "tg", size_of(b, test), seconds * 1e6 / steps,
-           test == 0 ? "prompt" : "token");
+    printf("%s%d: %.1f us a %s, of which\n", test == 0 ? "pp" : "tg", size_of(b, test),
+           seconds * 1e6 / steps, test == 0 ? "prompt" : "token");
     for (int op = 0; op < CH_OPS; op++) {
         const double s = (double)p->op[op].ns * 1e-9;
         counted += s;
         if (p->op[op].calls)
-            printf("  %-16s %-10s %5.1f %%  %9.2f us  %6.1f calls  %8.2f GMAC/s  %8.2f GB/s\n", ch_op_name((ch_op_id)op),
-                   ch_op_group((ch_op_id)op), 100 * s / seconds, s * 1e6 / steps, (double)p->op[op].calls / steps,
-                   p->op[op].macs / s * 1e-9, p->op[op].bytes / s * 1e-9);
+            printf("  %-16s %-10s %5.1f %%  %9.2f us  %6.1f calls  %8.2f GMAC/s  %8.2f GB/s\n",
+                   ch_op_name((ch_op_id)op), ch_op_group((ch_op_id)op), 100 * s / seconds,
+                   s * 1e6 / steps, (double)p->op[op].calls / steps, p->op[op].macs / s * 1e-9,
+                   p->op[op].bytes / s * 1e-9);
     }
     printf("  %-27s %5.1f %%  %9.2f us\n", "outside operations", 100 * (1 - counted / seconds),
            (seconds - counted) * 1e6 / steps);
     printf("  barriers: %.1f a step; in them the caller waited %.2f us (%.1f %%)\n\n",
-           (double)(pool.barriers - before.barriers) / steps, (double)(pool.wait_ns - before.wait_ns) * 1e-3 / steps,
+           (double)(pool.barriers - before.barriers) / steps,
+           (double)(pool.wait_ns - before.wait_ns) * 1e-3 / steps,
            (double)(pool.wait_ns - before.wait_ns) * 1e-7 / seconds);
 }
 
@@ -212,10 +221,12 @@ static int run(struct bench *b)
         return ch_cli_fail(&e);
     ch_model_get_info(&b->info, b->model);
     const int need = CH_MAX(o->prompt, o->generate + 1);
-    const ch_session_options so = {.threads = o->threads, .context = need, .k_type = o->k_type, .v_type = o->v_type};
+    const ch_session_options so = {
+        .threads = o->threads, .context = need, .k_type = o->k_type, .v_type = o->v_type};
     if (need > b->info.context)
-        rc = ch_fail(&e, CH_EARG, "the tests need a context of %d tokens, %s was made for %d: use -p and -n", need, b->path,
-                     b->info.context);
+        rc = ch_fail(&e, CH_EARG,
+                     "the tests need a context of %d tokens, %s was made for %d: use -p and -n",
+                     need, b->path, b->info.context);
     if (rc == CH_OK)
         rc = ch_session_open(&b->base, b->model, &so, &e);
     if (rc == CH_OK)

@@ -17,7 +17,8 @@ static const ch_opt opts[] = {
 
 static const ch_usage usage = {
     .synopsis = "cpu [--json]",
-    .about = "CHALCIS_CPU=c|avx2|avxvnni|avx512 (and -NAME to take one away) runs as a smaller CPU would.",
+    .about = "CHALCIS_CPU=c|avx2|avxvnni|avx512 (and -NAME to take one away) runs as a smaller "
+             "CPU would.",
     .opts = opts,
 };
 
@@ -32,7 +33,8 @@ static int print_json(const ch_kernels *k, const char *features)
     for (const ch_variant *v = ch_variants; v->name; v++)
         if (chosen(k, v))
             json_object_set_new(kernels, v->family, json_string(v->isa));
-    return ch_cli_print_json(json_pack("{s:s, s:i, s:o}", "features", features, "cpus", ch_pool_cpus(), "kernels", kernels));
+    return ch_cli_print_json(json_pack("{s:s, s:i, s:o}", "features", features, "cpus",
+                                       ch_pool_cpus(), "kernels", kernels));
 }
 
 int ch_cmd_cpu(int argc, char **argv)

@@ -26,7 +26,8 @@ static const ch_opt opts[] = {
 
 static const ch_usage usage = {
     .synopsis = "perplexity [-m MODEL] -f FILE [--json] [options]",
-    .about = "Mean negative log-likelihood (nats) over all tokens after the first, perplexity, and bits per byte of\n"
+    .about = "Mean negative log-likelihood (nats) over all tokens after the first, perplexity, "
+             "and bits per byte of\n"
              "the text.  Longer texts are scored in windows; each token is scored once.",
     .opts = opts,
 };
@@ -34,11 +35,14 @@ static const ch_usage usage = {
 static int print(const ch_perplexity *p, bool json)
 {
     if (json)
-        return ch_cli_print_json(json_pack("{s:f, s:f, s:f, s:I, s:I, s:i, s:i}", "nll", p->nll, "ppl", p->ppl, "bpb", p->bpb,
-                                           "tokens", (json_int_t)p->tokens, "bytes", (json_int_t)p->bytes, "window",
-                                           p->window, "stride", p->stride));
-    printf("perplexity %.4f  (nll %.6f nats a token, %.4f bits a byte; %llu tokens, %llu bytes; window %d, stride %d)\n",
-           p->ppl, p->nll, p->bpb, (unsigned long long)p->tokens, (unsigned long long)p->bytes, p->window, p->stride);
+        return ch_cli_print_json(json_pack("{s:f, s:f, s:f, s:I, s:I, s:i, s:i}", "nll", p->nll,
+                                           "ppl", p->ppl, "bpb", p->bpb, "tokens",
+                                           (json_int_t)p->tokens, "bytes", (json_int_t)p->bytes,
+                                           "window", p->window, "stride", p->stride));
+    printf("perplexity %.4f  (nll %.6f nats a token, %.4f bits a byte; %llu tokens, %llu bytes; "
+           "window %d, stride %d)\n",
+           p->ppl, p->nll, p->bpb, (unsigned long long)p->tokens, (unsigned long long)p->bytes,
+           p->window, p->stride);
     return CH_EXIT_OK;
 }
 
@@ -57,9 +61,13 @@ static int run(const struct options *o, ch_model **m, ch_tokenizer **tk, ch_buf 
     if (rc == CH_OK) {
         ch_model_info info;
         ch_model_get_info(&info, *m);
-        const ch_session_options so = {.threads = o->threads, .k_type = o->k_type, .v_type = o->v_type,
-                                       .context = o->window < info.context ? o->window : info.context};
-        rc = ch_model_perplexity(&p, *m, *tk, text->data ? text->data : "", text->size, o->window, o->stride, &so, &e);
+        const ch_session_options so = {.threads = o->threads,
+                                       .k_type = o->k_type,
+                                       .v_type = o->v_type,
+                                       .context =
+                                           o->window < info.context ? o->window : info.context};
+        rc = ch_model_perplexity(&p, *m, *tk, text->data ? text->data : "", text->size, o->window,
+                                 o->stride, &so, &e);
     }
     return rc < 0 ? ch_cli_fail(&e) : print(&p, o->json);
 }

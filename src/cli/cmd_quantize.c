@@ -1,7 +1,8 @@
 /* cmd_quantize.c - chalcis quantize: a model in another number format, as GGUF
  *
- * Matrices are rounded to TYPE, vectors stay f32; a matrix whose rows are no whole blocks of TYPE stays f16.  Metadata is
- * carried over; a llama2.c model gets the vocabulary that lies beside it.  SPDX-License-Identifier: MIT */
+ * Matrices are rounded to TYPE, vectors stay f32; a matrix whose rows are no whole blocks of TYPE
+ * stays f16.  Metadata is carried over; a llama2.c model gets the vocabulary that lies beside
+ * it.  SPDX-License-Identifier: MIT */
 #include "cli.h"
 
 #include <string.h>
@@ -42,10 +43,13 @@ static int find_type(ch_dtype *out, const char *name, ch_err *e)
 {
     if (ch_dtype_by_name(out, name) && *out != CH_F64)
         return CH_OK;
-    return ch_fail(e, CH_EARG, "there is no format \"%.20s\" to write; there are f32 f16 bf16 q8_0 q4_0", name);
+    return ch_fail(e, CH_EARG,
+                   "there is no format \"%.20s\" to write; there are f32 f16 bf16 q8_0 q4_0",
+                   name);
 }
 
-static int carry_metadata(ch_file *to, const ch_file *from, const struct options *o, ch_dtype type, ch_err *e)
+static int carry_metadata(ch_file *to, const ch_file *from, const struct options *o, ch_dtype type,
+                          ch_err *e)
 {
     int rc = CH_OK;
     if (o->name)
@@ -56,7 +60,8 @@ static int carry_metadata(ch_file *to, const ch_file *from, const struct options
         rc = ch_file_set_u32(to, "general.quantization_version", 2, e);
     for (size_t i = 0; i < from->n_meta && rc == CH_OK; i++) {
         char key[256];
-        snprintf(key, sizeof key, "%.*s", (int)CH_MIN(from->meta[i].key.n, sizeof key - 1), from->meta[i].key.p);
+        snprintf(key, sizeof key, "%.*s", (int)CH_MIN(from->meta[i].key.n, sizeof key - 1),
+                 from->meta[i].key.p);
         if (!ch_file_meta_find(to, key) && strcmp(key, "general.alignment") != 0)
             rc = ch_file_set_meta(to, &from->meta[i], e);
     }
@@ -74,7 +79,8 @@ static int carry_vocabulary(ch_file *to, const char *path, const char *vocabular
     return rc;
 }
 
-static int write_model(ch_model *m, const char *const *args, const struct options *o, ch_dtype type, ch_err *e)
+static int write_model(ch_model *m, const char *const *args, const struct options *o,
+                       ch_dtype type, ch_err *e)
 {
     ch_file *to;
     int fallbacks = 0, rc = ch_file_new(&to, e);
@@ -89,8 +95,8 @@ static int write_model(ch_model *m, const char *const *args, const struct option
         rc = ch_gguf_write(to, args[1], e);
     ch_file_close(&to);
     if (rc == CH_OK && fallbacks)
-        fprintf(stderr, "%d matrices have rows that are no multiple of %d; they are kept as f16\n", fallbacks,
-                ch_dtype_get(type)->block);
+        fprintf(stderr, "%d matrices have rows that are no multiple of %d; they are kept as f16\n",
+                fallbacks, ch_dtype_get(type)->block);
     return rc;
 }
 
@@ -113,8 +119,8 @@ static int run(const char *const *args, const struct options *o)
     ch_file *made;
     if (ch_file_open(&made, args[1], &e) < 0)
         return ch_cli_fail(&e);
-    fprintf(stderr, "%s: %.2f MB of weights became %.2f MB\n", args[1], (double)before.weight_bytes / 1e6,
-            (double)made->map.size / 1e6);
+    fprintf(stderr, "%s: %.2f MB of weights became %.2f MB\n", args[1],
+            (double)before.weight_bytes / 1e6, (double)made->map.size / 1e6);
     ch_file_close(&made);
     return CH_EXIT_OK;
 }

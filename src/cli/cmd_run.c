@@ -1,7 +1,7 @@
 /* cmd_run.c - chalcis run: continue a text
  *
- * The completion alone goes to stdout, as whole UTF-8 characters as soon as they are whole; speed goes to stderr.
- * SPDX-License-Identifier: MIT */
+ * The completion alone goes to stdout, as whole UTF-8 characters as soon as they are whole; speed
+ * goes to stderr. SPDX-License-Identifier: MIT */
 #include "cli.h"
 #include "sample.h"
 
@@ -61,7 +61,8 @@ static int open_all(struct running *r, ch_err *e)
         rc = ch_model_open(&r->model, r->path, o->threads, e);
     if (rc == CH_OK)
         rc = ch_tokenizer_open(&r->tokenizer, r->path, o->tokenizer, e);
-    const ch_session_options so = {.threads = o->threads, .context = o->context, .k_type = o->k_type, .v_type = o->v_type};
+    const ch_session_options so = {
+        .threads = o->threads, .context = o->context, .k_type = o->k_type, .v_type = o->v_type};
     return rc == CH_OK ? ch_session_open(&r->session, r->model, &so, e) : rc;
 }
 
@@ -71,9 +72,11 @@ static int read_prompt(struct running *r, ch_err *e)
     ch_buf_init(&b, (size_t)1 << 30);
     int rc = ch_cli_text(&b, r->o->prompt, r->o->file, e);
     if (rc == CH_OK)
-        rc = ch_tokenizer_encode(&r->prompt, r->tokenizer, b.data ? b.data : "", b.size, CH_ENCODE_BOS, e);
+        rc = ch_tokenizer_encode(&r->prompt, r->tokenizer, b.data ? b.data : "", b.size,
+                                 CH_ENCODE_BOS, e);
     if (rc == CH_OK && r->prompt.n == 0)
-        rc = ch_fail(e, CH_EARG, "the prompt is empty, and %s has no token to begin a text with", r->path);
+        rc = ch_fail(e, CH_EARG, "the prompt is empty, and %s has no token to begin a text with",
+                     r->path);
     if (rc == CH_OK && r->prompt.n > (size_t)ch_session_context(r->session))
         rc = ch_fail(e, CH_ELIMIT, "the prompt has %zu tokens, the context holds %d", r->prompt.n,
                      ch_session_context(r->session));
@@ -133,7 +136,8 @@ static int generate(struct running *r, ch_err *e)
         rc = ch_session_next(&t, r->session, &o->sampling, e);
         if (rc < 0)
             break;
-        if (!o->ignore_end && (ch_tokenizer_is_end(r->tokenizer, t) || t == ch_tokenizer_bos(r->tokenizer))) {
+        if (!o->ignore_end &&
+            (ch_tokenizer_is_end(r->tokenizer, t) || t == ch_tokenizer_bos(r->tokenizer))) {
             r->stop = "end";
             break;
         }
@@ -159,10 +163,13 @@ static double rate(double n, double s)
 static void report(const struct running *r)
 {
     const ch_session_stats st = ch_session_get_stats(r->session);
-    fprintf(stderr, "\n[%s] prompt %llu tokens, %.1f ms (%.0f tok/s) | written %llu tokens, %.3f s (%.1f tok/s) | stop: %s\n",
+    fprintf(stderr,
+            "\n[%s] prompt %llu tokens, %.1f ms (%.0f tok/s) | written %llu tokens, %.3f s (%.1f "
+            "tok/s) | stop: %s\n",
             r->model ? strrchr(r->path, '/') ? strrchr(r->path, '/') + 1 : r->path : "",
-            (unsigned long long)st.prompt_tokens, st.prompt_s * 1e3, rate((double)st.prompt_tokens, st.prompt_s),
-            (unsigned long long)st.drawn_tokens, st.drawn_s, rate((double)st.drawn_tokens, st.drawn_s), r->stop);
+            (unsigned long long)st.prompt_tokens, st.prompt_s * 1e3,
+            rate((double)st.prompt_tokens, st.prompt_s), (unsigned long long)st.drawn_tokens,
+            st.drawn_s, rate((double)st.drawn_tokens, st.drawn_s), r->stop);
 }
 
 static int print_json(const struct running *r)
@@ -176,10 +183,12 @@ static int print_json(const struct running *r)
         ch_buf_put(&clean, n > 0 ? r->text.data + i : "\xef\xbf\xbd", n > 0 ? (size_t)n : 3);
         i += n > 0 ? (size_t)n : n < 0 ? r->text.size - i : 1;
     }
-    json_t *v = json_pack("{s:s%, s:i, s:i, s:s, s:f, s:f, s:f, s:I, s:s}", "text", clean.data ? clean.data : "", clean.size,
-                          "prompt_tokens", (int)r->prompt.n, "tokens", r->drawn, "stop", r->stop, "prompt_s", st.prompt_s,
-                          "generate_s", st.drawn_s, "tok_s", rate((double)st.drawn_tokens, st.drawn_s), "seed",
-                          (json_int_t)r->o->sampling.seed, "model", r->path);
+    json_t *v =
+        json_pack("{s:s%, s:i, s:i, s:s, s:f, s:f, s:f, s:I, s:s}", "text",
+                  clean.data ? clean.data : "", clean.size, "prompt_tokens", (int)r->prompt.n,
+                  "tokens", r->drawn, "stop", r->stop, "prompt_s", st.prompt_s, "generate_s",
+                  st.drawn_s, "tok_s", rate((double)st.drawn_tokens, st.drawn_s), "seed",
+                  (json_int_t)r->o->sampling.seed, "model", r->path);
     ch_buf_close(&clean);
     return ch_cli_print_json(v);
 }

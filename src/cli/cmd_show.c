@@ -22,7 +22,7 @@ static const ch_opt opts[] = {
 static const ch_usage usage = {
     .synopsis = "show [MODEL] [--tensors] [--json]", .opts = opts, .most_args = 1};
 
-/* ---- Metadata as JSON values ---------------------------------------------------------------------- */
+/* ---- Metadata as JSON values --------------------------------------------------------------- */
 
 static json_t *string_value(ch_str s)
 {
@@ -58,7 +58,7 @@ static json_t *value(const ch_meta *m, size_t most)
     return a;
 }
 
-/* ---- Sums over tensors ------------------------------------------------------------------------------- */
+/* ---- Sums over tensors --------------------------------------------------------------------- */
 
 struct sums {
     int64_t count[CH_DTYPES], elements[CH_DTYPES];
@@ -86,18 +86,21 @@ static int print_json(const ch_file *f)
     const struct sums s = add_up(f);
     json_t *meta = json_object(), *tensors = json_array();
     for (size_t i = 0; i < f->n_meta; i++)
-        json_object_setn_new(meta, f->meta[i].key.p, f->meta[i].key.n, value(&f->meta[i], SIZE_MAX));
+        json_object_setn_new(meta, f->meta[i].key.p, f->meta[i].key.n,
+                             value(&f->meta[i], SIZE_MAX));
     for (size_t i = 0; i < f->n_tensors; i++) {
         const ch_tensor *t = &f->tensors[i].t;
         json_t *shape = json_array();
         for (int d = 0; d < t->rank; d++)
             json_array_append_new(shape, json_integer(t->dim[d]));
-        json_array_append_new(tensors, json_pack("{s:s, s:s, s:o, s:I}", "name", f->tensors[i].name, "type",
-                                                 ch_dtype_get(t->dtype)->name, "shape", shape, "bytes",
-                                                 (json_int_t)f->tensors[i].bytes));
+        json_array_append_new(tensors,
+                              json_pack("{s:s, s:s, s:o, s:I}", "name", f->tensors[i].name, "type",
+                                        ch_dtype_get(t->dtype)->name, "shape", shape, "bytes",
+                                        (json_int_t)f->tensors[i].bytes));
     }
-    return ch_cli_print_json(json_pack("{s:s, s:i, s:I, s:I, s:o, s:o}", "format", f->format, "version", (int)f->version,
-                                       "parameters", (json_int_t)s.parameters, "bytes", (json_int_t)s.all_bytes,
+    return ch_cli_print_json(json_pack("{s:s, s:i, s:I, s:I, s:o, s:o}", "format", f->format,
+                                       "version", (int)f->version, "parameters",
+                                       (json_int_t)s.parameters, "bytes", (json_int_t)s.all_bytes,
                                        "metadata", meta, "tensors", tensors));
 }
 
@@ -131,18 +134,19 @@ static int print_meta(const ch_file *f, bool all)
 static int print_text(const ch_file *f, const struct options *o)
 {
     const struct sums s = add_up(f);
-    printf("%s: %s version %u, %zu metadata entries, %zu tensors\n\n", f->path, f->format, (unsigned)f->version, f->n_meta,
-           f->n_tensors);
+    printf("%s: %s version %u, %zu metadata entries, %zu tensors\n\n", f->path, f->format,
+           (unsigned)f->version, f->n_meta, f->n_tensors);
     const int rc = print_meta(f, o->all);
     if (rc != CH_EXIT_OK)
         return rc;
     if (f->n_tensors > 0)
-        printf("\n%lld parameters, %.1f MB, %.2f bits a weight\n", (long long)s.parameters, (double)s.all_bytes / 1e6,
-               8.0 * (double)s.all_bytes / (double)s.parameters);
+        printf("\n%lld parameters, %.1f MB, %.2f bits a weight\n", (long long)s.parameters,
+               (double)s.all_bytes / 1e6, 8.0 * (double)s.all_bytes / (double)s.parameters);
     for (int d = 0; d < CH_DTYPES; d++)
         if (s.count[d])
-            printf("  %-5s %4lld tensors, %12lld parameters, %9.2f MB\n", ch_dtype_get((ch_dtype)d)->name,
-                   (long long)s.count[d], (long long)s.elements[d], (double)s.bytes[d] / 1e6);
+            printf("  %-5s %4lld tensors, %12lld parameters, %9.2f MB\n",
+                   ch_dtype_get((ch_dtype)d)->name, (long long)s.count[d],
+                   (long long)s.elements[d], (double)s.bytes[d] / 1e6);
     for (size_t i = 0; i < f->n_tensors && o->tensors; i++) {
         char shape[96];
         ch_tensor_describe(shape, sizeof shape, &f->tensors[i].t);

@@ -21,7 +21,8 @@ static const ch_opt opts[] = {
 };
 #undef O
 
-static const ch_usage usage = {.synopsis = "tokenize [-m MODEL] [-p TEXT | -f FILE] [--ids] [options]", .opts = opts};
+static const ch_usage usage = {
+    .synopsis = "tokenize [-m MODEL] [-p TEXT | -f FILE] [--ids] [options]", .opts = opts};
 
 static void print_piece(const char *s, size_t n)
 {

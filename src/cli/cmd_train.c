@@ -51,12 +51,13 @@ static const ch_opt opts[] = {
 
 static const ch_usage usage = {
     .synopsis = "train --data PATH [--data PATH ...] --out DIR [options]",
-    .about = "Trains a tokenizer and a transformer on text.  Ctrl-C saves and stops; --resume goes on, to the same bits as\n"
+    .about = "Trains a tokenizer and a transformer on text.  Ctrl-C saves and stops; --resume "
+             "goes on, to the same bits as\n"
              "if nothing had happened.",
     .opts = opts,
 };
 
-/* ---- Progress: a bar on a terminal, plain lines otherwise ------------------------------------------------- */
+/* ---- Progress: a bar on a terminal, plain lines otherwise ---------------------------------- */
 
 struct progress {
     bool tty;
@@ -81,7 +82,8 @@ static void show(void *arg, const ch_train_progress *p)
     const uint64_t pause = g->tty ? 200000000u : 10000000000u;
     if (!new_phase && now - g->last_ns < pause && p->step != p->steps)
         return;
-    if (new_phase && !training && !g->tty && g->last_phase && strcmp(g->last_phase, "training") == 0)
+    if (new_phase && !training && !g->tty && g->last_phase &&
+        strcmp(g->last_phase, "training") == 0)
         return; /* evaluating, saving: no line of their own in a log */
     g->last_ns = now;
     g->last_phase = p->phase;
@@ -97,8 +99,9 @@ static void show(void *arg, const ch_train_progress *p)
     time_text(eta, sizeof eta, p->eta_s);
     if (isfinite(p->val_loss))
         snprintf(val, sizeof val, "  val %.4f", p->val_loss);
-    fprintf(stderr, "%s%s %d/%d  loss %.4f%s  lr %.2e  |g| %.2f  %.0f tok/s  eta %s%s", g->tty ? "\r\033[K" : "", bar, p->step,
-            p->steps, p->loss, val, p->lr, p->grad_norm, p->tok_s, eta, g->tty ? "" : "\n");
+    fprintf(stderr, "%s%s %d/%d  loss %.4f%s  lr %.2e  |g| %.2f  %.0f tok/s  eta %s%s",
+            g->tty ? "\r\033[K" : "", bar, p->step, p->steps, p->loss, val, p->lr, p->grad_norm,
+            p->tok_s, eta, g->tty ? "" : "\n");
 }
 
 static int finish(const struct options *o, const ch_train_result *r, const struct progress *g)
@@ -106,14 +109,18 @@ static int finish(const struct options *o, const ch_train_result *r, const struc
     if (g->tty && g->last_phase)
         fputc('\n', stderr);
     if (o->json)
-        return ch_cli_print_json(json_pack("{s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:s}", "steps", r->steps, "tokens",
-                                           (json_int_t)r->tokens, "parameters", (json_int_t)r->parameters, "loss", r->loss,
-                                           "val_loss", r->val_loss, "val_bpb", r->val_bpb, "seconds", r->seconds, "out",
-                                           o->t.out));
-    printf("%d steps, %.2f M tokens, %.2f M parameters, %.0f s: loss %.4f, validation %.4f nats a token (%.4f bits a byte)\n",
-           r->steps, (double)r->tokens / 1e6, (double)r->parameters / 1e6, r->seconds, r->loss, r->val_loss, r->val_bpb);
+        return ch_cli_print_json(json_pack("{s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:s}", "steps",
+                                           r->steps, "tokens", (json_int_t)r->tokens, "parameters",
+                                           (json_int_t)r->parameters, "loss", r->loss, "val_loss",
+                                           r->val_loss, "val_bpb", r->val_bpb, "seconds",
+                                           r->seconds, "out", o->t.out));
+    printf("%d steps, %.2f M tokens, %.2f M parameters, %.0f s: loss %.4f, validation %.4f nats a "
+           "token (%.4f bits a byte)\n",
+           r->steps, (double)r->tokens / 1e6, (double)r->parameters / 1e6, r->seconds, r->loss,
+           r->val_loss, r->val_bpb);
     if (!ch_cli_interrupted)
-        printf("the model is in %s/model.gguf: chalcis run -m %s/model.gguf\n", o->t.out, o->t.out);
+        printf("the model is in %s/model.gguf: chalcis run -m %s/model.gguf\n", o->t.out,
+               o->t.out);
     else
         printf("interrupted; go on with the same command and --resume\n");
     return ch_cli_interrupted ? CH_EXIT_INTERRUPTED : CH_EXIT_OK;

@@ -41,15 +41,18 @@ int ch_cli_print_json(json_t *v)
     return rc == CH_OK ? CH_EXIT_OK : ch_cli_fail(&e);
 }
 
-/* Where the bundled model may lie, from the folder of the program: a checkout, an installation, a build folder. */
+/* Where the bundled model may lie, from the folder of the program: a checkout, an installation, a
+ * build folder. */
 static const char *const places[] = {"models", "../share/chalcis", "../../models"};
 
 int ch_cli_model_path(char *out, size_t size, const char *path, ch_err *e)
 {
     if (path) {
         snprintf(out, size, "%s", path);
-        return strlen(path) < size ? CH_OK : ch_fail(e, CH_EARG, "the path of the model has %zu bytes, allowed are %zu",
-                                                     strlen(path), size - 1);
+        return strlen(path) < size
+                   ? CH_OK
+                   : ch_fail(e, CH_EARG, "the path of the model has %zu bytes, allowed are %zu",
+                             strlen(path), size - 1);
     }
     char dir[3072];
     const ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
@@ -62,7 +65,9 @@ int ch_cli_model_path(char *out, size_t size, const char *path, ch_err *e)
         if (ch_io_exists(out))
             return CH_OK;
     }
-    return ch_fail(e, CH_EIO, "the bundled model %s is neither in %s/models nor in %s/../share/chalcis; name one with -m",
+    return ch_fail(e, CH_EIO,
+                   "the bundled model %s is neither in %s/models nor in %s/../share/chalcis; name "
+                   "one with -m",
                    BUNDLED, dir, dir);
 }
 
@@ -79,7 +84,7 @@ int ch_cli_text(ch_buf *b, const char *text, const char *file, ch_err *e)
     return ch_io_read_stream(b, stdin, "standard input", e);
 }
 
-/* ---- Interrupts -------------------------------------------------------------------------------------- */
+/* ---- Interrupts ---------------------------------------------------------------------------- */
 
 volatile sig_atomic_t ch_cli_interrupted;
 static ch_session *volatile cancels;

@@ -16,7 +16,8 @@ static const struct {
 
 static void help(FILE *to)
 {
-    fputs("chalcis " CHALCIS_VERSION " - train, shrink and run small language models on the CPU\n\n"
+    fputs("chalcis " CHALCIS_VERSION
+          " - train, shrink and run small language models on the CPU\n\n"
           "usage: chalcis COMMAND [options]        chalcis COMMAND --help\n\n",
           to);
     for (size_t i = 0; i < CH_COUNT(commands); i++)
@@ -26,13 +27,15 @@ static void help(FILE *to)
 
 int main(int argc, char **argv)
 {
-    /* A reader that goes away shows up as a write error, with a sentence, not as a silent death. */
+    /* A reader that goes away shows up as a write error, with a sentence, not as a silent death.
+     */
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         help(stderr);
         return CH_EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         help(stdout);
         return ch_cli_finish(CH_EXIT_OK);
     }
@@ -43,6 +46,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < CH_COUNT(commands); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return ch_cli_finish(commands[i].run(argc - 1, argv + 1));
-    fprintf(stderr, "chalcis: there is no command \"%.40s\"; chalcis --help lists them\n", argv[1]);
+    fprintf(stderr, "chalcis: there is no command \"%.40s\"; chalcis --help lists them\n",
+            argv[1]);
     return CH_EXIT_USAGE;
 }

@@ -25,13 +25,14 @@ int ch_cli_usage(const char *command, const char *fmt, ...)
     return CH_EXIT_USAGE;
 }
 
-/* ---- Help ---------------------------------------------------------------------------------------- */
+/* ---- Help ---------------------------------------------------------------------------------- */
 
 static void help_line(char letter, const char *name, const char *value, const char *text)
 {
     char left[64];
     if (letter)
-        snprintf(left, sizeof left, "-%c, --%s%s%s", letter, name, value ? " " : "", value ? value : "");
+        snprintf(left, sizeof left, "-%c, --%s%s%s", letter, name, value ? " " : "",
+                 value ? value : "");
     else
         snprintf(left, sizeof left, "    --%s%s%s", name, value ? " " : "", value ? value : "");
     printf("  %-28s %s\n", left, text);
@@ -63,15 +64,17 @@ static int print_help(const ch_usage *u)
     return CH_EXIT_OK;
 }
 
-/* ---- Values -------------------------------------------------------------------------------------- */
+/* ---- Values -------------------------------------------------------------------------------- */
 
-static int number(double *out, const char *command, const char *name, const char *text, bool whole, double least, double most)
+static int number(double *out, const char *command, const char *name, const char *text, bool whole,
+                  double least, double most)
 {
     char *end;
     errno = 0;
     const double x = strtod(text, &end);
     if (end == text || *end != '\0' || errno == ERANGE || !isfinite(x) || (whole && x != floor(x)))
-        return ch_cli_usage(command, "--%s wants a %s, not \"%.40s\"", name, whole ? "whole number" : "number", text);
+        return ch_cli_usage(command, "--%s wants a %s, not \"%.40s\"", name,
+                            whole ? "whole number" : "number", text);
     if ((least != 0 || most != 0) && (x < least || x > most))
         return ch_cli_usage(command, "--%s is %g, allowed are %g to %g", name, x, least, most);
     *out = x;
@@ -84,7 +87,8 @@ static int unsigned_number(uint64_t *out, const char *command, const char *name,
     errno = 0;
     *out = strtoull(text, &end, 0);
     if (end == text || *end != '\0' || errno == ERANGE || *text == '-')
-        return ch_cli_usage(command, "--%s wants a whole number from 0 to 2^64-1, not \"%.40s\"", name, text);
+        return ch_cli_usage(command, "--%s wants a whole number from 0 to 2^64-1, not \"%.40s\"",
+                            name, text);
     return -1;
 }
 
@@ -103,7 +107,8 @@ static int set_value(void *into, const char *command, const ch_opt *o, const cha
             *(double *)field = x;
         break;
     case CH_OPT_INT:
-        rc = number(&x, command, o->name, text, true, o->least != 0 || o->most != 0 ? o->least : INT32_MIN,
+        rc = number(&x, command, o->name, text, true,
+                    o->least != 0 || o->most != 0 ? o->least : INT32_MIN,
                     o->least != 0 || o->most != 0 ? o->most : INT32_MAX);
         if (rc < 0)
             *(int *)field = (int)x;
@@ -119,7 +124,7 @@ static int set_value(void *into, const char *command, const ch_opt *o, const cha
     return rc;
 }
 
-/* ---- Finding the option that a word names ------------------------------------------------------------ */
+/* ---- Finding the option that a word names -------------------------------------------------- */
 
 struct found {
     const ch_opt *opt;
@@ -160,14 +165,17 @@ static struct found find_word(const ch_usage *u, const char *word, const char **
     return f;
 }
 
-static int set_sampler(void *into, const char *command, const ch_usage *u, const ch_sampler_info *s, const char *text)
+static int set_sampler(void *into, const char *command, const ch_usage *u,
+                       const ch_sampler_info *s, const char *text)
 {
     char name[NAME_MOST];
     flag_name(name, sizeof name, s->name);
-    return number((double *)((char *)into + u->sampling + s->field), command, name, text, false, s->least, s->most);
+    return number((double *)((char *)into + u->sampling + s->field), command, name, text, false,
+                  s->least, s->most);
 }
 
-int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **argv, const ch_usage *u)
+int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **argv,
+                 const ch_usage *u)
 {
     int n = 0;
     bool only_args = false;
@@ -195,12 +203,14 @@ int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **ar
             return ch_cli_usage(argv[0], "\"%.40s\" wants a value", word);
         if (!flag && !value)
             value = argv[i];
-        const int rc = f.opt ? set_value(into, argv[0], f.opt, value) : set_sampler(into, argv[0], u, f.sampler, value);
+        const int rc = f.opt ? set_value(into, argv[0], f.opt, value)
+                             : set_sampler(into, argv[0], u, f.sampler, value);
         if (rc >= 0)
             return rc;
     }
     if (n < u->least_args)
-        return ch_cli_usage(argv[0], "%d argument%s given, %d needed", n, n == 1 ? " was" : "s were", u->least_args);
+        return ch_cli_usage(argv[0], "%d argument%s given, %d needed", n,
+                            n == 1 ? " was" : "s were", u->least_args);
     *n_args = n;
     return -1;
 }

@@ -1,4 +1,5 @@
-/* eval.h - how good a model is: the public part is in chalcis.h ("Perplexity").  SPDX-License-Identifier: MIT */
+/* eval.h - how good a model is: the public part is in chalcis.h ("Perplexity").
+ * SPDX-License-Identifier: MIT */
 #ifndef CH_EVAL_H
 #define CH_EVAL_H
 

@@ -3,9 +3,10 @@
  *   nll = 1/N sum_t -log p(token_t | the tokens of its window before it)      ppl = e^nll
  *   bpb = N nll / (ln 2 * bytes)
  *
- * Each window starts with BOS where the model has one.  Windows advance by `stride` tokens and score only what no window
- * before them has scored, so every token but BOS is scored once, with at least window - stride tokens before it from
- * the second window on (the sliding evaluation of Baevski & Auli 2019).  SPDX-License-Identifier: MIT */
+ * Each window starts with BOS where the model has one.  Windows advance by `stride` tokens and
+ * score only what no window before them has scored, so every token but BOS is scored once, with
+ * at least window - stride tokens before it from the second window on (the sliding evaluation of
+ * Baevski & Auli 2019).  SPDX-License-Identifier: MIT */
 #include "eval.h"
 
 #include <math.h>
@@ -42,8 +43,8 @@ static int score(void *arg, int position, const float *logits)
 }
 
 /* ids[0..n): the text after `head` start tokens (0 or 1), which stand at ids[-head].  */
-static int score_windows(struct scoring *s, ch_session *session, const ch_tokens *ids, int head, int window, int stride,
-                         ch_err *e)
+static int score_windows(struct scoring *s, ch_session *session, const ch_tokens *ids, int head,
+                         int window, int stride, ch_err *e)
 {
     const int64_t n = (int64_t)ids->n - head;
     ch_token *buffer = malloc((size_t)window * sizeof *buffer);
@@ -79,14 +80,16 @@ static int check_windows(int *window, int *stride, const ch_session *s, int head
     if (*stride == 0)
         *stride = CH_MAX(1, (*window - head) / 2);
     if (*window < 2 || *window > context)
-        return ch_fail(e, CH_EARG, "a window of %d tokens was asked for; allowed are 2 to %d", *window, context);
+        return ch_fail(e, CH_EARG, "a window of %d tokens was asked for; allowed are 2 to %d",
+                       *window, context);
     if (*stride < 1 || *stride > *window - head)
-        return ch_fail(e, CH_EARG, "a stride of %d tokens was asked for; allowed are 1 to %d", *stride, *window - head);
+        return ch_fail(e, CH_EARG, "a stride of %d tokens was asked for; allowed are 1 to %d",
+                       *stride, *window - head);
     return CH_OK;
 }
 
-int ch_model_perplexity(ch_perplexity *out, ch_model *m, const ch_tokenizer *tk, const char *text, size_t n, int window,
-                        int stride, const ch_session_options *o, ch_err *e)
+int ch_model_perplexity(ch_perplexity *out, ch_model *m, const ch_tokenizer *tk, const char *text,
+                        size_t n, int window, int stride, const ch_session_options *o, ch_err *e)
 {
     *out = (ch_perplexity){0};
     ch_tokens ids = {0};
@@ -96,7 +99,8 @@ int ch_model_perplexity(ch_perplexity *out, ch_model *m, const ch_tokenizer *tk,
         rc = ch_session_open(&s, m, o, e);
     const int head = ids.n > 0 && ids.id[0] == ch_tokenizer_bos(tk) && ch_tokenizer_adds_bos(tk);
     if (rc == CH_OK && ids.n < 2)
-        rc = ch_fail(e, CH_EARG, "the text has %zu tokens; at least 2 are needed to score one", ids.n);
+        rc = ch_fail(e, CH_EARG, "the text has %zu tokens; at least 2 are needed to score one",
+                     ids.n);
     if (rc == CH_OK)
         rc = check_windows(&window, &stride, s, head, e);
     if (rc == CH_OK) {

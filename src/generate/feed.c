@@ -36,7 +36,8 @@ static int hand_out(ch_session *s, const ch_tensor *logits, int n, ch_logits_fn 
     return CH_OK;
 }
 
-int ch_session_feed_each(ch_session *s, const ch_token *tokens, int n, ch_logits_fn *each, void *arg, ch_err *e)
+int ch_session_feed_each(ch_session *s, const ch_token *tokens, int n, ch_logits_fn *each,
+                         void *arg, ch_err *e)
 {
     int rc = ch_session_accepts(s, tokens, n, e);
     if (rc == CH_OK)
@@ -70,7 +71,8 @@ int ch_session_feed_vectors(ch_session *s, const real *vectors, int n, ch_err *e
         rows = CH_MIN(n - done, s->family->step_rows);
         const int32_t last_row = rows - 1;
         const ch_tensor *logits;
-        rc = ch_session_step(&logits, s, NULL, vectors + (ptrdiff_t)done * s->family->model->config.width, rows,
+        rc = ch_session_step(&logits, s, NULL,
+                             vectors + (ptrdiff_t)done * s->family->model->config.width, rows,
                              &last_row, 1, e);
         if (rc < 0)
             break;

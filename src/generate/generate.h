@@ -1,8 +1,9 @@
 /* generate.h - a session: one timeline of tokens
  *
- * The public part is in chalcis.h ("Sessions").  A family of forked sessions shares a cache, a thread pool and scratch
- * memory, and belongs to one thread at a time.  Everything that changes bits (cache dtype, page size) is chosen when the
- * first of the family is opened and is part of its page keys.  SPDX-License-Identifier: MIT */
+ * The public part is in chalcis.h ("Sessions").  A family of forked sessions shares a cache, a
+ * thread pool and scratch memory, and belongs to one thread at a time.  Everything that changes
+ * bits (cache dtype, page size) is chosen when the first of the family is opened and is part of
+ * its page keys.  SPDX-License-Identifier: MIT */
 #ifndef CH_GENERATE_H
 #define CH_GENERATE_H
 
@@ -10,11 +11,13 @@
 #include "model.h"
 #include "sample.h"
 
-/* The logits after the last token fed, V of them; NULL before the first.  Valid until the next call on the family. */
+/* The logits after the last token fed, V of them; NULL before the first.  Valid until the next
+ * call on the family. */
 const float *ch_session_logits(const ch_session *s);
 /* Feeds tokens and hands every row's logits to `each` (perplexity, tests), rows in order. */
 typedef int ch_logits_fn(void *arg, int position, const float *logits);
-int ch_session_feed_each(ch_session *s, const ch_token *tokens, int n, ch_logits_fn *each, void *arg, ch_err *e);
+int ch_session_feed_each(ch_session *s, const ch_token *tokens, int n, ch_logits_fn *each,
+                         void *arg, ch_err *e);
 void ch_session_own_sampler(ch_session *s, const ch_own_sampler *own); /* NULL: none; copied */
 void ch_session_tap(ch_session *s, ch_tap_fn *tap, void *arg);
 /* Feeds rows that enter as vectors of D reals instead of tokens; not shared through page keys. */

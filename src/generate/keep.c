@@ -1,7 +1,8 @@
 /* keep.c - going back, saving and loading a timeline
  *
- * File: "CHSESS01", model hash (16), page scope (16), i32 tokens, i32 computed, i32 flags (1: logits, 2: private), token ids,
- * V f32 logits if flag 1, then the states' snapshots.  Little-endian.  SPDX-License-Identifier: MIT */
+ * File: "CHSESS01", model hash (16), page scope (16), i32 tokens, i32 computed, i32 flags (1:
+ * logits, 2: private), token ids, V f32 logits if flag 1, then the states' snapshots.
+ * Little-endian.  SPDX-License-Identifier: MIT */
 #include "session.h"
 
 #include <string.h>
@@ -12,13 +13,15 @@ enum { HAS_LAST = 1, PRIVATE = 2 };
 int ch_session_rollback(ch_session *s, int length, ch_err *e)
 {
     if (length < 1 || length > s->n_tokens)
-        return ch_fail(e, CH_EARG, "cannot keep %d tokens of %d; allowed are 1 to %d", length, s->n_tokens, s->n_tokens);
+        return ch_fail(e, CH_EARG, "cannot keep %d tokens of %d; allowed are 1 to %d", length,
+                       s->n_tokens, s->n_tokens);
     int rc = ch_session_drop_guesses(s, e);
     if (rc < 0 || length == s->n_tokens)
         return rc;
     if (length <= s->computed) {
-        /* The logits after the new last token are gone: compute that token again, to the same bits.  A vector cannot be
-         * computed again; it stays, and something must be fed before the next draw. */
+        /* The logits after the new last token are gone: compute that token again, to the same
+         * bits.  A vector cannot be computed again; it stays, and something must be fed before
+         * the next draw. */
         const bool again = s->tokens[length - 1] >= 0;
         rc = ch_sequence_rollback(&s->sequence, again ? length - 1 : length, e);
         if (rc < 0)
@@ -34,7 +37,8 @@ int ch_session_rollback(ch_session *s, int length, ch_err *e)
 
 static void header(ch_buf *b, const ch_session *s)
 {
-    const int32_t numbers[3] = {s->n_tokens, s->computed, (s->has_last ? HAS_LAST : 0) | (s->private_pages ? PRIVATE : 0)};
+    const int32_t numbers[3] = {s->n_tokens, s->computed,
+                                (s->has_last ? HAS_LAST : 0) | (s->private_pages ? PRIVATE : 0)};
     ch_buf_put(b, magic, sizeof magic);
     ch_buf_put(b, &s->family->model->hash, sizeof(ch_hash128));
     ch_buf_put(b, &s->family->scope, sizeof(ch_hash128));
@@ -76,19 +80,22 @@ static bool take(struct cursor *c, void *out, size_t n)
     return true;
 }
 
-static int load_tokens(ch_session *s, struct cursor *c, const int32_t numbers[3], const char *path, ch_err *e)
+static int load_tokens(ch_session *s, struct cursor *c, const int32_t numbers[3], const char *path,
+                       ch_err *e)
 {
     const int vocab = s->family->model->config.vocab;
-    if (numbers[0] < 0 || numbers[0] > s->family->context || numbers[1] < 0 || numbers[1] > numbers[0])
-        return ch_fail(e, CH_EFORMAT, "%s: it holds %d tokens, %d of them computed; this session's context is %d", path,
-                       (int)numbers[0], (int)numbers[1], s->family->context);
+    if (numbers[0] < 0 || numbers[0] > s->family->context || numbers[1] < 0 ||
+        numbers[1] > numbers[0])
+        return ch_fail(e, CH_EFORMAT,
+                       "%s: it holds %d tokens, %d of them computed; this session's context is %d",
+                       path, (int)numbers[0], (int)numbers[1], s->family->context);
     if (!take(c, s->tokens, (size_t)numbers[0] * sizeof *s->tokens) ||
         ((numbers[2] & HAS_LAST) && !take(c, s->last, (size_t)vocab * sizeof *s->last)))
         return ch_fail(e, CH_EFORMAT, "%s: the file ends early, within its tokens", path);
     for (int i = 0; i < numbers[0]; i++)
         if (s->tokens[i] < ((numbers[2] & PRIVATE) ? -1 : 0) || s->tokens[i] >= vocab)
-            return ch_fail(e, CH_EFORMAT, "%s: token %d is %d, the vocabulary has 0 to %d", path, i, (int)s->tokens[i],
-                           vocab - 1);
+            return ch_fail(e, CH_EFORMAT, "%s: token %d is %d, the vocabulary has 0 to %d", path,
+                           i, (int)s->tokens[i], vocab - 1);
     return CH_OK;
 }
 
@@ -99,10 +106,12 @@ static int load_bytes(ch_session *s, struct cursor *c, const char *path, ch_err 
     int32_t numbers[3];
     if (!take(c, start, sizeof start) || memcmp(start, magic, sizeof magic) != 0)
         return ch_fail(e, CH_EFORMAT, "%s: not a saved session", path);
-    if (!take(c, &model, sizeof model) || !take(c, &scope, sizeof scope) || !take(c, numbers, sizeof numbers))
+    if (!take(c, &model, sizeof model) || !take(c, &scope, sizeof scope) ||
+        !take(c, numbers, sizeof numbers))
         return ch_fail(e, CH_EFORMAT, "%s: the file ends early, within its header", path);
     if (!ch_hash_equal(model, s->family->model->hash) || !ch_hash_equal(scope, s->family->scope))
-        return ch_fail(e, CH_EFORMAT, "%s: it was saved with another model, cache type or page size", path);
+        return ch_fail(e, CH_EFORMAT,
+                       "%s: it was saved with another model, cache type or page size", path);
     int rc = load_tokens(s, c, numbers, path, e);
     if (rc == CH_OK)
         rc = ch_sequence_restore(&s->sequence, c->p, c->left, e);
@@ -110,8 +119,8 @@ static int load_bytes(ch_session *s, struct cursor *c, const char *path, ch_err 
         return rc;
     if (s->sequence.length != numbers[1]) {
         ch_sequence_rollback(&s->sequence, 0, NULL);
-        return ch_fail(e, CH_EFORMAT, "%s: %d tokens were computed but the cache holds %d", path, (int)numbers[1],
-                       s->sequence.length);
+        return ch_fail(e, CH_EFORMAT, "%s: %d tokens were computed but the cache holds %d", path,
+                       (int)numbers[1], s->sequence.length);
     }
     s->n_tokens = numbers[0];
     s->computed = numbers[1];
@@ -124,8 +133,9 @@ static int load_bytes(ch_session *s, struct cursor *c, const char *path, ch_err 
 int ch_session_load(ch_session *s, const char *path, ch_err *e)
 {
     if (s->n_tokens != 0)
-        return ch_fail(e, CH_EARG, "%s: it can be loaded into an empty session only; this one has %d tokens", path,
-                       s->n_tokens);
+        return ch_fail(e, CH_EARG,
+                       "%s: it can be loaded into an empty session only; this one has %d tokens",
+                       path, s->n_tokens);
     ch_mapping m;
     int rc = ch_io_map(&m, path, e);
     if (rc < 0)

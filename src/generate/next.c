@@ -1,9 +1,10 @@
 /* next.c - drawing tokens, with or without somebody guessing ahead
  *
- * Guesses.  The token drawn last waits to be computed.  When it is, the drafter's guesses go through the layers behind it in
- * the same step, and the logits after each are kept.  A draw is a function of logits, sampling and position; so if it
- * equals the guess, the guess's own logits are exactly what would have been computed next, and are used; at the first
- * difference the rest is rolled back.  The text cannot change, only the number of steps (Leviathan et al. 2023, with
+ * Guesses.  The token drawn last waits to be computed.  When it is, the drafter's guesses go
+ * through the layers behind it in the same step, and the logits after each are kept.  A draw is a
+ * function of logits, sampling and position; so if it equals the guess, the guess's own logits
+ * are exactly what would have been computed next, and are used; at the first difference the rest
+ * is rolled back.  The text cannot change, only the number of steps (Leviathan et al. 2023, with
  * the draw fixed by its key instead of rejection sampling).  SPDX-License-Identifier: MIT */
 #include "session.h"
 
@@ -17,7 +18,8 @@ void ch_session_draft(ch_session *s, ch_draft_fn *draft, void *arg, int most)
     if (!draft || s->draft_most == 0)
         return;
     if (!s->guess_logits)
-        s->guess_logits = malloc((size_t)CH_DRAFT_MOST * (size_t)s->family->model->config.vocab * sizeof(float));
+        s->guess_logits =
+            malloc((size_t)CH_DRAFT_MOST * (size_t)s->family->model->config.vocab * sizeof(float));
     if (!s->guess_logits)
         return; /* without room for guesses there are none: slower, not different */
     s->draft = draft;
@@ -36,7 +38,8 @@ static int ask_drafter(ch_session *s)
 {
     const int vocab = s->family->model->config.vocab;
     const int room = s->family->context - s->n_tokens;
-    const int n = s->draft(s->draft_arg, s->tokens, s->n_tokens, s->guess, CH_MIN(s->draft_most, room));
+    const int n =
+        s->draft(s->draft_arg, s->tokens, s->n_tokens, s->guess, CH_MIN(s->draft_most, room));
     for (int i = 0; i < n; i++)
         if (s->guess[i] < 0 || s->guess[i] >= vocab)
             return i; /* nonsense ends the guess */
@@ -95,9 +98,13 @@ static void use_guess(ch_session *s)
 static ch_token draw(ch_session *s, const ch_sampling *how)
 {
     const float *logits[1] = {s->last};
-    const ch_sample_view view = {.logits = logits, .n_sequences = 1, .vocab = s->family->model->config.vocab,
-                                 .tokens = s->tokens, .n_tokens = s->n_tokens};
-    return ch_sample_draw(s->family->work, &view, how, s->has_own ? &s->own : NULL, how->sample, (uint64_t)s->n_tokens);
+    const ch_sample_view view = {.logits = logits,
+                                 .n_sequences = 1,
+                                 .vocab = s->family->model->config.vocab,
+                                 .tokens = s->tokens,
+                                 .n_tokens = s->n_tokens};
+    return ch_sample_draw(s->family->work, &view, how, s->has_own ? &s->own : NULL, how->sample,
+                          (uint64_t)s->n_tokens);
 }
 
 int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)
@@ -114,7 +121,8 @@ int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err
     if (rc < 0)
         return rc;
     if (!s->has_last)
-        return ch_fail(e, CH_EARG, "the timeline ends in a vector whose logits are gone: feed a token first");
+        return ch_fail(e, CH_EARG,
+                       "the timeline ends in a vector whose logits are gone: feed a token first");
     *out = draw(s, how);
     s->tokens[s->n_tokens++] = *out;
     if (s->used < s->guesses && s->guess[s->used] == *out)

@@ -39,7 +39,8 @@ void ch_session_close(ch_session **s)
     *s = NULL;
 }
 
-/* A member without state: memory for its tokens and logits.  On failure *out is NULL and the family is left alone. */
+/* A member without state: memory for its tokens and logits.  On failure *out is NULL and the
+ * family is left alone. */
 static int open_member(ch_session **out, ch_family *f, ch_err *e)
 {
     const size_t context = (size_t)f->context, vocab = (size_t)f->model->config.vocab;
@@ -62,10 +63,12 @@ static int open_member(ch_session **out, ch_family *f, ch_err *e)
 static int kv_dtype(ch_dtype *out, const char *name, const char *what, ch_err *e)
 {
     *out = CH_F16;
-    if (!name || (ch_dtype_by_name(out, name) && (*out == CH_REAL || *out == CH_F32 || *out == CH_F16 ||
-                                                  *out == CH_BF16 || *out == CH_Q8_0)))
+    if (!name ||
+        (ch_dtype_by_name(out, name) && (*out == CH_REAL || *out == CH_F32 || *out == CH_F16 ||
+                                         *out == CH_BF16 || *out == CH_Q8_0)))
         return CH_OK;
-    return ch_fail(e, CH_EARG, "%s cannot be kept as \"%s\"; allowed are f32, f16, bf16, q8_0", what, name);
+    return ch_fail(e, CH_EARG, "%s cannot be kept as \"%s\"; allowed are f32, f16, bf16, q8_0",
+                   what, name);
 }
 
 static int open_cache(ch_family *f, const ch_session_options *o, ch_err *e)
@@ -73,10 +76,14 @@ static int open_cache(ch_family *f, const ch_session_options *o, ch_err *e)
     const ch_config *c = &f->model->config;
     const int tokens = o->cache_tokens ? o->cache_tokens : 2 * f->context;
     if (o->cache_tokens < 0 || o->page_size < 0 || o->page_size > 1024)
-        return ch_fail(e, CH_EARG, "a cache of %d tokens in pages of %d is not possible; pages hold 1 to 1024",
+        return ch_fail(e, CH_EARG,
+                       "a cache of %d tokens in pages of %d is not possible; pages hold 1 to 1024",
                        o->cache_tokens, o->page_size);
-    ch_cache_options co = {.layers = c->layers, .kv_heads = c->kv_heads, .head_width = c->head_width,
-                           .page_size = o->page_size, .max_tokens = tokens};
+    ch_cache_options co = {.layers = c->layers,
+                           .kv_heads = c->kv_heads,
+                           .head_width = c->head_width,
+                           .page_size = o->page_size,
+                           .max_tokens = tokens};
     int rc = kv_dtype(&co.k_dtype, o->k_type, "keys", e);
     if (rc == CH_OK)
         rc = kv_dtype(&co.v_dtype, o->v_type, "values", e);
@@ -86,9 +93,14 @@ static int open_cache(ch_family *f, const ch_session_options *o, ch_err *e)
 static int open_scratch(ch_family *f, ch_err *e)
 {
     const ch_cache_options *co = ch_cache_get_options(f->cache);
-    const ch_kv_view like = {.page_size = co->page_size, .kv_heads = co->kv_heads, .width = ch_cache_width(f->cache),
-                             .keys = f->context, .k_dtype = co->k_dtype, .v_dtype = co->v_dtype};
-    const size_t step = ch_forward_scratch(f->model, &f->kernels, f->pool, f->step_rows, f->logit_rows, &like);
+    const ch_kv_view like = {.page_size = co->page_size,
+                             .kv_heads = co->kv_heads,
+                             .width = ch_cache_width(f->cache),
+                             .keys = f->context,
+                             .k_dtype = co->k_dtype,
+                             .v_dtype = co->v_dtype};
+    const size_t step =
+        ch_forward_scratch(f->model, &f->kernels, f->pool, f->step_rows, f->logit_rows, &like);
     /* and what ch_session_step itself takes */
     return ch_arena_open(&f->scratch, step + (size_t)f->step_rows * 64 + 4096, e);
 }
@@ -97,10 +109,12 @@ static int fill_family(ch_family *f, const ch_session_options *o, ch_err *e)
 {
     const ch_config *c = &f->model->config;
     if (o->context < 0 || o->context > c->context)
-        return ch_fail(e, CH_EARG, "a context of %d tokens was asked for; this model was made for 1 to %d", o->context,
-                       c->context);
+        return ch_fail(e, CH_EARG,
+                       "a context of %d tokens was asked for; this model was made for 1 to %d",
+                       o->context, c->context);
     if (o->step_rows < 0 || o->step_rows > 65536)
-        return ch_fail(e, CH_EARG, "steps of %d rows were asked for; allowed are 1 to 65536", o->step_rows);
+        return ch_fail(e, CH_EARG, "steps of %d rows were asked for; allowed are 1 to 65536",
+                       o->step_rows);
     f->context = o->context ? o->context : CH_MIN(c->context, DEFAULT_CONTEXT);
     f->step_rows = CH_MIN(o->step_rows ? o->step_rows : STEP_ROWS, f->context);
     f->logit_rows = CH_MIN(CH_MAX(LOGIT_REALS / c->vocab, CH_DRAFT_MOST + 1), f->step_rows);
@@ -172,7 +186,7 @@ int ch_session_fork(ch_session **out, ch_session *s, ch_err *e)
     return CH_OK;
 }
 
-/* ---- What a session tells --------------------------------------------------------------------- */
+/* ---- What a session tells ------------------------------------------------------------------ */
 
 int ch_session_length(const ch_session *s) { return s->n_tokens; }
 int ch_session_context(const ch_session *s) { return s->family->context; }
@@ -181,7 +195,10 @@ ch_session_stats ch_session_get_stats(const ch_session *s) { return s->stats; }
 void ch_session_cancel(ch_session *s) { atomic_store(&s->cancelled, 1); }
 const float *ch_session_logits(const ch_session *s) { return s->has_last ? s->last : NULL; }
 const ch_cache *ch_session_cache(const ch_session *s) { return s->family->cache; }
-ch_pool_stats ch_session_pool_stats(const ch_session *s) { return ch_pool_get_stats(s->family->pool); }
+ch_pool_stats ch_session_pool_stats(const ch_session *s)
+{
+    return ch_pool_get_stats(s->family->pool);
+}
 
 void ch_session_own_sampler(ch_session *s, const ch_own_sampler *own)
 {

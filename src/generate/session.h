@@ -22,8 +22,9 @@ typedef struct ch_family {
     ch_candidate *work; /* V */
 } ch_family;
 
-/* tokens[0..n_tokens) is the timeline.  The first `computed` of them have been through the layers; behind them the
- * sequence may hold guesses that were computed ahead and are not part of the timeline until drawn. */
+/* tokens[0..n_tokens) is the timeline.  The first `computed` of them have been through the
+ * layers; behind them the sequence may hold guesses that were computed ahead and are not part of
+ * the timeline until drawn. */
 struct ch_session {
     ch_family *family;
     ch_sequence sequence;  /* length: computed + guesses not yet used */
@@ -51,19 +52,21 @@ struct ch_session {
     atomic_int cancelled;
 };
 
-/* Appends n rows and takes them through the layers; the logits of rows wanted[0..n_wanted) come back as a tensor in the
- * family's scratch, valid until its next step.  vectors: NULL, or n x D reals in place of tokens.  On failure the
- * sequence is as it was.  Does not touch tokens, computed, last. */
-int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tokens, const real *vectors, int n,
-                    const int32_t *wanted, int n_wanted, ch_err *e);
-/* Computes what is fed and not computed; leaves the last token's logits in s->last.  When cancelled, tokens that were not
- * computed are dropped. */
+/* Appends n rows and takes them through the layers; the logits of rows wanted[0..n_wanted) come
+ * back as a tensor in the family's scratch, valid until its next step.  vectors: NULL, or n x D
+ * reals in place of tokens.  On failure the sequence is as it was.  Does not touch tokens,
+ * computed, last. */
+int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tokens,
+                    const real *vectors, int n, const int32_t *wanted, int n_wanted, ch_err *e);
+/* Computes what is fed and not computed; leaves the last token's logits in s->last.  When
+ * cancelled, tokens that were not computed are dropped. */
 int ch_session_catch_up(ch_session *s, ch_err *e);
 /* Keys for whole pages of computed tokens; makes newly sealed ones findable. */
 void ch_session_seal(ch_session *s);
 /* Takes guesses that were computed ahead out of the sequence again. */
 int ch_session_drop_guesses(ch_session *s, ch_err *e);
-/* Room for n more tokens, ids within the vocabulary: else CH_ELIMIT or CH_EARG with the numbers. */
+/* Room for n more tokens, ids within the vocabulary: else CH_ELIMIT or CH_EARG with the numbers.
+ */
 int ch_session_accepts(const ch_session *s, const ch_token *tokens, int n, ch_err *e);
 
 #endif

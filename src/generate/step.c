@@ -9,15 +9,17 @@ int ch_session_accepts(const ch_session *s, const ch_token *tokens, int n, ch_er
 {
     const int vocab = s->family->model->config.vocab;
     if (n < 0 || n > s->family->context - s->n_tokens)
-        return ch_fail(e, CH_ELIMIT, "%d tokens do not fit: the context holds %d, %d are taken", n, s->family->context,
-                       s->n_tokens);
+        return ch_fail(e, CH_ELIMIT, "%d tokens do not fit: the context holds %d, %d are taken", n,
+                       s->family->context, s->n_tokens);
     for (int i = 0; tokens && i < n; i++)
         if (tokens[i] < 0 || tokens[i] >= vocab)
-            return ch_fail(e, CH_EARG, "token %d is %d, the vocabulary has 0 to %d", i, (int)tokens[i], vocab - 1);
+            return ch_fail(e, CH_EARG, "token %d is %d, the vocabulary has 0 to %d", i,
+                           (int)tokens[i], vocab - 1);
     return CH_OK;
 }
 
-static void describe_rows(ch_step *step, ch_session *s, const ch_token *tokens, const real *vectors, int n)
+static void describe_rows(ch_step *step, ch_session *s, const ch_token *tokens,
+                          const real *vectors, int n)
 {
     ch_arena *a = &s->family->scratch;
     int32_t *pos = ch_arena_take(a, (size_t)n * sizeof *pos);
@@ -33,8 +35,8 @@ static void describe_rows(ch_step *step, ch_session *s, const ch_token *tokens, 
     }
 }
 
-int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tokens, const real *vectors, int n,
-                    const int32_t *wanted, int n_wanted, ch_err *e)
+int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tokens,
+                    const real *vectors, int n, const int32_t *wanted, int n_wanted, ch_err *e)
 {
     ch_family *f = s->family;
     const int rc = ch_sequence_append(&s->sequence, n, e);
@@ -42,10 +44,15 @@ int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tok
         return rc;
     ch_arena_reset(&f->scratch, 0);
     ch_sequence *const seqs[1] = {&s->sequence};
-    ch_step step = {.seqs = seqs, .n_seqs = 1, .wanted = wanted, .n_wanted = n_wanted, .tap = s->tap,
+    ch_step step = {.seqs = seqs,
+                    .n_seqs = 1,
+                    .wanted = wanted,
+                    .n_wanted = n_wanted,
+                    .tap = s->tap,
                     .tap_arg = s->tap_arg};
     describe_rows(&step, s, tokens, vectors, n);
-    ch_run run = {.scratch = &f->scratch, .pool = f->pool, .kernels = &f->kernels, .profile = s->profile};
+    ch_run run = {
+        .scratch = &f->scratch, .pool = f->pool, .kernels = &f->kernels, .profile = s->profile};
     *logits = ch_forward_logits(&run, f->model, &step);
     return CH_OK;
 }
@@ -58,7 +65,7 @@ static void keep_last(ch_session *s, const ch_tensor *logits)
     s->has_last = true;
 }
 
-/* ---- Pages that other timelines may share ------------------------------------------------------- */
+/* ---- Pages that other timelines may share -------------------------------------------------- */
 
 static ch_hash128 key_before(const ch_session *s, int page)
 {
@@ -88,8 +95,9 @@ void ch_session_seal(ch_session *s)
     s->keyed = sealed;
 }
 
-/* Whole pages of what is to come may have been computed before, here or in another session of the family.  The last
- * token is always computed: its logits are wanted.  Only sequences that are pages and nothing else can do this. */
+/* Whole pages of what is to come may have been computed before, here or in another session of the
+ * family.  The last token is always computed: its logits are wanted.  Only sequences that are
+ * pages and nothing else can do this. */
 static void adopt(ch_session *s)
 {
     const int size = ch_cache_get_options(s->family->cache)->page_size;
@@ -107,7 +115,7 @@ static void adopt(ch_session *s)
     s->stats.shared_tokens += (uint64_t)found * (uint64_t)size;
 }
 
-/* ---- Catching up ---------------------------------------------------------------------------------- */
+/* ---- Catching up --------------------------------------------------------------------------- */
 
 int ch_session_catch_up(ch_session *s, ch_err *e)
 {
@@ -123,7 +131,8 @@ int ch_session_catch_up(ch_session *s, ch_err *e)
         const bool ends = s->computed + n == s->n_tokens;
         const int32_t last_row = n - 1;
         const ch_tensor *logits;
-        const int rc = ch_session_step(&logits, s, s->tokens + s->computed, NULL, n, &last_row, 1, e);
+        const int rc =
+            ch_session_step(&logits, s, s->tokens + s->computed, NULL, n, &last_row, 1, e);
         if (rc < 0) {
             s->n_tokens = s->computed;
             return rc;

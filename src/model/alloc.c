@@ -24,7 +24,8 @@ int ch_model_alloc(ch_model **out, const ch_config *c, ch_err *e)
     const ch_arch *a = c->arch;
     const size_t weights = (size_t)a->n_globals + (size_t)c->layers * (size_t)a->n_per_layer;
     ch_model *m = calloc(1, sizeof *m);
-    char *structs = calloc(1, a->globals_bytes + (size_t)c->layers * a->layer_bytes + weights * CH_NAME_MAX);
+    char *structs =
+        calloc(1, a->globals_bytes + (size_t)c->layers * a->layer_bytes + weights * CH_NAME_MAX);
     *out = m;
     if (!m || !structs) {
         free(structs);

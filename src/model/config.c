@@ -1,6 +1,7 @@
 /* config.c - a model's configuration: from and to metadata, and what it may be
  *
- * Keys are GGUF's "<arch>.*" (GGUF specification, "Standardized key-value pairs").  SPDX-License-Identifier: MIT */
+ * Keys are GGUF's "<arch>.*" (GGUF specification, "Standardized key-value pairs").
+ * SPDX-License-Identifier: MIT */
 #include "model.h"
 
 #include <stdio.h>
@@ -25,25 +26,34 @@ int ch_config_check(const ch_config *c, const char *name, ch_err *e)
         const char *what;
         int64_t found, most;
     } limits[] = {
-        {"embedding_length", c->width, CH_MAX_WIDTH},      {"attention.head_count", c->heads, CH_MAX_HEADS},
-        {"attention.head_count_kv", c->kv_heads, CH_MAX_HEADS}, {"attention.key_length", c->head_width, 1024},
-        {"feed_forward_length", c->hidden, 4 * CH_MAX_WIDTH},   {"vocab_size", c->vocab, CH_MAX_VOCAB},
-        {"block_count", c->layers, CH_MAX_LAYERS},         {"context_length", c->context, CH_MAX_CONTEXT},
+        {"embedding_length", c->width, CH_MAX_WIDTH},
+        {"attention.head_count", c->heads, CH_MAX_HEADS},
+        {"attention.head_count_kv", c->kv_heads, CH_MAX_HEADS},
+        {"attention.key_length", c->head_width, 1024},
+        {"feed_forward_length", c->hidden, 4 * CH_MAX_WIDTH},
+        {"vocab_size", c->vocab, CH_MAX_VOCAB},
+        {"block_count", c->layers, CH_MAX_LAYERS},
+        {"context_length", c->context, CH_MAX_CONTEXT},
     };
     for (size_t i = 0; i < CH_COUNT(limits); i++)
         if (limits[i].found < 1 || limits[i].found > limits[i].most)
-            return ch_fail(e, CH_EFORMAT, "%s: %s is %lld, allowed are 1 to %lld", name, limits[i].what,
-                           (long long)limits[i].found, (long long)limits[i].most);
+            return ch_fail(e, CH_EFORMAT, "%s: %s is %lld, allowed are 1 to %lld", name,
+                           limits[i].what, (long long)limits[i].found, (long long)limits[i].most);
     if (c->heads % c->kv_heads != 0)
-        return ch_fail(e, CH_EFORMAT, "%s: %d heads cannot share %d key heads evenly", name, c->heads, c->kv_heads);
+        return ch_fail(e, CH_EFORMAT, "%s: %d heads cannot share %d key heads evenly", name,
+                       c->heads, c->kv_heads);
     if (c->rope.dims < 0 || c->rope.dims > c->head_width || c->rope.dims % 2 != 0)
-        return ch_fail(e, CH_EFORMAT, "%s: rope.dimension_count is %d, allowed is an even number up to the head width %d",
-                       name, c->rope.dims, c->head_width);
+        return ch_fail(
+            e, CH_EFORMAT,
+            "%s: rope.dimension_count is %d, allowed is an even number up to the head width %d",
+            name, c->rope.dims, c->head_width);
     if (!(c->rope.base >= 1 && c->rope.base <= 1e12))
-        return ch_fail(e, CH_EFORMAT, "%s: rope.freq_base is %g, allowed are 1 to 1e12", name, c->rope.base);
+        return ch_fail(e, CH_EFORMAT, "%s: rope.freq_base is %g, allowed are 1 to 1e12", name,
+                       c->rope.base);
     if (!(c->norm_eps > 0 && c->norm_eps < 1))
-        return ch_fail(e, CH_EFORMAT, "%s: the norm's epsilon is %g, allowed is more than 0 and less than 1", name,
-                       c->norm_eps);
+        return ch_fail(e, CH_EFORMAT,
+                       "%s: the norm's epsilon is %g, allowed is more than 0 and less than 1",
+                       name, c->norm_eps);
     return CH_OK;
 }
 
@@ -62,15 +72,17 @@ static int refuse_unknown(const ch_config *c, const ch_file *f, const char *arch
     snprintf(key, sizeof key, "%s.rope.scaling.type", arch);
     const ch_meta *m = ch_file_meta_find(f, key);
     if (m && !(m->type == CH_META_STR && m->v.s.n == 4 && memcmp(m->v.s.p, "none", 4) == 0))
-        return ch_fail(e, CH_EUNSUPPORTED, "%s: %s asks for scaled rotary positions, which are not supported yet", f->path,
-                       key);
+        return ch_fail(e, CH_EUNSUPPORTED,
+                       "%s: %s asks for scaled rotary positions, which are not supported yet",
+                       f->path, key);
     int64_t value_width = c->head_width;
     snprintf(key, sizeof key, "%s.attention.value_length", arch);
     int rc = ch_file_int_opt(&value_width, f, key, 1, 1024, e);
     if (rc < 0)
         return rc;
     if (value_width != c->head_width)
-        return ch_fail(e, CH_EUNSUPPORTED, "%s: values %lld wide beside keys %d wide are not supported", f->path,
+        return ch_fail(e, CH_EUNSUPPORTED,
+                       "%s: values %lld wide beside keys %d wide are not supported", f->path,
                        (long long)value_width, c->head_width);
     int64_t window = 0;
     snprintf(key, sizeof key, "%s.attention.sliding_window", arch);
@@ -78,8 +90,9 @@ static int refuse_unknown(const ch_config *c, const ch_file *f, const char *arch
     if (rc < 0)
         return rc;
     if (window != 0)
-        return ch_fail(e, CH_EUNSUPPORTED, "%s: %s is %lld; sliding windows are not supported in %s models", f->path, key,
-                       (long long)window, arch);
+        return ch_fail(e, CH_EUNSUPPORTED,
+                       "%s: %s is %lld; sliding windows are not supported in %s models", f->path,
+                       key, (long long)window, arch);
     return CH_OK;
 }
 
@@ -109,7 +122,8 @@ static int read_keys(ch_config *c, const ch_file *f, const char *arch, ch_err *e
     c->heads = (int)ints[2].value;
     c->kv_heads = ints[3].value < 0 ? c->heads : (int)ints[3].value;
     if (ints[4].value < 0 && c->width % c->heads != 0)
-        return ch_fail(e, CH_EFORMAT, "%s: a width of %d does not divide into %d heads", f->path, c->width, c->heads);
+        return ch_fail(e, CH_EFORMAT, "%s: a width of %d does not divide into %d heads", f->path,
+                       c->width, c->heads);
     c->head_width = ints[4].value < 0 ? c->width / c->heads : (int)ints[4].value;
     c->hidden = (int)ints[5].value;
     c->context = (int)ints[6].value;
@@ -137,7 +151,8 @@ int ch_config_read(ch_config *c, const ch_file *f, ch_err *e)
         return rc;
     c->arch = ch_arch_find(arch.p, arch.n);
     if (!c->arch)
-        return ch_fail(e, CH_EUNSUPPORTED, "%s: architecture \"%.*s\" is not supported; supported are %s", f->path,
+        return ch_fail(e, CH_EUNSUPPORTED,
+                       "%s: architecture \"%.*s\" is not supported; supported are %s", f->path,
                        (int)CH_MIN(arch.n, 64), arch.p, ch_arch_names());
     rc = read_keys(c, f, c->arch->name, e);
     if (rc == CH_OK)

@@ -1,7 +1,8 @@
-/* create.c - a trainable model: parameters and gradients, each one contiguous bucket in table order
+/* create.c - a trainable model: parameters and gradients, each one contiguous bucket in table
+ * order
  *
- * Optimizers, gradient sums, clipping and other processes see buckets; operations see the weights in them.
- * SPDX-License-Identifier: MIT */
+ * Optimizers, gradient sums, clipping and other processes see buckets; operations see the weights
+ * in them. SPDX-License-Identifier: MIT */
 #include "table.h"
 
 #include <math.h>
@@ -43,9 +44,10 @@ static void initialise(const struct creating *s, real *p, int64_t n, ch_init how
 {
     const double std = 0.02 * (how == CH_INIT_RESIDUAL ? 1 / sqrt(2.0 * s->m->config.layers) : 1);
     for (int64_t i = 0; i < n; i++)
-        p[i] = how == CH_INIT_ONES    ? 1
-               : how == CH_INIT_ZEROS ? 0
-                                      : (real)(std * ch_rng_normal(s->seed, CH_RNG_INIT, s->number, (uint64_t)i));
+        p[i] = how == CH_INIT_ONES ? 1
+               : how == CH_INIT_ZEROS
+                   ? 0
+                   : (real)(std * ch_rng_normal(s->seed, CH_RNG_INIT, s->number, (uint64_t)i));
 }
 
 static int place(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
@@ -59,7 +61,8 @@ static int place(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
     int rank;
     const int64_t n = row_count(row, &s->m->config, dim, &rank);
     real *p = s->m->parameters + s->at;
-    w->stored = rank == 2 ? ch_tensor_2d(p, CH_REAL, dim[0], dim[1]) : ch_tensor_1d(p, CH_REAL, dim[0]);
+    w->stored =
+        rank == 2 ? ch_tensor_2d(p, CH_REAL, dim[0], dim[1]) : ch_tensor_1d(p, CH_REAL, dim[0]);
     w->stored.grad = s->m->gradients + s->at;
     w->kind = CH_PANEL_F32;
     const ch_file_tensor *t = s->from ? ch_file_tensor_find(s->from, w->name) : NULL;
@@ -71,7 +74,8 @@ static int place(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
     return 0;
 }
 
-int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_file *from, ch_err *e)
+int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_file *from,
+                    ch_err *e)
 {
     *out = NULL;
     int rc = ch_config_check(c, "the model", e);

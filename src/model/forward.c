@@ -1,10 +1,11 @@
 /* forward.c - the one loop over layers
  *
- *   x = embed(rows);  for l in layers: x = layer(l, x);  hidden = head(x);  logits = hidden output^T
+ *   x = embed(rows);  for l in layers: x = layer(l, x);  hidden = head(x);  logits = hidden
+ *     output^T
  *
- * The loop is plain C: taps look in between layers, and whatever decides which rows go on decides here, for all
- * architectures.  In inference everything a layer took from scratch is given back after it; only x stays.
- * SPDX-License-Identifier: MIT */
+ * The loop is plain C: taps look in between layers, and whatever decides which rows go on decides
+ * here, for all architectures.  In inference everything a layer took from scratch is given back
+ * after it; only x stays. SPDX-License-Identifier: MIT */
 #include "model.h"
 
 #include <string.h>
@@ -27,7 +28,8 @@ static ch_tensor *only_wanted(ch_run *r, const ch_step *s, ch_tensor *x)
     ch_tensor *y = ch_op_output(r, s->n_wanted, ch_tensor_width(x));
     if (ch_op_computes(r))
         for (int i = 0; i < s->n_wanted; i++)
-            memcpy(ch_tensor_row(y, i), ch_tensor_row(x, s->wanted[i]), (size_t)ch_tensor_width(x) * sizeof(real));
+            memcpy(ch_tensor_row(y, i), ch_tensor_row(x, s->wanted[i]),
+                   (size_t)ch_tensor_width(x) * sizeof(real));
     return y;
 }
 
@@ -64,14 +66,14 @@ ch_tensor *ch_forward_logits(ch_run *r, const ch_model *m, const ch_step *s)
     return ch_op_linear(r, ch_forward_hidden(r, m, s), m->output, NULL);
 }
 
-void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_token *target, double scale, double *nll_sum,
-                     real *nll)
+void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_token *target,
+                     double scale, double *nll_sum, real *nll)
 {
     const ch_tensor *x = ch_forward_hidden(r, m, s);
     ch_op_cross_entropy(r, x, m->output, target, scale, nll_sum, nll);
 }
 
-/* ---- Attention: from pages, or within the packed rows of a training step ----------------------- */
+/* ---- Attention: from pages, or within the packed rows of a training step ------------------- */
 
 /* The rows [*i, end) that extend one sequence; returns end. */
 static int same_sequence(const ch_rows *rows, int i)
@@ -88,12 +90,13 @@ static void write_keys(const ch_forward *f, int layer, const ch_tensor *k, const
     for (int i = 0, end; i < rows->n; i = end) {
         end = same_sequence(rows, i);
         ch_state *pages = ch_sequence_state(f->step->seqs[rows->seq[i]], &ch_pages_kind);
-        ch_pages_write(pages, layer, pages->length - (end - i), end - i, ch_tensor_row(k, i), ch_tensor_row(v, i),
-                       k->stride[0], rows->pos + i);
+        ch_pages_write(pages, layer, pages->length - (end - i), end - i, ch_tensor_row(k, i),
+                       ch_tensor_row(v, i), k->stride[0], rows->pos + i);
     }
 }
 
-ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *k, ch_tensor *v, const ch_attention_spec *s)
+ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *k, ch_tensor *v,
+                             const ch_attention_spec *s)
 {
     ch_run *r = f->run;
     const ch_step *step = f->step;
@@ -110,7 +113,8 @@ ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *
     return ch_op_attention_pages(r, q, views, &step->rows, s);
 }
 
-size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, ch_pool *pool, int rows, int wanted, const ch_kv_view *like)
+size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, ch_pool *pool, int rows,
+                          int wanted, const ch_kv_view *like)
 {
     ch_arena arena;
     ch_arena_measure(&arena);

@@ -1,8 +1,9 @@
-/* load.c - a model from a file: every row of the weight table finds its tensor, is checked, and is packed
+/* load.c - a model from a file: every row of the weight table finds its tensor, is checked, and
+ * is packed
  *
- * Matrices stay in the mapped file and are packed into panels beside it; vectors become reals.  The file's tensors
- * and the table must match exactly: a tensor that nobody asked for would be a model that is not computed as meant.
- * SPDX-License-Identifier: MIT */
+ * Matrices stay in the mapped file and are packed into panels beside it; vectors become reals.
+ * The file's tensors and the table must match exactly: a tensor that nobody asked for would be a
+ * model that is not computed as meant. SPDX-License-Identifier: MIT */
 #include "table.h"
 
 #include <stdio.h>
@@ -27,10 +28,10 @@ static int check_shape(const struct loading *l, const ch_file_tensor *t, const c
     char found[96];
     ch_tensor_describe(found, sizeof found, &t->t);
     if (rank == 1)
-        return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is %s, the configuration says (%lld)", l->f->path, t->name, found,
-                       (long long)want[0]);
-    return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is %s, the configuration says (%lld, %lld)", l->f->path, t->name, found,
-                   (long long)want[0], (long long)want[1]);
+        return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is %s, the configuration says (%lld)",
+                       l->f->path, t->name, found, (long long)want[0]);
+    return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is %s, the configuration says (%lld, %lld)",
+                   l->f->path, t->name, found, (long long)want[0], (long long)want[1]);
 }
 
 static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
@@ -52,7 +53,8 @@ static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int la
     w->stored = t->t;
     w->kind = ch_dtype_get(t->t.dtype)->panel;
     if (t->t.rank == 1)
-        l->bytes += (size_t)ch_round_up(t->t.dim[0] * (int64_t)sizeof(real), CH_ARENA_ALIGN) + 2 * CH_ARENA_ALIGN;
+        l->bytes += (size_t)ch_round_up(t->t.dim[0] * (int64_t)sizeof(real), CH_ARENA_ALIGN) +
+                    2 * CH_ARENA_ALIGN;
     else
         l->bytes += ch_weight_packed_bytes(w) + 2 * CH_ARENA_ALIGN;
     return CH_OK;
@@ -90,20 +92,22 @@ static int refuse_superfluous(const struct loading *l)
         for (int g = 0; g < a->n_globals && !known; g++)
             known = strcmp(a->globals[g].name, name) == 0;
         int layer = -1;
-        if (!known && sscanf(name, "blk.%d.", &layer) == 1 && layer >= 0 && layer < l->m->config.layers)
+        if (!known && sscanf(name, "blk.%d.", &layer) == 1 && layer >= 0 &&
+            layer < l->m->config.layers)
             for (int p = 0; p < a->n_per_layer && !known; p++) {
                 ch_row_name(want, sizeof want, &a->per_layer[p], layer);
                 known = strcmp(want, name) == 0;
             }
         if (!known)
-            return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is no part of a %s model of %d layers", l->f->path, name, a->name,
-                           l->m->config.layers);
+            return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is no part of a %s model of %d layers",
+                           l->f->path, name, a->name, l->m->config.layers);
     }
     return CH_OK;
 }
 
-/* Identity for page keys and saved sessions: sizes, metadata and tensor directory in full, of each tensor's bytes 64
- * stretches of 64.  Two models that differ only between the samples would have to be made on purpose. */
+/* Identity for page keys and saved sessions: sizes, metadata and tensor directory in full, of
+ * each tensor's bytes 64 stretches of 64.  Two models that differ only between the samples would
+ * have to be made on purpose. */
 static ch_hash128 fingerprint(const ch_file *f)
 {
     ch_hash128 h = {f->map.size, f->n_tensors};
@@ -133,7 +137,8 @@ static int fill(struct loading *l)
     ch_model_connect(l->m);
     l->m->hash = fingerprint(l->f);
     ch_str name;
-    if (ch_file_meta_find(l->f, "general.name") && ch_file_str(&name, l->f, "general.name", NULL) == CH_OK) {
+    if (ch_file_meta_find(l->f, "general.name") &&
+        ch_file_str(&name, l->f, "general.name", NULL) == CH_OK) {
         const size_t n = ch_utf8_whole(name.p, CH_MIN(name.n, sizeof l->m->name - 1));
         memcpy(l->m->name, name.p, n);
     }
@@ -156,14 +161,18 @@ int ch_model_load_file(ch_model **out, const char *path, const ch_model_load *o,
         return rc;
     }
     (*out)->file = f;
-    struct loading l = {.m = *out, .f = f, .e = e, .keep_unpacked = o && o->keep_unpacked, .pool = o ? o->pool : NULL};
+    struct loading l = {.m = *out,
+                        .f = f,
+                        .e = e,
+                        .keep_unpacked = o && o->keep_unpacked,
+                        .pool = o ? o->pool : NULL};
     rc = fill(&l);
     if (rc < 0)
         ch_model_free(out);
     return rc;
 }
 
-/* ---- The public face ---------------------------------------------------------------------------- */
+/* ---- The public face ----------------------------------------------------------------------- */
 
 int ch_model_open(ch_model **out, const char *path, int threads, ch_err *e)
 {
@@ -185,8 +194,15 @@ void ch_model_close(ch_model **m)
 void ch_model_get_info(ch_model_info *out, const ch_model *m)
 {
     const ch_config *c = &m->config;
-    *out = (ch_model_info){.arch = c->arch->name, .name = m->name, .layers = c->layers, .width = c->width, .heads = c->heads,
-                           .kv_heads = c->kv_heads, .head_width = c->head_width, .hidden = c->hidden, .vocab = c->vocab,
+    *out = (ch_model_info){.arch = c->arch->name,
+                           .name = m->name,
+                           .layers = c->layers,
+                           .width = c->width,
+                           .heads = c->heads,
+                           .kv_heads = c->kv_heads,
+                           .head_width = c->head_width,
+                           .hidden = c->hidden,
+                           .vocab = c->vocab,
                            .context = c->context};
     if (!m->file) {
         out->parameters = ch_model_count(c, true);

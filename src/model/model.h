@@ -1,8 +1,9 @@
 /* model.h - configurations, weight tables, and the one loop over layers
  *
- * An architecture is `embed`, `layer` and `head` (arch/<name>.c) and a table of weights.  The same rows load, check, count,
- * initialise, save and quantize.  The loop over layers exists once (forward.c) and is plain C.
- * A model is immutable while it is used and may serve many sessions.  SPDX-License-Identifier: MIT */
+ * An architecture is `embed`, `layer` and `head` (arch/<name>.c) and a table of weights.  The
+ * same rows load, check, count, initialise, save and quantize.  The loop over layers exists once
+ * (forward.c) and is plain C. A model is immutable while it is used and may serve many sessions.
+ * SPDX-License-Identifier: MIT */
 #ifndef CH_MODEL_H
 #define CH_MODEL_H
 
@@ -12,7 +13,7 @@
 #include "op.h"
 #include "tensor.h"
 
-/* ---- Configuration ------------------------------------------------------------------------ */
+/* ---- Configuration ------------------------------------------------------------------------- */
 
 typedef struct ch_config {
     const struct ch_arch *arch;
@@ -30,24 +31,33 @@ typedef struct ch_config {
 } ch_config;
 
 enum { /* what a configuration may hold; outside it is CH_EFORMAT with the number and the limit */
-    CH_MAX_WIDTH = 65536, CH_MAX_LAYERS = 1024, CH_MAX_HEADS = 1024, CH_MAX_VOCAB = 1 << 22, CH_MAX_CONTEXT = 1 << 24
+       CH_MAX_WIDTH = 65536,
+       CH_MAX_LAYERS = 1024,
+       CH_MAX_HEADS = 1024,
+       CH_MAX_VOCAB = 1 << 22,
+       CH_MAX_CONTEXT = 1 << 24
 };
 
 /* The size a letter stands for: D H K E F V; 0 for others. */
 int64_t ch_config_letter(const ch_config *c, char letter);
-/* Consistent and within limits (H a multiple of K, rope dims even and <= E, ...); `name` stands in the error. */
+/* Consistent and within limits (H a multiple of K, rope dims even and <= E, ...); `name` stands
+ * in the error. */
 int ch_config_check(const ch_config *c, const char *name, ch_err *e);
-int ch_config_read(ch_config *c, const ch_file *f, ch_err *e);  /* general.architecture and <arch>.* keys */
+int ch_config_read(ch_config *c, const ch_file *f,
+                   ch_err *e); /* general.architecture and <arch>.* keys */
 int ch_config_write(const ch_config *c, ch_file *f, ch_err *e);
 
-/* ---- Weight tables -------------------------------------------------------------------------- */
+/* ---- Weight tables ------------------------------------------------------------------------- */
 
 typedef enum ch_init { CH_INIT_NORMAL, CH_INIT_RESIDUAL, CH_INIT_ONES, CH_INIT_ZEROS } ch_init;
-/* NORMAL: N(0, 0.02^2); RESIDUAL: the same divided by sqrt(2 L) (what is added to the residual stream) */
+/* NORMAL: N(0, 0.02^2); RESIDUAL: the same divided by sqrt(2 L) (what is added to the residual
+ * stream) */
 
-enum { CH_ROW_OPTIONAL = 1, /* may be absent from a file */
-       CH_ROW_ROPE = 2,     /* rows are (heads, E), stored in pairs by GGUF, in halves by Hugging Face */
-       CH_ROW_HEAD = 4 };   /* the head: not there when it is tied to the embedding */
+enum {
+    CH_ROW_OPTIONAL = 1, /* may be absent from a file */
+    CH_ROW_ROPE = 2, /* rows are (heads, E), stored in pairs by GGUF, in halves by Hugging Face */
+    CH_ROW_HEAD = 4
+}; /* the head: not there when it is tied to the embedding */
 
 typedef struct ch_weight_row {
     const char *name;  /* "blk.%d.attn_q.weight"; globals have no %d */
@@ -58,7 +68,7 @@ typedef struct ch_weight_row {
     size_t bias_of;    /* for a bias: 1 + offset of the weight that it belongs to, else 0 */
 } ch_weight_row;
 
-/* ---- Architectures --------------------------------------------------------------------------- */
+/* ---- Architectures ------------------------------------------------------------------------- */
 
 typedef struct ch_forward ch_forward;
 
@@ -71,13 +81,14 @@ typedef struct ch_arch {
     int (*configure)(ch_config *c, const ch_file *f, ch_err *e);
     ch_tensor *(*embed)(ch_forward *f);
     ch_tensor *(*layer)(ch_forward *f, int layer, ch_tensor *x);
-    ch_tensor *(*head)(ch_forward *f, ch_tensor *x); /* the final norm; logits are taken from ch_model_output */
+    ch_tensor *(*head)(ch_forward *f,
+                       ch_tensor *x); /* the final norm; logits are taken from ch_model_output */
 } ch_arch;
 
 const ch_arch *ch_arch_find(const char *name, size_t n); /* NULL: unknown */
 const char *ch_arch_names(void);                         /* "llama, qwen3" for messages */
 
-/* ---- Models ------------------------------------------------------------------------------------ */
+/* ---- Models -------------------------------------------------------------------------------- */
 
 struct ch_model {
     ch_config config;
@@ -88,7 +99,8 @@ struct ch_model {
     ch_hash128 hash;   /* of configuration and weights: part of page keys */
     ch_file *file;     /* what stored views point into; NULL for models made here */
     ch_arena arena;    /* panels, vectors; for trained models the parameters */
-    real *parameters;  /* trainable: one contiguous bucket in table order; each weight starts at a multiple of 64 reals */
+    real *parameters;  /* trainable: one contiguous bucket in table order; each weight starts at a
+                          multiple of 64 reals */
     real *gradients;   /* likewise; both NULL when the model came from a file */
     int64_t bucket;    /* reals in each, padding (zeros) included */
 };
@@ -98,28 +110,35 @@ typedef struct ch_model_load {
     bool keep_unpacked; /* do not pack (show, quantize, save) */
 } ch_model_load;
 
-/* Opens a file of any format of files.def.  Missing, superfluous or misshapen tensors: one sentence. */
+/* Opens a file of any format of files.def.  Missing, superfluous or misshapen tensors: one
+ * sentence. */
 int ch_model_load_file(ch_model **out, const char *path, const ch_model_load *o, ch_err *e);
-/* A trainable model: all weights reals in one contiguous bucket (and gradients in another), initialised from seed;
- * `from` (may be NULL) gives starting values for tensors of the same name and shape instead. */
-int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_file *from, ch_err *e);
+/* A trainable model: all weights reals in one contiguous bucket (and gradients in another),
+ * initialised from seed; `from` (may be NULL) gives starting values for tensors of the same name
+ * and shape instead. */
+int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_file *from,
+                    ch_err *e);
 void ch_model_free(ch_model **m);
 
-/* Calls fn for every weight in table order (globals, then layers 0..L-1); stops at the first nonzero result. */
+/* Calls fn for every weight in table order (globals, then layers 0..L-1); stops at the first
+ * nonzero result. */
 typedef int ch_weight_fn(void *arg, ch_weight *w, const ch_weight_row *row, int layer);
 int ch_model_each(ch_model *m, ch_weight_fn *fn, void *arg);
 int64_t ch_model_count(const ch_config *c, bool embeddings); /* parameters, from the table alone */
 void *ch_model_layer(const ch_model *m, int layer);
-/* Writes configuration and tensors (each in `dtype`, vectors in f32; a matrix whose rows are no whole blocks falls back to
- * f16 and is counted in *fallbacks) to a file under construction.  Tensor data is encoded into memory that f owns
- * until closed. */
+/* Writes configuration and tensors (each in `dtype`, vectors in f32; a matrix whose rows are no
+ * whole blocks falls back to f16 and is counted in *fallbacks) to a file under construction.
+ * Tensor data is encoded into memory that f owns until closed. */
 int ch_model_to_file(ch_model *m, ch_file *f, ch_dtype dtype, int *fallbacks, ch_err *e);
 
-/* ---- Forward ------------------------------------------------------------------------------------
- * One step takes rows of one or many sequences through the layers.  Inference: seqs hold the state, rows->seq says which one a
- * row extends; the rows of one sequence stand together, are its last tokens, and have been appended.
- * Training: seqs is NULL, rows->first cuts documents, run->tape may be set. */
-typedef int ch_tap_fn(void *arg, int layer, const ch_tensor *x); /* after `layer` (-1: the embedding); may read x */
+/* ---- Forward
+ * ------------------------------------------------------------------------------------ One step
+ * takes rows of one or many sequences through the layers.  Inference: seqs hold the state,
+ * rows->seq says which one a row extends; the rows of one sequence stand together, are its last
+ * tokens, and have been appended. Training: seqs is NULL, rows->first cuts documents, run->tape
+ * may be set. */
+typedef int ch_tap_fn(void *arg, int layer,
+                      const ch_tensor *x); /* after `layer` (-1: the embedding); may read x */
 
 typedef struct ch_step {
     ch_rows rows;
@@ -129,7 +148,8 @@ typedef struct ch_step {
     int n_wanted;
     ch_tap_fn *tap; /* NULL, or called between layers */
     void *tap_arg;
-    const ch_kv_view *like; /* measuring only: a view of the largest size that will be met; NULL otherwise */
+    const ch_kv_view
+        *like; /* measuring only: a view of the largest size that will be met; NULL otherwise */
 } ch_step;
 
 struct ch_forward { /* what an architecture's functions see */
@@ -144,12 +164,15 @@ ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s);
 /* Logits (n_wanted, V). */
 ch_tensor *ch_forward_logits(ch_run *r, const ch_model *m, const ch_step *s);
 /* Training: the loss of ch_op_cross_entropy over rows with targets. */
-void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_token *target, double scale, double *nll_sum,
-                     real *nll);
-/* Keys and values into the sequences (or, in training, straight on), then attention: for layer functions. */
-ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *k, ch_tensor *v, const ch_attention_spec *s);
-/* Bytes of scratch for any step of at most `rows` rows, `wanted` of them with logits, over sequences that look at most like
- * `like`; NULL: training, with the tape. */
-size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, ch_pool *pool, int rows, int wanted, const ch_kv_view *like);
+void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_token *target,
+                     double scale, double *nll_sum, real *nll);
+/* Keys and values into the sequences (or, in training, straight on), then attention: for layer
+ * functions. */
+ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *k, ch_tensor *v,
+                             const ch_attention_spec *s);
+/* Bytes of scratch for any step of at most `rows` rows, `wanted` of them with logits, over
+ * sequences that look at most like `like`; NULL: training, with the tape. */
+size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, ch_pool *pool, int rows,
+                          int wanted, const ch_kv_view *like);
 
 #endif

@@ -14,8 +14,8 @@ struct saving {
     ch_err *e;
 };
 
-/* Rows that are no whole blocks of the wanted format are kept in f16: a quarter of f32's error for half its bytes, and
- * every engine reads it. */
+/* Rows that are no whole blocks of the wanted format are kept in f16: a quarter of f32's error
+ * for half its bytes, and every engine reads it. */
 static ch_dtype format_of(struct saving *s, const ch_tensor *t)
 {
     if (t->rank == 1)
@@ -26,7 +26,8 @@ static ch_dtype format_of(struct saving *s, const ch_tensor *t)
     return CH_F16;
 }
 
-static int encode(const struct saving *s, void *out, const ch_tensor *t, ch_dtype dtype, const char *name)
+static int encode(const struct saving *s, void *out, const ch_tensor *t, ch_dtype dtype,
+                  const char *name)
 {
     const int64_t width = ch_tensor_width(t), rows = ch_tensor_rows(t);
     const size_t row_bytes = ch_dtype_bytes(dtype, width);
@@ -64,8 +65,9 @@ static int save_weight(void *arg, ch_weight *w, const ch_weight_row *row, int la
     const int rc = encode(s, data, &w->stored, dtype, w->name);
     if (rc < 0)
         return rc;
-    ch_tensor t = w->stored.rank == 2 ? ch_tensor_2d(data, dtype, w->stored.dim[0], w->stored.dim[1])
-                                      : ch_tensor_1d(data, dtype, w->stored.dim[0]);
+    ch_tensor t = w->stored.rank == 2
+                      ? ch_tensor_2d(data, dtype, w->stored.dim[0], w->stored.dim[1])
+                      : ch_tensor_1d(data, dtype, w->stored.dim[0]);
     return ch_file_add_tensor(s->f, w->name, &t, s->e);
 }
 

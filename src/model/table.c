@@ -27,8 +27,8 @@ int ch_model_each(ch_model *m, ch_weight_fn *fn, void *arg)
     return rc;
 }
 
-/* Product of the letters up to the next space or the end; every letter is within ch_config_check's limits, and a row
- * multiplies two at most, so this cannot overflow. */
+/* Product of the letters up to the next space or the end; every letter is within
+ * ch_config_check's limits, and a row multiplies two at most, so this cannot overflow. */
 static const char *product(int64_t *out, const ch_config *c, const char *s)
 {
     *out = 1;
@@ -65,7 +65,8 @@ int64_t ch_model_count(const ch_config *c, bool embeddings)
     for (int i = 0; i < c->arch->n_globals; i++) {
         const ch_weight_row *row = &c->arch->globals[i];
         const int rank = ch_row_shape(dim, row, c);
-        if (ch_row_present(row, c) && !(row->flags & CH_ROW_OPTIONAL) && (embeddings || row->shape[0] != 'V'))
+        if (ch_row_present(row, c) && !(row->flags & CH_ROW_OPTIONAL) &&
+            (embeddings || row->shape[0] != 'V'))
             n += dim[0] * (rank == 2 ? dim[1] : 1);
     }
     for (int i = 0; i < c->arch->n_per_layer; i++) {

@@ -1,4 +1,5 @@
-/* table.h - rows of a weight table, as load, create and save read them.  SPDX-License-Identifier: MIT */
+/* table.h - rows of a weight table, as load, create and save read them.
+ * SPDX-License-Identifier: MIT */
 #ifndef CH_TABLE_H
 #define CH_TABLE_H
 
@@ -6,7 +7,8 @@
 
 enum { CH_NAME_MAX = 64 };
 
-int ch_row_shape(int64_t dim[2], const ch_weight_row *row, const ch_config *c); /* returns the rank */
+int ch_row_shape(int64_t dim[2], const ch_weight_row *row,
+                 const ch_config *c); /* returns the rank */
 void ch_row_name(char *out, size_t size, const ch_weight_row *row, int layer);
 /* Is the row part of a model of this configuration (a tied head is not)? */
 bool ch_row_present(const ch_weight_row *row, const ch_config *c);

@@ -1,7 +1,8 @@
 /* same_bits.c - the first promise: logits depend on the tokens before, on nothing else
  *
- * For each weight format, architecture and cache format, logits of every position are computed one token at a time by one
- * thread, and compared to the bit with every other way of getting there.  SPDX-License-Identifier: MIT */
+ * For each weight format, architecture and cache format, logits of every position are computed
+ * one token at a time by one thread, and compared to the bit with every other way of getting
+ * there.  SPDX-License-Identifier: MIT */
 #include "support.h"
 #include "tiny.h"
 
@@ -25,7 +26,11 @@ static ch_session *open_session(const struct way *w, int threads, int step_rows)
 {
     ch_err e = {0};
     ch_session *s;
-    const ch_session_options o = {.threads = threads, .step_rows = step_rows, .k_type = w->k, .v_type = w->v, .context = 128,
+    const ch_session_options o = {.threads = threads,
+                                  .step_rows = step_rows,
+                                  .k_type = w->k,
+                                  .v_type = w->v,
+                                  .context = 128,
                                   .page_size = 16};
     assert_ok(ch_session_open(&s, w->model, &o, &e), e);
     return s;
@@ -43,7 +48,8 @@ static void equal_at(const struct way *w, ch_session *s, const char *what)
     const float *got = ch_session_logits(s);
     assert_non_null(got);
     if (memcmp(got, w->truth + (ptrdiff_t)at * w->vocab, (size_t)w->vocab * sizeof *got) != 0)
-        fail_msg("%s: the logits at position %d differ (keys %s, values %s)", what, at, w->k, w->v);
+        fail_msg("%s: the logits at position %d differ (keys %s, values %s)", what, at, w->k,
+                 w->v);
 }
 
 static void make_truth(struct way *w)
@@ -52,7 +58,8 @@ static void make_truth(struct way *w)
     for (int i = 0; i < N; i++) {
         w->tokens[i] = (ch_token)ch_rng_below((uint64_t)w->vocab, 5, CH_RNG_TEST, 0, (uint64_t)i);
         feed(s, &w->tokens[i], 1);
-        memcpy(w->truth + (ptrdiff_t)i * w->vocab, ch_session_logits(s), (size_t)w->vocab * sizeof(float));
+        memcpy(w->truth + (ptrdiff_t)i * w->vocab, ch_session_logits(s),
+               (size_t)w->vocab * sizeof(float));
     }
     ch_session_close(&s);
 }
@@ -88,7 +95,8 @@ static int same_row(void *arg, int position, const float *logits)
     struct each *x = arg;
     const struct way *w = x->w;
     assert_int_equal(position, x->seen++);
-    assert_memory_equal(logits, w->truth + (ptrdiff_t)position * w->vocab, (size_t)w->vocab * sizeof *logits);
+    assert_memory_equal(logits, w->truth + (ptrdiff_t)position * w->vocab,
+                        (size_t)w->vocab * sizeof *logits);
     return CH_OK;
 }
 
@@ -115,7 +123,8 @@ static void forks_and_rollbacks(const struct way *w)
     assert_ok(ch_session_rollback(f, 35, &e), e);
     feed(f, w->tokens + 35, 20);
     equal_at(w, f, "a fork rolled back and fed again");
-    assert_ok(ch_session_rollback(s, 33, &e), e); /* within a page, and the last token computed again */
+    assert_ok(ch_session_rollback(s, 33, &e),
+              e); /* within a page, and the last token computed again */
     feed(s, w->tokens + 33, 1);
     equal_at(w, s, "rolled back");
     ch_session_close(&s);
@@ -145,7 +154,8 @@ static void shared_prefixes(const struct way *w)
 static void neighbours(const struct way *w)
 {
     enum { SEQS = 3, STEPS = 6 };
-    const ch_session_options o = {.k_type = w->k, .v_type = w->v, .context = 128, .page_size = 16, .threads = 2};
+    const ch_session_options o = {
+        .k_type = w->k, .v_type = w->v, .context = 128, .page_size = 16, .threads = 2};
     ch_err e = {0};
     ch_session *s;
     assert_ok(ch_session_open(&s, w->model, &o, &e), e); /* lends its cache */
@@ -156,10 +166,17 @@ static void neighbours(const struct way *w)
     ch_pool *pool;
     assert_ok(ch_pool_open(&pool, 2, &e), e);
     const ch_cache_options *co = ch_cache_get_options(ch_session_cache(s));
-    const ch_kv_view like = {.page_size = co->page_size, .kv_heads = co->kv_heads, .width = ch_cache_width(ch_session_cache(s)),
-                             .keys = 128, .k_dtype = co->k_dtype, .v_dtype = co->v_dtype};
+    const ch_kv_view like = {.page_size = co->page_size,
+                             .kv_heads = co->kv_heads,
+                             .width = ch_cache_width(ch_session_cache(s)),
+                             .keys = 128,
+                             .k_dtype = co->k_dtype,
+                             .v_dtype = co->v_dtype};
     ch_arena scratch;
-    assert_ok(ch_arena_open(&scratch, ch_forward_scratch(w->model, &kernels, pool, 64, 64, &like) + 4096, &e), e);
+    assert_ok(ch_arena_open(&scratch,
+                            ch_forward_scratch(w->model, &kernels, pool, 64, 64, &like) + 4096,
+                            &e),
+              e);
     ch_cache *cache;
     assert_ok(ch_cache_open(&cache, co, &e), e);
     ch_sequence seq[SEQS] = {0};
@@ -172,7 +189,8 @@ static void neighbours(const struct way *w)
         ch_token id[64];
         int32_t pos[64], which[64];
         int rows = 0;
-        for (int i = 0; i < SEQS; i++) { /* sequence i takes i + 1 tokens a step, all along the same text */
+        for (int i = 0; i < SEQS;
+             i++) { /* sequence i takes i + 1 tokens a step, all along the same text */
             const int n = (i + 1 + step) % 4 + 1;
             assert_ok(ch_sequence_append(&seq[i], n, &e), e);
             for (int j = 0; j < n; j++, rows++) {
@@ -183,7 +201,9 @@ static void neighbours(const struct way *w)
         }
         ch_arena_reset(&scratch, 0);
         ch_run run = {.scratch = &scratch, .pool = pool, .kernels = &kernels};
-        const ch_step st = {.rows = {.n = rows, .id = id, .pos = pos, .seq = which}, .seqs = seqs, .n_seqs = SEQS,
+        const ch_step st = {.rows = {.n = rows, .id = id, .pos = pos, .seq = which},
+                            .seqs = seqs,
+                            .n_seqs = SEQS,
                             .n_wanted = rows};
         const ch_tensor *logits = ch_forward_logits(&run, w->model, &st);
         for (int r = 0; r < rows; r++)
@@ -198,7 +218,7 @@ static void neighbours(const struct way *w)
     ch_session_close(&s);
 }
 
-/* ---- Drafts ----------------------------------------------------------------------------------------- */
+/* ---- Drafts -------------------------------------------------------------------------------- */
 
 struct silly {
     const ch_token *right; /* the text without drafts, from position `from` */
@@ -242,7 +262,8 @@ static void drafts(const struct way *w)
         assert_true(st.drafted > st.accepted && st.accepted > 0);
         feed(s, w->tokens, 1);
         feed(d, w->tokens, 1);
-        assert_memory_equal(ch_session_logits(s), ch_session_logits(d), (size_t)w->vocab * sizeof(float));
+        assert_memory_equal(ch_session_logits(s), ch_session_logits(d),
+                            (size_t)w->vocab * sizeof(float));
         ch_session_close(&s);
         ch_session_close(&d);
     }
@@ -275,8 +296,9 @@ static void cache_q8_0(void **state) { (void)state; all_ways("qwen3", CH_F32, "q
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weights_f32),  cmocka_unit_test(weights_f16),  cmocka_unit_test(weights_bf16),
-        cmocka_unit_test(weights_q8_0), cmocka_unit_test(weights_q4_0), cmocka_unit_test(cache_q8_0),
+        cmocka_unit_test(weights_f32),  cmocka_unit_test(weights_f16),
+        cmocka_unit_test(weights_bf16), cmocka_unit_test(weights_q8_0),
+        cmocka_unit_test(weights_q4_0), cmocka_unit_test(cache_q8_0),
     };
     return cmocka_run_group_tests_name("generate/same_bits", tests, NULL, NULL);
 }

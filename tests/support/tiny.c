@@ -9,8 +9,17 @@
 
 ch_config tiny_config(const char *arch)
 {
-    ch_config c = {.arch = ch_arch_find(arch, strlen(arch)), .width = 64, .heads = 4, .kv_heads = 2, .head_width = 16,
-                   .hidden = 96, .vocab = 320, .layers = 3, .context = 256, .norm_eps = 1e-5, .tied = true,
+    ch_config c = {.arch = ch_arch_find(arch, strlen(arch)),
+                   .width = 64,
+                   .heads = 4,
+                   .kv_heads = 2,
+                   .head_width = 16,
+                   .hidden = 96,
+                   .vocab = 320,
+                   .layers = 3,
+                   .context = 256,
+                   .norm_eps = 1e-5,
+                   .tied = true,
                    .rope = {.dims = 16, .base = 10000}};
     ch_err e;
     assert_non_null(c.arch);
@@ -28,7 +37,8 @@ void tiny_write(const char *path, const char *arch, ch_dtype dtype, uint64_t see
         fail_msg("%s", e.text);
     for (int64_t i = 0; i < m->bucket; i++)
         m->parameters[i] *= m->parameters[i] == 1 ? 1 : 8;
-    if (ch_file_new(&f, &e) < 0 || ch_model_to_file(m, f, dtype, NULL, &e) < 0 || ch_gguf_write(f, path, &e) < 0)
+    if (ch_file_new(&f, &e) < 0 || ch_model_to_file(m, f, dtype, NULL, &e) < 0 ||
+        ch_gguf_write(f, path, &e) < 0)
         fail_msg("%s", e.text);
     ch_file_close(&f);
     ch_model_free(&m);

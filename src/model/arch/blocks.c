@@ -19,8 +19,8 @@ ch_tensor *ch_plain_head(ch_forward *f, ch_tensor *x)
     return ch_op_rmsnorm(f->run, x, &w->norm, 0, (real)f->model->config.norm_eps);
 }
 
-ch_tensor *ch_block_swiglu(ch_forward *f, ch_tensor *x, const ch_weight *norm, const ch_weight *gate, const ch_weight *up,
-                           const ch_weight *down)
+ch_tensor *ch_block_swiglu(ch_forward *f, ch_tensor *x, const ch_weight *norm,
+                           const ch_weight *gate, const ch_weight *up, const ch_weight *down)
 {
     ch_run *r = f->run;
     const ch_rows *rows = &f->step->rows;
