@@ -4,8 +4,8 @@
 #   CHALCIS_CPU=avx2 ...     run as a smaller CPU      HOSTILE=1 make test               tiny limits everywhere
 #
 # Every configuration has a folder of its own under build/.  ISA flags come from a file's suffix
-# (gemm_q8_avx2.c), include paths from src/LAYERS: a folder that includes what it may not know does
-# not compile.  GNU make only.
+# (gemm_q8_avx2.c), include paths from src/LAYERS: a folder cannot see what is above it, and `make
+# check` refuses what its line does not name.  GNU make only.
 
 CC      ?= cc
 ifeq ($(origin CC),default)
@@ -33,7 +33,7 @@ LIBS    := -ljansson -lpcre2-8 -lm -pthread
 LAYERS  := $(shell sed -n 's/^\([a-z]*\) *:.*/\1/p' src/LAYERS)
 define layer
 DEPS_$(1) := $$(filter-out *,$$(shell sed -n 's/^$(1) *: *//p' src/LAYERS | tr '*' ' '))
-INC_$(1)  := -Iinclude -Isrc/$(1) $$(addprefix -Isrc/,$$(DEPS_$(1)))
+INC_$(1)  := $$(sort -Iinclude -Isrc/$(1) $$(foreach d,$$(DEPS_$(1)),$$(INC_$$(d))))
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 INC_ALL    := -Iinclude $(patsubst %/,-I%,$(wildcard src/*/))
