@@ -1,0 +1,22 @@
+/* min_p.c - candidates at least `value` times as likely as the best (Nguyen et al. 2024)
+ *
+ *   keep i if p_i >= value max_j p_j, that is logit_i >= max_j logit_j + ln(value)
+ *
+ * 0 leaves all as it is; their order stays.  SPDX-License-Identifier: MIT */
+#include "sample.h"
+
+void ch_sample_min_p(ch_candidates *c, double value, const ch_sample_view *v)
+{
+    (void)v;
+    if (value <= 0)
+        return;
+    float most = -INFINITY;
+    for (int i = 0; i < c->n; i++)
+        most = c->at[i].logit > most ? c->at[i].logit : most;
+    const double least = (double)most + log(value);
+    int n = 0;
+    for (int i = 0; i < c->n; i++)
+        if ((double)c->at[i].logit >= least)
+            c->at[n++] = c->at[i];
+    c->n = n;
+}
