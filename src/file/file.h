@@ -84,11 +84,13 @@ int ch_file_real_opt(double *out, const ch_file *f, const char *key, double min,
 int ch_file_bool_opt(bool *out, const ch_file *f, const char *key, ch_err *e);
 /* Elements of an array: CH_EFORMAT when it is no array of that kind. */
 int ch_file_str_array(const ch_str **out, size_t *n, const ch_file *f, const char *key, ch_err *e);
-int ch_meta_at_int(int64_t *out, const ch_meta *m, size_t i);   /* <0: not an integer array, or i out of range */
-int ch_meta_at_real(double *out, const ch_meta *m, size_t i);
+/* <0: no array of integers (or bools, which read as 0 and 1), or i or the value out of range. */
+int ch_meta_at_int(int64_t *out, const ch_meta *m, size_t i);
+int ch_meta_at_real(double *out, const ch_meta *m, size_t i); /* of integers or reals */
 
 /* ---- Building and writing ----------------------------------------------------------------
- * A new file starts empty; keys and strings are copied, tensor data is borrowed until written. */
+ * A new file starts empty; keys and strings are copied, tensor data is borrowed until written.  A key that is
+ * set again keeps its place.  What ch_file_meta_find and _tensor_find gave is stale after anything was added. */
 int ch_file_new(ch_file **out, ch_err *e);
 int ch_file_set_str(ch_file *f, const char *key, const char *value, size_t n, ch_err *e);
 int ch_file_set_u32(ch_file *f, const char *key, uint32_t value, ch_err *e);
@@ -104,7 +106,8 @@ int ch_file_add_tensor(ch_file *f, const char *name, const ch_tensor *t, ch_err 
 /* Memory that f owns until it is closed, for tensor data made on the way out; NULL (and *e) when there is none. */
 void *ch_file_memory(ch_file *f, size_t bytes, ch_err *e);
 
-/* GGUF v3: alignment 32, metadata and tensors in the order they were added.  Never leaves half a file. */
+/* GGUF v3: alignment 32 or what general.alignment says, metadata and tensors in the order they were added.
+ * Never leaves half a file. */
 int ch_gguf_write(const ch_file *f, const char *path, ch_err *e);
 /* safetensors: names as given (no translation), header padded with spaces to 8, string metadata under __metadata__
  * (other kinds are skipped), tensors by descending alignment then name.  Block formats are CH_EUNSUPPORTED. */
