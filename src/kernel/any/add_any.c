@@ -7,5 +7,6 @@ void CH_FN(add)(float *y, const float *a, const float *b, int n)
     for (; i + VF <= n; i += VF)
         vf_store(y + i, vf_add(vf_load(a + i), vf_load(b + i)));
     if (i < n)
-        vf_store_part(y + i, vf_add(vf_load_part(a + i, n - i), vf_load_part(b + i, n - i)), n - i);
+        vf_store_part(y + i, vf_add(vf_load_part(a + i, n - i), vf_load_part(b + i, n - i)),
+                      n - i);
 }

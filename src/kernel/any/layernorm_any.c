@@ -45,7 +45,8 @@ void CH_FN(layernorm)(float *y, const float *x, const float *g, const float *b, 
     if (i < n) {
         const int left = n - i;
         const vf t = vf_mul(vf_sub(vf_load_part(x + i, left), m), rs);
-        const vf u = vf_fma(t, vf_load_part(g + i, left), b ? vf_load_part(b + i, left) : vf_zero());
+        const vf u =
+            vf_fma(t, vf_load_part(g + i, left), b ? vf_load_part(b + i, left) : vf_zero());
         vf_store_part(y + i, u, left);
     }
     stats[0] = mean;

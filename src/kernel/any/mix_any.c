@@ -1,18 +1,20 @@
 /* mix_any.c - mix_c.c over vectors, in tiles of query rows x vectors of the output
  *
- * A tile of accumulators stays in registers while the keys pass by: acc keep, then one fma a key in
- * sequence, whatever the tile, so no element knows which tile it is in.
+ * A tile of accumulators stays in registers while the keys pass by: acc keep, then one fma a key
+ * in sequence, whatever the tile, so no element knows which tile it is in.
  * SPDX-License-Identifier: MIT */
 #include "stored_any.h"
 
-enum { ROWS = VF_REGS / 8, VECTORS = 4 };
+enum { VECTORS = 4 };
 
-/* G rows by `vectors` whole vectors (both constants), or, when left > 0, by one vector's first `left`. */
+/* G rows by `vectors` whole vectors (both constants), or, when left > 0, by one vector's first
+ * `left`. */
 CH_INLINE void tile(ch_dtype t, float *acc, const float *keep, const float *p, ptrdiff_t ldp,
-                    const unsigned char *v, int n, int width, const int G, const int vectors, int left)
+                    const unsigned char *v, int n, int width, const int G, const int vectors,
+                    int left)
 {
     const size_t row_bytes = stored_bytes(t, width);
-    vf a[ROWS][VECTORS];
+    vf a[TILE_ROWS][VECTORS];
     for (int g = 0; g < G; g++)
         for (int i = 0; i < vectors; i++) {
             const float *from = acc + (ptrdiff_t)g * width + i * VF;
@@ -54,38 +56,44 @@ CH_INLINE void rows(ch_dtype t, float *acc, const float *keep, const float *p, p
         tile(t, acc + e, keep, p, ldp, v + stored_bytes(t, e), n, width, G, 1, width - e);
 }
 
-CH_INLINE void mix(ch_dtype t, float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v,
-                   int groups, int n, int width)
+CH_INLINE void mix(ch_dtype t, float *acc, const float *keep, const float *p, ptrdiff_t ldp,
+                   const void *v, int groups, int n, int width)
 {
-    int g = 0;
-    for (; ROWS >= 4 && g + 4 <= groups; g += 4)
-        rows(t, acc + (ptrdiff_t)g * width, keep + g, p + g * ldp, ldp, v, n, width, 4);
-    for (; g + 2 <= groups; g += 2)
-        rows(t, acc + (ptrdiff_t)g * width, keep + g, p + g * ldp, ldp, v, n, width, 2);
-    for (; g < groups; g++)
-        rows(t, acc + (ptrdiff_t)g * width, keep + g, p + g * ldp, ldp, v, n, width, 1);
+    for (int left = groups; left > 0;) {
+        const int G = stored_tile_rows(left);
+        switch (G) { /* so that rows() sees constants */
+        case 1: rows(t, acc, keep, p, ldp, v, n, width, 1); break;
+        case 2: rows(t, acc, keep, p, ldp, v, n, width, 2); break;
+        case 3: rows(t, acc, keep, p, ldp, v, n, width, 3); break;
+        default: rows(t, acc, keep, p, ldp, v, n, width, TILE_ROWS); break;
+        }
+        left -= G;
+        acc += (ptrdiff_t)G * width;
+        keep += G;
+        p += G * ldp;
+    }
 }
 
-void CH_FN(mix_f32)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v, int groups,
-                    int n, int width)
+void CH_FN(mix_f32)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v,
+                    int groups, int n, int width)
 {
     mix(CH_F32, acc, keep, p, ldp, v, groups, n, width);
 }
 
-void CH_FN(mix_f16)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v, int groups,
-                    int n, int width)
+void CH_FN(mix_f16)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v,
+                    int groups, int n, int width)
 {
     mix(CH_F16, acc, keep, p, ldp, v, groups, n, width);
 }
 
-void CH_FN(mix_bf16)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v, int groups,
-                     int n, int width)
+void CH_FN(mix_bf16)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v,
+                     int groups, int n, int width)
 {
     mix(CH_BF16, acc, keep, p, ldp, v, groups, n, width);
 }
 
-void CH_FN(mix_q8_0)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v, int groups,
-                     int n, int width)
+void CH_FN(mix_q8_0)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v,
+                     int groups, int n, int width)
 {
     mix(CH_Q8_0, acc, keep, p, ldp, v, groups, n, width);
 }

@@ -1,7 +1,7 @@
 /* rope_any.c - rope_c.c over vectors: x_i c - x_j s and x_j c + x_i s, the first product fused
  *
- * The pairs past the last whole vector are turned one by one with the same operations: the same bits.
- * SPDX-License-Identifier: MIT */
+ * The pairs past the last whole vector are turned one by one with the same operations: the same
+ * bits.  SPDX-License-Identifier: MIT */
 #include "any.h"
 
 static inline void turn(float *xi, float *xj, float c, float s)
@@ -28,7 +28,8 @@ static void rope_halves(float *x, const float *c, const float *s, int pairs)
     float *far = x + pairs;
     int p = 0;
     for (; p + VF <= pairs; p += VF) {
-        const vf a = vf_load(x + p), b = vf_load(far + p), cs = vf_load(c + p), sn = vf_load(s + p);
+        const vf a = vf_load(x + p), b = vf_load(far + p), cs = vf_load(c + p),
+                 sn = vf_load(s + p);
         vf_store(x + p, vf_fms(a, cs, vf_mul(b, sn)));
         vf_store(far + p, vf_fma(b, cs, vf_mul(a, sn)));
     }

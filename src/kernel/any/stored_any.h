@@ -1,7 +1,7 @@
 /* stored_any.h - vectors of a stored key or value row, widened exactly
  *
- * Functions here and in score_any.c, mix_any.c take the dtype as a constant and are inlined into one
- * function a dtype, where the switches vanish.  SPDX-License-Identifier: MIT */
+ * Functions here and in score_any.c, mix_any.c take the dtype as a constant and are inlined into
+ * one function a dtype, where the switches vanish.  SPDX-License-Identifier: MIT */
 #ifndef CH_STORED_ANY_H
 #define CH_STORED_ANY_H
 
@@ -9,15 +9,25 @@
 
 #include <string.h>
 
-/* Bytes up to element e of a row; q8_0: e a multiple of 32 (blocks of an f16 scale and 32 int8). */
+/* Query rows in a tile: as many as leave registers for the rest of it. */
+enum { TILE_ROWS = VF_REGS == 32 ? 4 : 3 };
+
+/* How many of the rows left go into the next tile: no last one alone where two and two do. */
+static inline int stored_tile_rows(int left)
+{
+    return left == TILE_ROWS + 1 ? 2 : CH_MIN(left, TILE_ROWS);
+}
+
+/* Bytes up to element e of a row; q8_0: e a multiple of 32 (blocks of an f16 scale and 32 int8).
+ */
 CH_INLINE size_t stored_bytes(ch_dtype t, int e)
 {
     const size_t n = (size_t)e;
     return t == CH_F32 ? 4 * n : t == CH_Q8_0 ? n / 32 * 34 : 2 * n;
 }
 
-/* The i-th vector from `at`; q8_0: `at` is a block's begin.  i is constant, so the vectors of a block
- * share its scale.  d q is exact: 11 bits times 8. */
+/* The i-th vector from `at`; q8_0: `at` is a block's begin.  i is constant, so the vectors of a
+ * block share its scale.  d q is exact: 11 bits times 8. */
 CH_INLINE vf stored_load(ch_dtype t, const unsigned char *at, int i)
 {
     if (t == CH_F32)

@@ -4,7 +4,8 @@
  * cancel when the mean is large.  SPDX-License-Identifier: MIT */
 #include "kernel.h"
 
-void ch_layernorm_c(real *y, const real *x, const real *g, const real *b, int n, real eps, real stats[2])
+void ch_layernorm_c(real *y, const real *x, const real *g, const real *b, int n, real eps,
+                    real stats[2])
 {
     real sum = 0, squares = 0;
     for (int i = 0; i < n; i++)

@@ -5,8 +5,8 @@
 #include "kernel.h"
 #include "stored_c.h"
 
-static void mix(ch_dtype t, real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v,
-                int groups, int n, int width)
+static void mix(ch_dtype t, real *acc, const real *keep, const real *p, ptrdiff_t ldp,
+                const void *v, int groups, int n, int width)
 {
     const size_t row_bytes = ch_dtype_bytes(t, width);
     real room[CH_STRETCH];
@@ -28,26 +28,26 @@ static void mix(ch_dtype t, real *acc, const real *keep, const real *p, ptrdiff_
     }
 }
 
-void ch_mix_f32_c(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v, int groups,
-                  int n, int width)
+void ch_mix_f32_c(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v,
+                  int groups, int n, int width)
 {
     mix(CH_REAL, acc, keep, p, ldp, v, groups, n, width);
 }
 
-void ch_mix_f16_c(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v, int groups,
-                  int n, int width)
+void ch_mix_f16_c(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v,
+                  int groups, int n, int width)
 {
     mix(CH_F16, acc, keep, p, ldp, v, groups, n, width);
 }
 
-void ch_mix_bf16_c(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v, int groups,
-                   int n, int width)
+void ch_mix_bf16_c(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v,
+                   int groups, int n, int width)
 {
     mix(CH_BF16, acc, keep, p, ldp, v, groups, n, width);
 }
 
-void ch_mix_q8_0_c(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v, int groups,
-                   int n, int width)
+void ch_mix_q8_0_c(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v,
+                   int groups, int n, int width)
 {
     mix(CH_Q8_0, acc, keep, p, ldp, v, groups, n, width);
 }

@@ -6,11 +6,14 @@
 
 #include "kernel.h"
 
-enum { CH_STRETCH = 256 }; /* elements at a time: whole blocks of any format, small enough for the stack */
+enum {
+    CH_STRETCH = 256
+}; /* elements at a time: whole blocks of any format, small enough for the stack */
 
-/* Elements e .. e+n-1 of the row at `row`, n <= CH_STRETCH, e a multiple of CH_STRETCH.  Returns them:
- * the row itself when it holds reals, else room. */
-static inline const real *ch_stretch(real *room, ch_dtype t, const unsigned char *row, int e, int n)
+/* Elements e .. e+n-1 of the row at `row`, n <= CH_STRETCH, e a multiple of CH_STRETCH.  Returns
+ * them: the row itself when it holds reals, else room. */
+static inline const real *ch_stretch(real *room, ch_dtype t, const unsigned char *row, int e,
+                                     int n)
 {
     if (t == CH_REAL)
         return (const real *)(const void *)row + e;

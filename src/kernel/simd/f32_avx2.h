@@ -1,8 +1,8 @@
 /* f32_avx2.h - 8 floats at a time; f32_avx512.h has the same names with 16
  *
- * A `part` touches the first n of the VF elements in memory, 0 <= n <= VF; a partial load gives zeros
- * past them.  Sums over a vector go by halves: lane i + lane i^4, then ^2, ^1, so vf_hsum and
- * vf_store_sum4 agree to the bit.  SPDX-License-Identifier: MIT */
+ * A `part` touches the first n of the VF elements in memory, 0 <= n <= VF; a partial load gives
+ * zeros past them.  Sums over a vector go by halves: lane i + lane i^4, then ^2, ^1, so vf_hsum
+ * and vf_store_sum4 agree to the bit.  SPDX-License-Identifier: MIT */
 #ifndef CH_F32_AVX2_H
 #define CH_F32_AVX2_H
 
@@ -19,7 +19,7 @@ static inline __m256i vf_first(int n)
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/* ---- Loads and stores: float, and the stored formats widened exactly --------------------------- */
+/* ---- Loads and stores: float, and the stored formats widened exactly ---------------------- */
 
 static inline vf vf_zero(void) { return _mm256_setzero_ps(); }
 static inline vf vf_set1(float x) { return _mm256_set1_ps(x); }
@@ -42,8 +42,14 @@ static inline __m128i vf_halves_part(const void *p, int n)
 
 static inline vf vf_load_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128(p)); }
 static inline vf vf_load_bf16(const void *p) { return vf_of_bf16(_mm_loadu_si128(p)); }
-static inline vf vf_load_f16_part(const void *p, int n) { return _mm256_cvtph_ps(vf_halves_part(p, n)); }
-static inline vf vf_load_bf16_part(const void *p, int n) { return vf_of_bf16(vf_halves_part(p, n)); }
+static inline vf vf_load_f16_part(const void *p, int n)
+{
+    return _mm256_cvtph_ps(vf_halves_part(p, n));
+}
+static inline vf vf_load_bf16_part(const void *p, int n)
+{
+    return vf_of_bf16(vf_halves_part(p, n));
+}
 static inline vf vf_load_i8(const void *p)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
@@ -57,16 +63,19 @@ static inline vf vf_load_twice(const float *p)
     return _mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), at);
 }
 
-/* ---- Arithmetic -------------------------------------------------------------------------------- */
+/* ---- Arithmetic --------------------------------------------------------------------------- */
 
 static inline vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
 static inline vf vf_mul(vf a, vf b) { return _mm256_mul_ps(a, b); }
 static inline vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
-static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }  /* ab + c */
-static inline vf vf_fms(vf a, vf b, vf c) { return _mm256_fmsub_ps(a, b, c); }  /* ab - c */
+static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }   /* ab + c */
+static inline vf vf_fms(vf a, vf b, vf c) { return _mm256_fmsub_ps(a, b, c); }   /* ab - c */
 static inline vf vf_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); } /* c - ab */
-static inline vf vf_fmas(vf a, vf b, vf c) { return _mm256_fmaddsub_ps(a, b, c); } /* ab - c, ab + c, ... */
+static inline vf vf_fmas(vf a, vf b, vf c)
+{
+    return _mm256_fmaddsub_ps(a, b, c);
+} /* ab - c, ab + c, ... */
 static inline vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); } /* b when either is NaN */
 static inline vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); } /* b when either is NaN */
 static inline vf vf_swap_pairs(vf a) { return _mm256_permute_ps(a, 0xB1); }
@@ -86,15 +95,15 @@ static inline vf vf_pow2(__m256i n) /* -126 <= n <= 127 */
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, _mm256_set1_epi32(127)), 23));
 }
 
-/* a 2^n, rounded once; n whole, |n| <= 252.  In two steps because 2^n may leave float's range: the first
- * is exact (for an `a` near 1), the second rounds if the result is subnormal. */
+/* a 2^n, rounded once; n whole, |n| <= 252.  In two steps because 2^n may leave float's range: the
+ * first is exact (for an `a` near 1), the second rounds if the result is subnormal. */
 static inline vf vf_scale2(vf a, vf n)
 {
     const __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1);
     return _mm256_mul_ps(_mm256_mul_ps(a, vf_pow2(half)), vf_pow2(_mm256_sub_epi32(i, half)));
 }
 
-/* ---- Across lanes ------------------------------------------------------------------------------ */
+/* ---- Across lanes ------------------------------------------------------------------------- */
 
 static inline float vf_hsum(vf a)
 {
@@ -114,8 +123,10 @@ static inline float vf_hmax(vf a)
 /* out[0..3] = scale times the sums of a, b, c, d: four for the price of one and a half */
 static inline void vf_store_sum4(float *out, float scale, vf a, vf b, vf c, vf d)
 {
-    const vf ac = _mm256_add_ps(_mm256_permute2f128_ps(a, c, 0x20), _mm256_permute2f128_ps(a, c, 0x31));
-    const vf bd = _mm256_add_ps(_mm256_permute2f128_ps(b, d, 0x20), _mm256_permute2f128_ps(b, d, 0x31));
+    const vf ac =
+        _mm256_add_ps(_mm256_permute2f128_ps(a, c, 0x20), _mm256_permute2f128_ps(a, c, 0x31));
+    const vf bd =
+        _mm256_add_ps(_mm256_permute2f128_ps(b, d, 0x20), _mm256_permute2f128_ps(b, d, 0x31));
     vf s = _mm256_add_ps(_mm256_shuffle_ps(ac, bd, 0x44), _mm256_shuffle_ps(ac, bd, 0xEE));
     s = _mm256_add_ps(s, _mm256_permute_ps(s, 0xB1));
     s = _mm256_mul_ps(_mm256_permute_ps(s, 0x08), _mm256_set1_ps(scale)); /* a b . . c d . . */

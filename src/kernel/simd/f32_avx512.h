@@ -1,8 +1,8 @@
 /* f32_avx512.h - 16 floats at a time; f32_avx2.h has the same names with 8
  *
- * A `part` touches the first n of the VF elements in memory, 0 <= n <= VF; a partial load gives zeros
- * past them.  Sums over a vector go by halves: lane i + lane i^8, then ^4, ^2, ^1, so vf_hsum and
- * vf_store_sum4 agree to the bit.  SPDX-License-Identifier: MIT */
+ * A `part` touches the first n of the VF elements in memory, 0 <= n <= VF; a partial load gives
+ * zeros past them.  Sums over a vector go by halves: lane i + lane i^8, then ^4, ^2, ^1, so
+ * vf_hsum and vf_store_sum4 agree to the bit.  SPDX-License-Identifier: MIT */
 #ifndef CH_F32_AVX512_H
 #define CH_F32_AVX512_H
 
@@ -15,14 +15,20 @@ typedef __m512 vf;
 
 static inline __mmask16 vf_first(int n) { return (__mmask16)((1u << n) - 1); }
 
-/* ---- Loads and stores: float, and the stored formats widened exactly --------------------------- */
+/* ---- Loads and stores: float, and the stored formats widened exactly ---------------------- */
 
 static inline vf vf_zero(void) { return _mm512_setzero_ps(); }
 static inline vf vf_set1(float x) { return _mm512_set1_ps(x); }
 static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
-static inline vf vf_load_part(const float *p, int n) { return _mm512_maskz_loadu_ps(vf_first(n), p); }
+static inline vf vf_load_part(const float *p, int n)
+{
+    return _mm512_maskz_loadu_ps(vf_first(n), p);
+}
 static inline void vf_store(float *p, vf a) { _mm512_storeu_ps(p, a); }
-static inline void vf_store_part(float *p, vf a, int n) { _mm512_mask_storeu_ps(p, vf_first(n), a); }
+static inline void vf_store_part(float *p, vf a, int n)
+{
+    _mm512_mask_storeu_ps(p, vf_first(n), a);
+}
 
 static inline vf vf_of_bf16(__m256i h)
 {
@@ -52,16 +58,19 @@ static inline vf vf_load_twice(const float *p)
     return _mm512_permutexvar_ps(at, _mm512_castps256_ps512(_mm256_loadu_ps(p)));
 }
 
-/* ---- Arithmetic -------------------------------------------------------------------------------- */
+/* ---- Arithmetic --------------------------------------------------------------------------- */
 
 static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
 static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
 static inline vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
-static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }  /* ab + c */
-static inline vf vf_fms(vf a, vf b, vf c) { return _mm512_fmsub_ps(a, b, c); }  /* ab - c */
+static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }   /* ab + c */
+static inline vf vf_fms(vf a, vf b, vf c) { return _mm512_fmsub_ps(a, b, c); }   /* ab - c */
 static inline vf vf_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); } /* c - ab */
-static inline vf vf_fmas(vf a, vf b, vf c) { return _mm512_fmaddsub_ps(a, b, c); } /* ab - c, ab + c, ... */
+static inline vf vf_fmas(vf a, vf b, vf c)
+{
+    return _mm512_fmaddsub_ps(a, b, c);
+} /* ab - c, ab + c, ... */
 static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); } /* b when either is NaN */
 static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); } /* b when either is NaN */
 static inline vf vf_swap_pairs(vf a) { return _mm512_permute_ps(a, 0xB1); }
@@ -76,7 +85,7 @@ static inline vf vf_round(vf a)
 /* a 2^n, rounded once; n whole, |n| <= 252 */
 static inline vf vf_scale2(vf a, vf n) { return _mm512_scalef_ps(a, n); }
 
-/* ---- Across lanes ------------------------------------------------------------------------------ */
+/* ---- Across lanes ------------------------------------------------------------------------- */
 
 static inline float vf_hsum(vf a)
 {
@@ -98,8 +107,10 @@ static inline float vf_hmax(vf a)
 /* out[0..3] = scale times the sums of a, b, c, d: four for the price of one and a half */
 static inline void vf_store_sum4(float *out, float scale, vf a, vf b, vf c, vf d)
 {
-    const vf ab = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
-    const vf cd = _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xEE));
+    const vf ab =
+        _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+    const vf cd =
+        _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xEE));
     vf s = _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
     s = _mm512_add_ps(s, _mm512_permute_ps(s, 0x4E));
     s = _mm512_mul_ps(_mm512_add_ps(s, _mm512_permute_ps(s, 0xB1)), _mm512_set1_ps(scale));
