@@ -1,0 +1,222 @@
+/* tokenizer.c - text to ids and back: what all algorithms share
+ *
+ * Added tokens are cut out first; the text between them goes to the algorithm.  In a long text
+ * most pieces come again and again, so one call remembers where in its output it put a piece
+ * (direct-mapped, keyed by the piece's bytes). SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "vocab.h"
+
+#define SEEN_MAX    8192 /* pieces remembered, a power of two */
+#define SEEN_FROM   1024 /* bytes of text below which it does not pay */
+#define SEEN_LENGTH 128  /* longest piece remembered */
+
+void ch_tokens_free(ch_tokens *t)
+{
+    free(t->id);
+    *t = (ch_tokens){0};
+}
+
+int ch_tokens_room(ch_tokens *t, size_t more, ch_err *e)
+{
+    if (more <= t->cap - t->n)
+        return CH_OK;
+    size_t cap = CH_MAX(t->n + more, t->cap + t->cap / 2);
+    ch_token *id = cap >= more ? realloc(t->id, ch_size_mul(CH_MAX(cap, 64), sizeof *id)) : NULL;
+    if (id == NULL)
+        return ch_fail(e, CH_ENOMEM, "out of memory for %zu tokens", cap);
+    t->id = id;
+    t->cap = CH_MAX(cap, 64);
+    return CH_OK;
+}
+
+/* ---- Encoding ---- */
+
+static uint32_t piece_hash(const char *p, size_t n)
+{
+    uint64_t h = n, w;
+    for (; n >= 8; p += 8, n -= 8) {
+        memcpy(&w, p, 8);
+        h = (h ^ w) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 32;
+    }
+    for (w = 0; n > 0; n--)
+        w = w << 8 | (unsigned char)p[n - 1];
+    h = (h ^ w) * 0x9e3779b97f4a7c15u;
+    return (uint32_t)(h >> 32);
+}
+
+ch_piece_seen *ch_encoder_recall(ch_encoder *w, const char *piece, size_t n, int *done)
+{
+    if (w->seen == NULL || n > SEEN_LENGTH)
+        return NULL;
+    ch_piece_seen *s = &w->seen[piece_hash(piece, n) & w->seen_mask];
+    if (s->text == NULL || s->n != n || memcmp(s->text, piece, n) != 0)
+        return s;
+    if (w->out->cap - w->out->n < s->count && (*done = ch_tokens_room(w->out, s->count, w->e)) < 0)
+        return NULL;
+    for (uint32_t i = 0; i < s->count; i++)
+        w->out->id[w->out->n++] = w->out->id[s->at + i];
+    *done = 1;
+    return s;
+}
+
+int ch_encoder_emit(ch_encoder *w, const char *piece,
+                    int (*fallback)(ch_encoder *w, const char *bytes, size_t n))
+{
+    const ch_symbol *s = w->merger.symbols;
+    for (int32_t i = 0; i >= 0; i = s[i].next) {
+        int rc = CH_OK;
+        if (s[i].id >= 0)
+            w->out->id[w->out->n++] = s[i].id;
+        else
+            rc = fallback(w, piece + s[i].at, s[i].n);
+        if (rc < 0)
+            return rc;
+    }
+    return CH_OK;
+}
+
+ch_token ch_token_unknown(const ch_tokenizer *t)
+{
+    return t->unknown >= 0 && t->type[t->unknown] == CH_TOKEN_UNKNOWN ? t->unknown : -1;
+}
+
+/* The next added token at or after text[from]: its id and place, or -1. */
+static ch_token next_added(size_t *at, size_t *length, const ch_tokenizer *t, const char *text,
+                           size_t n, size_t from, bool special)
+{
+    for (; from < n && t->n_added > 0; from++) {
+        unsigned char b = (unsigned char)text[from];
+        if (t->added_from[b] == t->added_from[b + 1])
+            continue;
+        ch_token id = ch_token_added_at(t, text + from, n - from, special, length);
+        if (id >= 0) {
+            *at = from;
+            return id;
+        }
+    }
+    *at = n;
+    *length = 0;
+    return -1;
+}
+
+static int encode_all(ch_encoder *w, const char *text, size_t n, bool special)
+{
+    for (size_t at = 0, end, length; at < n; at = end + length) {
+        ch_token id = next_added(&end, &length, w->t, text, n, at, special);
+        int rc = end > at ? w->t->kind->encode(w, text + at, end - at, true) : CH_OK;
+        if (rc == CH_OK && id >= 0 && (rc = ch_tokens_room(w->out, 1, w->e)) == CH_OK)
+            w->out->id[w->out->n++] = id;
+        if (rc < 0)
+            return rc;
+    }
+    return CH_OK;
+}
+
+int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text, size_t n,
+                        int flags, ch_err *e)
+{
+    if (n > CH_TEXT_MAX)
+        return ch_fail(e, CH_ELIMIT, "a text of %zu bytes to encode; %d are allowed at once", n,
+                       CH_TEXT_MAX);
+    ch_encoder w = {.t = t, .out = out, .e = e};
+    size_t before = out->n, slots = 256;
+    while (slots < SEEN_MAX && slots < n / 8)
+        slots *= 2;
+    if (n >= SEEN_FROM &&
+        (w.seen = calloc(slots, sizeof *w.seen)) != NULL) /* without it, only slower */
+        w.seen_mask = slots - 1;
+    int rc = ch_tokens_room(out, n / 4 + 1, e);
+    if (rc == CH_OK && flags & CH_ENCODE_BOS && ch_tokenizer_adds_bos(t))
+        out->id[out->n++] = t->bos;
+    if (rc == CH_OK)
+        rc = encode_all(&w, text, n, flags & CH_ENCODE_SPECIAL);
+    if (rc < 0)
+        out->n = before;
+    ch_merger_close(&w.merger);
+    ch_cut_work_close(&w.cut);
+    free(w.word);
+    free(w.seen);
+    return rc;
+}
+
+/* ---- Asking ---- */
+
+static bool is_id(const ch_tokenizer *t, ch_token id)
+{
+    return id >= 0 && id < t->n;
+}
+
+int ch_tokenizer_size(const ch_tokenizer *t)
+{
+    return t->n;
+}
+
+ch_token ch_tokenizer_bos(const ch_tokenizer *t)
+{
+    return t->bos;
+}
+
+ch_token ch_tokenizer_eos(const ch_tokenizer *t)
+{
+    return t->eos;
+}
+
+bool ch_tokenizer_adds_bos(const ch_tokenizer *t)
+{
+    return t->add_bos && t->bos >= 0;
+}
+
+bool ch_tokenizer_is_end(const ch_tokenizer *t, ch_token id)
+{
+    return is_id(t, id) && t->end[id];
+}
+
+bool ch_tokenizer_is_control(const ch_tokenizer *t, ch_token id)
+{
+    return is_id(t, id) && t->type[id] == CH_TOKEN_CONTROL;
+}
+
+const char *ch_tokenizer_name(const ch_tokenizer *t, ch_token id, size_t *n)
+{
+    *n = 0;
+    return is_id(t, id) ? ch_token_name(t, id, n) : "";
+}
+
+/* Text starts anew after these, so that the space that encoding put in front is taken away again.
+ */
+static bool starts_text(const ch_tokenizer *t, ch_token previous)
+{
+    return !is_id(t, previous) || t->type[previous] == CH_TOKEN_CONTROL ||
+           t->type[previous] == CH_TOKEN_USER || t->type[previous] == CH_TOKEN_UNKNOWN;
+}
+
+int ch_tokenizer_piece(char *out, size_t cap, const ch_tokenizer *t, ch_token previous,
+                       ch_token id)
+{
+    size_t n = 0, room = cap > 0 ? cap - 1 : 0;
+    const char *fixed = NULL;
+    char byte;
+    int type = is_id(t, id) ? t->type[id] : CH_TOKEN_CONTROL;
+    if (type == CH_TOKEN_USER) {
+        fixed = ch_token_name(t, id, &n);
+    } else if (type == CH_TOKEN_UNKNOWN) {
+        fixed = "\xef\xbf\xbd";
+        n = 3;
+    } else if (type == CH_TOKEN_BYTE) {
+        const char *name = ch_token_name(t, id, &n);
+        byte = (char)ch_token_byte_name(name, n);
+        fixed = &byte;
+        n = 1;
+    } else if (type != CH_TOKEN_CONTROL) {
+        n = t->kind->piece(out, room, t, id, starts_text(t, previous));
+    }
+    if (fixed != NULL && n <= room)
+        memcpy(out, fixed, n);
+    if (n + 1 > cap)
+        return -(int)(n + 1);
+    out[n] = 0;
+    return (int)n;
+}

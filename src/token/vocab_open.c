@@ -1,0 +1,139 @@
+/* vocab_open.c - a tokenizer by the path of whatever carries it
+ *
+ *   a GGUF file                       its metadata
+ *   {...                              tokenizer.json
+ *   tokenizer.bin, to the last byte   llama2.c's vocabulary
+ *   any other model file              a vocabulary beside it: the path given, or tok<V>.bin,
+ * tokenizer.bin or tokenizer.json in its folder a folder                          its
+ * tokenizer.json
+ *
+ * SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "vocab.h"
+
+enum { IS_MODEL, IS_JSON, IS_LLAMA2C };
+
+static int look_at(int *what, const char *path, ch_err *e)
+{
+    ch_mapping map;
+    int rc = ch_io_map(&map, path, e);
+    if (rc < 0)
+        return rc;
+    size_t at = 0;
+    while (at < map.size && strchr(" \t\r\n", map.data[at]) != NULL && map.data[at] != 0)
+        at++;
+    bool json = at < map.size && map.data[at] == '{';
+    *what = json ? IS_JSON : ch_token_is_llama2c(map.data, map.size) ? IS_LLAMA2C : IS_MODEL;
+    ch_io_unmap(&map);
+    return CH_OK;
+}
+
+/* A file that is a vocabulary and nothing else, or a model file that carries one. */
+static int open_vocabulary(ch_tokenizer **out, const char *path, ch_err *e)
+{
+    int what;
+    ch_file *f;
+    int rc = look_at(&what, path, e);
+    if (rc < 0)
+        return rc;
+    if (what == IS_JSON)
+        return ch_tokenizer_from_json(out, path, e);
+    if (what == IS_LLAMA2C)
+        return ch_tokenizer_from_llama2c(out, path, e);
+    if ((rc = ch_file_open(&f, path, e)) < 0)
+        return rc;
+    rc = ch_tokenizer_from_file(out, f, e);
+    ch_file_close(&f);
+    return rc;
+}
+
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* Rows of the embedding: how many tokens the model knows; 0: cannot tell. */
+static int64_t model_rows(const ch_file *f)
+{
+    const ch_file_tensor *t = ch_file_tensor_find(f, "token_embd.weight");
+    return t != NULL && t->t.rank == 2 ? t->t.dim[0] : 0;
+}
+
+/* The first of the usual names that exists in the model's folder; NULL: none, with the sentence in
+ * e. */
+static char *find_beside(const char *path, int64_t rows, ch_err *e)
+{
+    char sized[40];
+    snprintf(sized, sizeof sized, "tok%lld.bin", (long long)rows);
+    const char *const names[] = {sized, "tokenizer.bin", "tokenizer.json"};
+    char *folder = folder_of(path), *found = NULL;
+    for (size_t i = 0; folder != NULL && i < CH_COUNT(names); i++) {
+        if ((found = ch_io_join(folder, names[i])) == NULL)
+            break;
+        if (ch_io_exists(found)) {
+            free(folder);
+            return found;
+        }
+        free(found);
+        found = NULL;
+    }
+    ch_fail(e, CH_EFORMAT,
+            "%s carries no vocabulary, and its folder has no %s, tokenizer.bin or tokenizer.json",
+            path, sized);
+    free(folder);
+    return NULL;
+}
+
+static int open_beside(ch_tokenizer **out, const ch_file *f, const char *vocabulary, ch_err *e)
+{
+    int64_t rows = model_rows(f);
+    char *found = NULL;
+    if (vocabulary == NULL && (vocabulary = found = find_beside(f->path, rows, e)) == NULL)
+        return CH_EFORMAT;
+    int rc = open_vocabulary(out, vocabulary, e);
+    bool padded = strcmp(f->format, "llama2c") != 0; /* others may have more rows than tokens */
+    if (rc == CH_OK && rows > 0 && ((*out)->n > rows || (!padded && (*out)->n != rows))) {
+        rc = ch_fail(e, CH_EFORMAT, "%s has %d tokens, but %s has rows for %lld", vocabulary,
+                     (*out)->n, f->path, (long long)rows);
+        ch_tokenizer_close(out);
+    }
+    free(found);
+    return rc;
+}
+
+static int open_folder(ch_tokenizer **out, const char *path, ch_err *e)
+{
+    char *json = ch_io_join(path, "tokenizer.json");
+    int rc = json != NULL ? ch_tokenizer_from_json(out, json, e)
+                          : ch_fail(e, CH_ENOMEM, "out of memory for a path");
+    free(json);
+    return rc;
+}
+
+int ch_tokenizer_open(ch_tokenizer **out, const char *path, const char *vocabulary, ch_err *e)
+{
+    int what;
+    *out = NULL;
+    if (ch_io_is_dir(path))
+        return vocabulary != NULL ? open_vocabulary(out, vocabulary, e)
+                                  : open_folder(out, path, e);
+    int rc = look_at(&what, path, e);
+    if (rc < 0)
+        return rc;
+    if (what != IS_MODEL)
+        return open_vocabulary(out, path, e);
+    ch_file *f;
+    if ((rc = ch_file_open(&f, path, e)) < 0)
+        return rc;
+    if (vocabulary == NULL && ch_file_meta_find(f, "tokenizer.ggml.model") != NULL)
+        rc = ch_tokenizer_from_file(out, f, e);
+    else
+        rc = open_beside(out, f, vocabulary, e);
+    ch_file_close(&f);
+    return rc;
+}
