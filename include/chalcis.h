@@ -68,9 +68,10 @@ typedef struct ch_tokens {
 } ch_tokens;
 void ch_tokens_free(ch_tokens *t);
 
-/* path: a model file that carries its vocabulary, a llama2.c tokenizer.bin, a tokenizer.json, or
- * a llama2.c model (.bin): then `vocabulary` names its tokenizer.bin, or NULL looks beside it for
- * tokenizer.bin or tok<V>.bin. */
+/* path: a model file that carries its vocabulary, a llama2.c tokenizer.bin, a tokenizer.json or
+ * the folder that holds one, or a model file without vocabulary, such as llama2.c's .bin: then
+ * `vocabulary` names one of these, or NULL looks beside the model for tok<V>.bin, tokenizer.bin,
+ * tokenizer.json. */
 int ch_tokenizer_open(ch_tokenizer **out, const char *path, const char *vocabulary, ch_err *e);
 void ch_tokenizer_close(ch_tokenizer **t);
 
@@ -87,11 +88,13 @@ enum {
     CH_ENCODE_BOS = 1, /* put BOS first if the model was trained so (adds_bos) */
     CH_ENCODE_SPECIAL = 2, /* text of special tokens becomes those tokens; otherwise it is text */
 };
-/* Appends to *out.  Any bytes are accepted; bytes that are not UTF-8 go through byte tokens. */
+/* Appends to *out; a failure appends nothing.  Any bytes are accepted, 512 MiB at once; bytes that
+ * are not UTF-8 go through byte tokens.  Special are control and unknown tokens; the words that a
+ * model's makers added as user-defined tokens are found in any text. */
 int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text, size_t n,
                         int flags, ch_err *e);
 /* The bytes of one token as they appear in text after `previous` (-1: at the start), written to
- * out (cap bytes, 0 terminated); returns their number, or -(number needed) when cap is too
+ * out (cap bytes, 0 terminated); returns their number, or -(cap needed) when cap is too
  * small.  Control tokens give nothing. A token may hold part of a character: join before showing.
  */
 int ch_tokenizer_piece(char *out, size_t cap, const ch_tokenizer *t, ch_token previous,

@@ -1,46 +1,62 @@
 /* token.h - text to token ids and back
  *
  * Algorithms (tokenizers.def):
- *   bpe  byte-level byte-pair encoding (Sennrich 2016; GPT-2's byte alphabet): a pre-tokenizer pattern cuts the
- *        text, merges are applied lowest rank first within a piece
- *   spm  SentencePiece-style BPE: the pair with the best score is merged, leftmost first on ties; characters that
- *        are no token fall back to <0xXX> byte tokens (or to the unknown token where there are none)
+ *   bpe  byte-level byte-pair encoding (Sennrich 2016; GPT-2's byte alphabet): a pre-tokenizer
+ *        pattern cuts the text, merges are applied lowest rank first within a piece
+ *   spm  SentencePiece-style BPE: the pair with the best score is merged, leftmost first on ties;
+ *        characters that are no token fall back to <0xXX> byte tokens (or to the unknown token
+ *        where there are none)
  * The public part is in chalcis.h ("Tokenizers"); here is how one is made and stored.
- * A tokenizer is immutable and may be used by many threads at once.  SPDX-License-Identifier: MIT */
+ * A tokenizer is immutable and may be used by many threads at once.
+ * SPDX-License-Identifier: MIT */
 #ifndef CH_TOKEN_H
 #define CH_TOKEN_H
 
 #include "base.h"
 #include "file.h"
 
-enum { CH_TOKEN_NORMAL = 1, CH_TOKEN_UNKNOWN = 2, CH_TOKEN_CONTROL = 3, CH_TOKEN_USER = 4, CH_TOKEN_UNUSED = 5, CH_TOKEN_BYTE = 6 };
+enum {
+    CH_TOKEN_NORMAL = 1,
+    CH_TOKEN_UNKNOWN = 2,
+    CH_TOKEN_CONTROL = 3,
+    CH_TOKEN_USER = 4,
+    CH_TOKEN_UNUSED = 5,
+    CH_TOKEN_BYTE = 6
+};
 
-/* From a model file's tokenizer.ggml.* metadata (GGUF specification, "Tokenizer").  Copies what it needs: f may be
- * closed afterwards. */
+/* From a model file's tokenizer.ggml.* metadata (GGUF specification, "Tokenizer").  Copies what it
+ * needs: f may be closed afterwards. */
 int ch_tokenizer_from_file(ch_tokenizer **out, const ch_file *f, ch_err *e);
-/* From llama2.c's tokenizer.bin (max length, then score, length, bytes per token; ids 0 unk, 1 BOS, 2 EOS). */
+/* From llama2.c's tokenizer.bin (max length, then score, length, bytes per token; ids 0 unk, 1 BOS,
+ * 2 EOS). */
 int ch_tokenizer_from_llama2c(ch_tokenizer **out, const char *path, ch_err *e);
 /* Writes tokenizer.ggml.* into a file under construction. */
 int ch_tokenizer_to_file(const ch_tokenizer *t, ch_file *f, ch_err *e);
-/* Hugging Face tokenizer.json, for byte-level BPE ("type": "BPE", ByteLevel).  Reading accepts what writing makes and
- * GPT-2's own; anything it cannot reproduce to the id is refused by name. */
+/* Hugging Face tokenizer.json, for byte-level BPE ("type": "BPE", ByteLevel).  Reading accepts what
+ * writing makes and GPT-2's own; anything it cannot reproduce to the id is refused by name.  Which
+ * tokens are BOS and EOS stands in tokenizer_config.json in the same folder, as in Hugging Face's:
+ * written and read along. */
 int ch_tokenizer_to_json(const ch_tokenizer *t, const char *path, ch_err *e);
 int ch_tokenizer_from_json(ch_tokenizer **out, const char *path, ch_err *e);
 
 /* ---- Training a byte-level BPE ----------------------------------------------------------------
- * Deterministic: pieces are counted over all texts, the most frequent pair is merged, ties go to the smaller
- * (left id, right id).  The result does not depend on the number of threads or the order of texts.
- * Ids: 0..n_special-1 the special tokens as given, then the 256 bytes, then merges in the order learned. */
+ * Deterministic: pieces (GPT-2's pattern) are counted over all texts, the most frequent pair is
+ * merged, ties go to the smaller (left id, right id).  A merge may make a text that is a token
+ * already; then it adds no entry.  The result does not depend on the number of threads or the order
+ * of texts.
+ * Ids: 0..n_special-1 the special tokens as given, then the 256 bytes, then merges in the order
+ * learned. */
 typedef struct ch_bpe_options {
     int vocab;                   /* entries in all, >= 256 + n_special + 1, <= 65536 */
     const char *const *specials; /* names of special (control) tokens, e.g. "<|endoftext|>" */
     int n_special;
-    int bos, eos;                /* index in specials, or -1 */
+    int bos, eos; /* index in specials, or -1 */
     void (*progress)(void *arg, int done, int of);
     void *arg;
 } ch_bpe_options;
 
-/* One text at a time, then finish.  Pieces are kept as counts: memory grows with distinct pieces only. */
+/* One text at a time, then finish.  Pieces are kept as counts: memory grows with distinct pieces
+ * only. */
 typedef struct ch_bpe_trainer ch_bpe_trainer;
 int ch_bpe_trainer_open(ch_bpe_trainer **out, const ch_bpe_options *o, ch_err *e);
 int ch_bpe_trainer_add(ch_bpe_trainer *t, const char *text, size_t n, ch_err *e);

@@ -8,9 +8,16 @@
 
 #include "vocab.h"
 
-#define SEEN_MAX    8192 /* pieces remembered, a power of two */
-#define SEEN_FROM   1024 /* bytes of text below which it does not pay */
-#define SEEN_LENGTH 128  /* longest piece remembered */
+#ifdef CH_HOSTILE
+#define SEEN_MIN 2 /* pieces remembered, powers of two */
+#define SEEN_MAX 4
+#define SEEN_FROM 8 /* bytes of text below which it does not pay */
+#else
+#define SEEN_MIN 256
+#define SEEN_MAX 8192
+#define SEEN_FROM 1024
+#endif
+#define SEEN_LENGTH 128 /* longest piece remembered */
 
 void ch_tokens_free(ch_tokens *t)
 {
@@ -122,7 +129,7 @@ int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text,
         return ch_fail(e, CH_ELIMIT, "a text of %zu bytes to encode; %d are allowed at once", n,
                        CH_TEXT_MAX);
     ch_encoder w = {.t = t, .out = out, .e = e};
-    size_t before = out->n, slots = 256;
+    size_t before = out->n, slots = SEEN_MIN;
     while (slots < SEEN_MAX && slots < n / 8)
         slots *= 2;
     if (n >= SEEN_FROM &&
