@@ -63,6 +63,10 @@ int ch_io_create(ch_writer *w, const char *path, ch_err *e)
     bool old = stat(path, &st) == 0;
     if (old && S_ISDIR(st.st_mode))
         return ch_fail(e, CH_EARG, "cannot write %s: it is a directory", path);
+    if (!old && errno != ENOENT)
+        return ch_fail(e, CH_EIO, "cannot write %s: %s", path, strerror(errno));
+    if (*path == 0 || path[strlen(path) - 1] == '/')
+        return ch_fail(e, CH_EARG, "cannot write \"%s\": not the name of a file", path);
     w->path = old ? realpath(path, NULL) : strdup(path);
     w->held = malloc(HELD_MAX);
     if (w->path == NULL || w->held == NULL) {

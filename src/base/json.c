@@ -9,9 +9,24 @@
 #include "err.h"
 #include "io.h"
 
+/* jansson takes a 0 byte between tokens for the end of the text. */
+static int refuse_zero(const char *text, const char *zero, const char *name, ch_err *e)
+{
+    int line = 1, column = 1;
+    for (; text < zero; text++) {
+        column = *text == '\n' ? 1 : column + 1;
+        line += *text == '\n';
+    }
+    return ch_fail(e, CH_EFORMAT, "%s:%d:%d: a 0 byte", name, line, column);
+}
+
 int ch_json_parse(json_t **out, const char *text, size_t n, const char *name, ch_err *e)
 {
     json_error_t je;
+    *out = NULL;
+    const char *zero = n > 0 ? memchr(text, 0, n) : NULL;
+    if (zero != NULL)
+        return refuse_zero(text, zero, name, e);
     size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
     *out = json_loadb(text != NULL ? text : "", n, flags, &je);
     if (*out != NULL)
