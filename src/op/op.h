@@ -8,10 +8,15 @@
  *
  * Measuring.  When r->scratch is measuring, operations take memory and compute nothing; no tensor's data may be
  * read or written.  A run of the same model code then sizes the arena; so model code has no error branches.  Row
- * counts that depend on data are measured at their maximum.
+ * counts that depend on data are measured at their maximum.  Tensors, the tape and its records are headers of the
+ * arena (ch_arena_take_header): real in a measuring run, so shapes can be read, and backward walks the same memory.
+ * Of the rows only their number is read then, and no view: scratch depends on shapes and weights alone.
  *
  * Threads.  Work is cut by shape alone and every output element is computed by one task in a fixed order: results do
  * not depend on the pool.  Inference results of a row do not depend on the other rows.
+ *
+ * Lifetimes.  Until backward, what an operation was given stays as it is: tensors, weights, the arrays behind ch_rows.
+ * Operations that work in place say so (rope; without a tape add and linear_add).
  *
  * Tensors here are reals, rank 2, (rows, width), unless said.  SPDX-License-Identifier: MIT */
 #ifndef CH_OP_H
@@ -51,7 +56,8 @@ typedef struct ch_run {
     ch_profile *profile;       /* NULL: not counted */
 } ch_run;
 
-/* The tape lives in r->scratch and ends with the arena's reset.  A taped tensor has a zeroed grad. */
+/* The tape lives in r->scratch and ends with the arena's reset.  A taped tensor has a zeroed grad; gradients of inputs
+ * are ADDED to, so a tensor may be used more than once. */
 void ch_tape_begin(ch_run *r);
 /* Runs every recorded backward, newest first.  Weight gradients are ADDED to stored.grad where that is set. */
 void ch_tape_backward(ch_run *r);
@@ -91,9 +97,11 @@ typedef struct ch_rows {
     const ch_token *id;         /* per row; ignored where a vector is given */
     const real *const *vector;  /* NULL, or per row: NULL or D reals that replace the embedding */
     const int32_t *pos;         /* position in its sequence or document */
-    const int32_t *adapter;     /* NULL: none; or per row an index into ch_weight.adapters, -1: none */
+    const int32_t *adapter;     /* NULL: none; or per row an index into ch_weight.adapters; -1, or one that a weight
+                                   does not have: none */
     const int32_t *seq;         /* inference: which view of the step the row belongs to */
-    const int32_t *first;       /* training: index of the first row of the row's document (documents are contiguous) */
+    const int32_t *first;       /* training: index of the first row of the row's document (documents are contiguous,
+                                   a row's position in its document is its distance from that row) */
 } ch_rows;
 
 /* ---- Operations ------------------------------------------------------------------------------
@@ -112,10 +120,12 @@ ch_tensor *ch_op_linear_add(ch_run *r, ch_tensor *residual, const ch_tensor *x, 
 
 /* Over groups of `width` (0: the whole row; E for norms per head).  gain: vector of that width, or NULL. */
 ch_tensor *ch_op_rmsnorm(ch_run *r, const ch_tensor *x, const ch_weight *gain, int width, real eps);
+/* gain is needed, bias may be NULL. */
 ch_tensor *ch_op_layernorm(ch_run *r, const ch_tensor *x, const ch_weight *gain, const ch_weight *bias, real eps);
 
 /* Rotary positions (Su et al. 2021), IN PLACE on x (T, heads * E).  The first `dims` of each head turn (0: none, E:
- * whole), as interleaved pairs (2i, 2i+1) or halves (i, i + dims/2).  cos, sin: (T, dims/2), from ch_op_rope_table. */
+ * whole), as interleaved pairs (2i, 2i+1) or halves (i, i + dims/2).  cos, sin: (T, dims/2), from ch_op_rope_table
+ * (which writes, so not while measuring).  Under a tape x is fresh: nothing recorded before needs its values. */
 typedef struct ch_rope {
     int dims;
     bool interleaved;
@@ -135,7 +145,9 @@ typedef struct ch_attention_spec {
 ch_tensor *ch_op_attention(ch_run *r, const ch_tensor *q, const ch_tensor *k, const ch_tensor *v, const ch_rows *rows,
                            const ch_attention_spec *s);
 /* Inference: row t reads views[rows->seq[t]], which already hold this step's keys; it sees keys at positions <= its
- * own.  Pages in order; online softmax (Milakov & Gimelshein 2018) across pages; no backward. */
+ * own; with none it gives zeros.  Pages in order, in stretches of CH_ATTENTION_KEYS keys, with an online softmax
+ * (Milakov & Gimelshein 2018) across stretches; so page sizes that are multiples of it give the same bits.  No backward. */
+enum { CH_ATTENTION_KEYS = 32 };
 ch_tensor *ch_op_attention_pages(ch_run *r, const ch_tensor *q, const ch_kv_view *views, const ch_rows *rows,
                                  const ch_attention_spec *s);
 
@@ -163,8 +175,10 @@ static inline bool ch_op_computes(const ch_run *r) { return !r->scratch->measuri
 typedef struct ch_op_timer {
     uint64_t t0;
 } ch_op_timer;
+/* _end adds one call and the time since _begin to the profile; _count adds work alone (backward: the tape times it). */
 ch_op_timer ch_op_begin(const ch_run *r);
 void ch_op_end(ch_run *r, ch_op_timer t, ch_op_id op, double macs, double bytes);
+void ch_op_count(const ch_run *r, ch_op_id op, double macs, double bytes);
 
 /* Calls fn(arg, row0, row1) over [0, rows) in blocks of a size fixed by (rows, cost per row); in the caller when the
  * whole is too small to be worth a barrier. */

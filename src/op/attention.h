@@ -1,0 +1,70 @@
+/* attention.h - what forward and backward of training attention share, and the slopes of ALiBi
+ *
+ * Packed operands.  For each head, rows of x (T, E) as panels: `by_rows` (T, E), to score against; `by_columns` (E, T),
+ * to mix.  A stretch [n0, n1) of T is a stretch of by_rows' panels, and a run of k in each of by_columns' panels.
+ * SPDX-License-Identifier: MIT */
+#ifndef CH_ATTENTION_H
+#define CH_ATTENTION_H
+
+#include "op.h"
+
+/* Rows of a block, and how many blocks are worked on at once: both fixed, so that scratch and results are. */
+enum { CH_ATTENTION_BLOCK = 32, CH_ATTENTION_LANES = 16 };
+
+/* Of head h of H: 2^(-8(h+1)/H) (Press et al. 2021), 0 without ALiBi. */
+real ch_op_attention_slope(const ch_attention_spec *s, int head);
+
+/* One operand of T rows by heads * E columns, head by head in panels. */
+typedef struct ch_heads {
+    const real *x;
+    ptrdiff_t ld;
+    int T, heads, E;
+    real *by_rows, *by_columns; /* NULL where not wanted */
+} ch_heads;
+
+/* Takes scratch for the panels. */
+ch_heads ch_op_heads(ch_run *r, const real *x, ptrdiff_t ld, int T, int heads, int E, bool by_rows, bool by_columns);
+/* Packs all heads of n operands behind one barrier. */
+void ch_op_heads_pack(const ch_run *r, ch_heads *h, int n);
+
+/* s[m*lds + t] = x_m . row t of a head, for rows m0.. of x (M of them) and t in [n0, n1), n0 a multiple of 16. */
+void ch_op_heads_score(const ch_run *r, real *s, ptrdiff_t lds, const real *x, ptrdiff_t ldx, int M,
+                       const ch_heads *h, int head, int n0, int n1);
+/* y[m*ldy + e] (+)= sum_t p[m*ldp + t] row t of a head, over t in [n0, n1), n0 a multiple of 16. */
+void ch_op_heads_mix(const ch_run *r, real *y, ptrdiff_t ldy, const real *p, ptrdiff_t ldp, int M, const ch_heads *h,
+                     int head, int n0, int n1, int flags);
+
+/* Columns that a row may see or be seen by: [lo, hi). */
+typedef struct ch_span {
+    int lo, hi;
+} ch_span;
+
+/* The columns that any of the spans needs, from a multiple of 16 to one, or to T. */
+ch_span ch_op_spans_cover(const ch_span *span, int n, int T);
+
+/* A training attention: what is recorded, and what backward adds. */
+typedef struct ch_attention {
+    const ch_run *run;
+    const ch_tensor *q, *k, *v;
+    ch_tensor *o;
+    ch_attention_spec spec;
+    const int32_t *first; /* per row: first row of its document */
+    real *lse;            /* (H, T): log of the sum of e^score, per head and row */
+    int T;
+} ch_attention;
+
+static inline ch_span ch_op_attention_sees(const ch_attention *a, int t)
+{
+    const int lo = a->first[t];
+    return (ch_span){a->spec.window ? CH_MAX(lo, t - a->spec.window + 1) : lo, t + 1};
+}
+
+/* Multiply-adds that forward needs, for the profile; 0 where nothing is counted. */
+double ch_op_attention_macs(const ch_attention *a);
+void ch_op_attention_backward(ch_run *r, void *record);
+
+/* Runs fn(arg, item, lane) for 0 <= item < items; items of one lane run one after another. */
+typedef void ch_lane_task(void *arg, int item, int lane);
+void ch_op_attention_lanes(const ch_run *r, int items, ch_lane_task *fn, void *arg);
+
+#endif

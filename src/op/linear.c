@@ -1,0 +1,134 @@
+/* linear.c - y = x w^T + bias, for one map or several maps of one input
+ *
+ *     y (T, N) = x (T, K) w^T + bias  [+ residual]  [+ scale B (A x) for rows that choose an adapter]
+ *
+ * Cost: T N K multiply-adds, and w read once per 64 rows.  x is brought into each row format that the weights' panels
+ * ask for once, then all tiles of all maps are tasks of one barrier.  An element is: the product, reduced in the
+ * kernels' order; added to the residual if there is one; plus the bias; plus the adapter's product.
+ * Weights without panels (training) are packed into scratch for the call.  Backward: linear_backward.c.
+ * SPDX-License-Identifier: MIT */
+#include "linear.h"
+
+#include <string.h>
+
+typedef struct maps {
+    const ch_tensor *x, *residual; /* residual: of the only map, or NULL */
+    const int32_t *chosen;         /* adapters, per row */
+    bool rows;                     /* rows were given */
+    int n;
+    struct map {
+        ch_tensor *y;
+        const ch_weight *w;
+    } map[];
+} maps;
+
+static void forward(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w, int n,
+                    const ch_rows *rows, int flags)
+{
+    const size_t mark = ch_arena_mark(r->scratch);
+    const ch_op_timer t = ch_op_begin(r);
+    ch_product *p = ch_arena_take_header(r->scratch, ch_size_mul((size_t)n, sizeof *p));
+    ch_encoded encoded = {{0}};
+    double macs = 0, bytes = 0;
+    for (int i = 0; i < n; i++) {
+        p[i] = (ch_product){.y = y[i]->data, .ldy = y[i]->stride[0], .flags = flags};
+        ch_op_product_weight(r, &p[i], w[i]);
+        ch_op_product_rows(r, &p[i], &encoded, x);
+        p[i].bias = w[i]->bias ? w[i]->bias->stored.data : NULL;
+        macs += (double)p[i].M * p[i].N * p[i].K;
+        bytes += (double)ch_panels_bytes(p[i].kind, p[i].N, p[i].K);
+    }
+    if (ch_op_computes(r))
+        ch_op_products(r, p, n);
+    for (int i = 0; i < n; i++)
+        if (ch_op_adapter_applies(w[i], rows))
+            ch_op_adapter_forward(r, y[i], x, w[i], rows->adapter, &encoded);
+    ch_op_end(r, t, CH_OP_linear, macs, bytes);
+    ch_arena_reset(r->scratch, mark);
+}
+
+/* ---- Backward ---------------------------------------------------------------------------------- */
+
+static void add_to_residual(void *arg, int64_t row0, int64_t row1)
+{
+    const maps *m = arg;
+    const int64_t width = ch_tensor_width(m->residual);
+    const real *dy = m->map[0].y->grad;
+    real *d = m->residual->grad;
+    for (int64_t i = row0 * width; i < row1 * width; i++)
+        d[i] += dy[i];
+}
+
+static bool trains(const maps *m)
+{
+    bool any = false;
+    for (int i = 0; i < m->n; i++)
+        any |= m->map[i].w->stored.grad != NULL;
+    return any;
+}
+
+static void backward(ch_run *r, void *record)
+{
+    maps *m = record;
+    if (m->residual && m->residual->grad && ch_op_computes(r))
+        ch_op_for_rows(r, ch_tensor_rows(m->residual), (double)ch_tensor_width(m->residual), add_to_residual, m);
+    const void *xt = trains(m) ? ch_op_linear_rows_transpose(r, m->x) : NULL;
+    for (int i = 0; i < m->n; i++) {
+        const struct map *a = &m->map[i];
+        const size_t mark = ch_arena_mark(r->scratch);
+        const void *wt = m->x->grad ? ch_op_linear_transpose(r, a->w) : NULL;
+        ch_op_linear_gradient(r, a->w, m->x, a->y->grad, wt, xt);
+        ch_arena_reset(r->scratch, mark);
+        if (m->rows && a->w->n_adapters > 0)
+            ch_op_adapter_backward(r, a->y, m->x, a->w, m->chosen);
+        ch_arena_reset(r->scratch, mark);
+    }
+}
+
+static void record_maps(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w, int n,
+                        const ch_rows *rows, const ch_tensor *residual)
+{
+    maps *m = ch_op_record(r, CH_OP_linear, sizeof *m + (size_t)n * sizeof m->map[0], backward);
+    if (!m)
+        return;
+    m->x = x;
+    m->residual = residual;
+    m->chosen = rows ? rows->adapter : NULL;
+    m->rows = rows != NULL;
+    m->n = n;
+    for (int i = 0; i < n; i++)
+        m->map[i] = (struct map){y[i], w[i]};
+}
+
+/* ---- The operations ---------------------------------------------------------------------------- */
+
+void ch_op_linear_many(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w, int n,
+                       const ch_rows *rows)
+{
+    for (int i = 0; i < n; i++)
+        y[i] = ch_op_output(r, ch_tensor_rows(x), ch_weight_rows(w[i]));
+    forward(r, y, x, w, n, rows, 0);
+    record_maps(r, y, x, w, n, rows, NULL);
+}
+
+ch_tensor *ch_op_linear(ch_run *r, const ch_tensor *x, const ch_weight *w, const ch_rows *rows)
+{
+    ch_tensor *y;
+    ch_op_linear_many(r, &y, x, &w, 1, rows);
+    return y;
+}
+
+ch_tensor *ch_op_linear_add(ch_run *r, ch_tensor *residual, const ch_tensor *x, const ch_weight *w,
+                            const ch_rows *rows)
+{
+    ch_tensor *y = residual;
+    if (r->tape) {
+        y = ch_op_output(r, ch_tensor_rows(x), ch_weight_rows(w));
+        if (ch_op_computes(r))
+            for (int64_t t = 0; t < ch_tensor_rows(x); t++)
+                memcpy(ch_tensor_row(y, t), ch_tensor_row(residual, t), ch_tensor_row_bytes(y));
+    }
+    forward(r, &y, x, &w, 1, rows, CH_GEMM_ADD);
+    record_maps(r, &y, x, &w, 1, rows, residual);
+    return y;
+}

@@ -1,0 +1,86 @@
+/* op.c - what every operation needs: names, outputs, timing, and rows cut into tasks
+ *
+ * A block of rows costs about BLOCK_COST, whatever the number of threads; less than that in all is not worth a
+ * barrier (about a microsecond).  SPDX-License-Identifier: MIT */
+#include "op.h"
+
+static const struct {
+    const char *name, *group;
+} ops[CH_OPS] = {
+#define OP(name, group) {#name, #group},
+#include "ops.def"
+#undef OP
+};
+
+const char *ch_op_name(ch_op_id op)
+{
+    return ops[op].name;
+}
+
+const char *ch_op_group(ch_op_id op)
+{
+    return ops[op].group;
+}
+
+ch_tensor *ch_op_output(ch_run *r, int64_t rows, int64_t width)
+{
+    ch_tensor *t = ch_arena_take_header(r->scratch, sizeof *t);
+    const size_t bytes = ch_size_mul(ch_size_mul((size_t)rows, (size_t)width), sizeof(real));
+    *t = ch_tensor_2d(ch_arena_take(r->scratch, bytes), CH_REAL, rows, width);
+    if (r->tape)
+        t->grad = ch_arena_take_zero(r->scratch, bytes);
+    return t;
+}
+
+ch_op_timer ch_op_begin(const ch_run *r)
+{
+    return (ch_op_timer){r->profile && ch_op_computes(r) ? ch_clock_ns() : 0};
+}
+
+void ch_op_end(ch_run *r, ch_op_timer t, ch_op_id op, double macs, double bytes)
+{
+    if (!r->profile || !ch_op_computes(r))
+        return;
+    r->profile->op[op].calls++;
+    r->profile->op[op].ns += ch_clock_ns() - t.t0;
+    ch_op_count(r, op, macs, bytes);
+}
+
+void ch_op_count(const ch_run *r, ch_op_id op, double macs, double bytes)
+{
+    if (!r->profile || !ch_op_computes(r))
+        return;
+    r->profile->op[op].macs += macs;
+    r->profile->op[op].bytes += bytes;
+}
+
+enum { BLOCK_COST = 32768, MOST_BLOCKS = 4096 };
+
+typedef struct blocks {
+    ch_rows_task *fn;
+    void *arg;
+    int64_t rows, block;
+} blocks;
+
+static void run_block(void *arg, int task, int thread)
+{
+    (void)thread;
+    const blocks *b = arg;
+    const int64_t row0 = task * b->block;
+    b->fn(b->arg, row0, CH_MIN(row0 + b->block, b->rows));
+}
+
+void ch_op_for_rows(const ch_run *r, int64_t rows, double cost_per_row, ch_rows_task *fn, void *arg)
+{
+    if (rows <= 0)
+        return;
+    const double cost = CH_MAX(cost_per_row, 1.0);
+    int64_t block = cost >= BLOCK_COST ? 1 : (int64_t)(BLOCK_COST / cost);
+    block = CH_MAX(block, (rows + MOST_BLOCKS - 1) / MOST_BLOCKS);
+    if (block >= rows) {
+        fn(arg, 0, rows);
+        return;
+    }
+    blocks b = {fn, arg, rows, block};
+    ch_pool_run(r->pool, run_block, &b, (int)((rows + block - 1) / block));
+}

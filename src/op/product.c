@@ -1,0 +1,173 @@
+/* product.c - matrix products cut into tiles (product.h)
+ *
+ * Few rows (decoding): the weights are read once, so a tile is a stretch of panels.  Many rows: a tile is a block of
+ * rows by a stretch of panels that fit a core's cache together; row blocks of one stretch are consecutive tasks, so
+ * the panels are still there for the next.  SPDX-License-Identifier: MIT */
+#include "product.h"
+
+enum {
+    FEW_ROWS = 16,
+    ROW_BLOCK = 64,           /* rows of a tile when there are many */
+    PANEL_BYTES_FEW = 65536,  /* panels of a tile: with few rows */
+    PANEL_BYTES_MANY = 131072,
+    TILES_WANTED = 8,         /* of one product, so that threads find work */
+    SMALL_MACS = 65536        /* less in all is not worth a barrier */
+};
+
+typedef struct grid {
+    int rows, cols;         /* of a tile; cols a multiple of 16 */
+    int row_tiles, col_tiles;
+} grid;
+
+static int ceil_div(int a, int b)
+{
+    return a / b + (a % b != 0);
+}
+
+static grid cut(const ch_product *p)
+{
+    const int panels = ceil_div(p->N, CH_PANEL_ROWS), k = p->slice ? CH_MIN(p->slice, p->K) : p->K;
+    const size_t room = p->M <= FEW_ROWS ? PANEL_BYTES_FEW : PANEL_BYTES_MANY;
+    const size_t fit = room / CH_MAX(ch_panel_bytes(p->kind, k), (size_t)1);
+    const int most = CH_MAX(panels / TILES_WANTED, 1);
+    const int stretch = fit < 1 ? 1 : fit < (size_t)most ? (int)fit : most;
+    grid g = {.rows = p->M <= FEW_ROWS ? p->M : ROW_BLOCK, .cols = stretch * CH_PANEL_ROWS};
+    g.row_tiles = p->M ? ceil_div(p->M, g.rows) : 0;
+    g.col_tiles = ceil_div(p->N, g.cols);
+    return g;
+}
+
+void ch_op_product_block(const ch_run *r, const ch_product *p, int m0, int m1, int n0, int n1)
+{
+    ch_gemm_fn *gemm = ch_kernel_gemm(r->kernels, p->kind);
+    real *y = p->y + m0 * p->ldy;
+    const char *x = (const char *)p->x + m0 * p->ldx;
+    const int step = p->slice ? p->slice : p->K;
+    for (int k0 = 0; k0 < p->K; k0 += step) {
+        const int k = CH_MIN(step, p->K - k0);
+        const char *w = (const char *)p->panels + (k0 ? ch_panels_bytes(p->kind, p->N, k0) : 0);
+        gemm(y, p->ldy, x + (size_t)k0 * sizeof(real), p->ldx, w, m1 - m0, n0, n1, k,
+             k0 ? p->flags | CH_GEMM_ADD : p->flags);
+    }
+    if (!p->bias)
+        return;
+    for (int m = 0; m < m1 - m0; m++)
+        for (int n = n0; n < n1; n++)
+            y[m * p->ldy + n] += p->bias[n];
+}
+
+typedef struct tiles {
+    const ch_run *run;
+    const ch_product *p;
+} tiles;
+
+static void run_tile(void *arg, int task, int thread)
+{
+    (void)thread;
+    const tiles *t = arg;
+    const ch_product *p = t->p;
+    grid g = cut(p);
+    while (task >= g.row_tiles * g.col_tiles) {
+        task -= g.row_tiles * g.col_tiles;
+        g = cut(++p);
+    }
+    const int m0 = task % g.row_tiles * g.rows, n0 = task / g.row_tiles * g.cols;
+    ch_op_product_block(t->run, p, m0, CH_MIN(m0 + g.rows, p->M), n0, CH_MIN(n0 + g.cols, p->N));
+}
+
+void ch_op_products(const ch_run *r, const ch_product *p, int n)
+{
+    int tasks = 0;
+    double macs = 0;
+    for (int i = 0; i < n; i++) {
+        const grid g = cut(&p[i]);
+        tasks += g.row_tiles * g.col_tiles;
+        macs += (double)p[i].M * p[i].N * p[i].K;
+    }
+    tiles t = {r, p};
+    ch_pool_run(macs < SMALL_MACS ? NULL : r->pool, run_tile, &t, tasks);
+}
+
+/* ---- Panels ------------------------------------------------------------------------------------ */
+
+typedef struct packing {
+    char *panels;
+    const real *src;
+    ptrdiff_t row_stride, col_stride;
+    int N, K, stretches; /* a task: a stretch of STRETCH rows in one slice */
+} packing;
+
+enum { STRETCH = 64 };
+
+static void pack(void *arg, int task, int thread)
+{
+    (void)thread;
+    const packing *p = arg;
+    const int k0 = task / p->stretches * CH_SLICE, n0 = task % p->stretches * STRETCH;
+    ch_panel_pack_real(p->panels + (k0 ? ch_panels_bytes(CH_PANEL_F32, p->N, k0) : 0), p->src + k0 * p->col_stride,
+                       p->row_stride, p->col_stride, p->N, CH_MIN(CH_SLICE, p->K - k0), n0,
+                       CH_MIN(n0 + STRETCH, p->N));
+}
+
+const void *ch_op_product_pack(ch_run *r, const real *src, ptrdiff_t row_stride, ptrdiff_t col_stride, int N, int K)
+{
+    packing p = {ch_arena_take(r->scratch, ch_panels_bytes(CH_PANEL_F32, N, K)), src, row_stride, col_stride, N, K,
+                 ceil_div(N, STRETCH)};
+    if (ch_op_computes(r))
+        ch_pool_run((double)N * K < SMALL_MACS ? NULL : r->pool, pack, &p, p.stretches * ceil_div(K, CH_SLICE));
+    return p.panels;
+}
+
+void ch_op_product_weight(ch_run *r, ch_product *p, const ch_weight *w)
+{
+    p->N = (int)ch_weight_rows(w);
+    p->K = (int)ch_weight_width(w);
+    p->kind = w->kind;
+    p->panels = w->panels;
+    if (w->panels)
+        return;
+    ch_weight packed = *w;
+    void *memory = ch_arena_take(r->scratch, ch_weight_packed_bytes(w));
+    if (ch_op_computes(r))
+        ch_weight_pack(&packed, memory, r->pool);
+    p->kind = ch_dtype_get(w->stored.dtype)->panel;
+    p->panels = memory;
+}
+
+/* ---- Rows -------------------------------------------------------------------------------------- */
+
+typedef struct encoding {
+    ch_row_fn *fn;
+    const ch_tensor *x;
+    char *out;
+    size_t ld;
+} encoding;
+
+static void encode(void *arg, int64_t row0, int64_t row1)
+{
+    const encoding *e = arg;
+    for (int64_t t = row0; t < row1; t++)
+        e->fn(e->out + (size_t)t * e->ld, ch_tensor_row(e->x, t), (int)ch_tensor_width(e->x));
+}
+
+void ch_op_product_rows(ch_run *r, ch_product *p, ch_encoded *e, const ch_tensor *x)
+{
+    const int T = (int)ch_tensor_rows(x), K = (int)ch_tensor_width(x);
+    p->M = T;
+    if (p->kind == CH_PANEL_F32) {
+        p->x = x->data;
+        p->ldx = x->stride[0] * (ptrdiff_t)sizeof(real);
+        return;
+    }
+    const ch_panel_kind format = p->kind == CH_PANEL_Q4 ? CH_PANEL_Q8 : p->kind; /* they share one */
+    const size_t ld = ch_row_bytes(format, K);
+    if (!e->rows[format]) {
+        encoding task = {ch_kernel_row(r->kernels, format), x, ch_arena_take(r->scratch, ch_size_mul((size_t)T, ld)),
+                         ld};
+        if (ch_op_computes(r))
+            ch_op_for_rows(r, T, K, encode, &task);
+        e->rows[format] = task.out;
+    }
+    p->x = e->rows[format];
+    p->ldx = (ptrdiff_t)ld;
+}
