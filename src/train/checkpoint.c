@@ -1,0 +1,228 @@
+/* checkpoint.c - a checkpoint is whole or not there
+ *
+ *   DIR/current -> checkpoint.0            one rename of this link is the moment of saving
+ *   DIR/checkpoint.0/{config.json model.safetensors tokenizer.json optimizer.safetensors state.json ...}
+ *   DIR/config.json -> current/config.json ...          so DIR itself is a Hugging Face directory
+ *
+ * The folder that `current` does not name is nobody's: saving empties it, fills it, syncs it, and lets `current` name it;
+ * then the other is emptied.  Killed at any moment, `current` names a whole checkpoint: the last or the one before.
+ * SPDX-License-Identifier: MIT */
+#include "hf.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const files[] = {"config.json", "model.safetensors", "tokenizer.json", "optimizer.safetensors",
+                                    "state.json", "tokenizer_config.json"};
+enum { WRITTEN = 5 }; /* of them; the last comes with tokenizer.json */
+static const char *const folders[] = {"checkpoint.0", "checkpoint.1"};
+
+enum { STATE_MAX = 1 << 20 };
+
+static int no_memory(const char *dir, ch_err *e)
+{
+    return ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
+}
+
+/* Which folder `current` names; -1: none. */
+static int current_folder(int at)
+{
+    char name[32];
+    const ssize_t n = readlinkat(at, "current", name, sizeof name - 1);
+    for (int i = 0; i < 2 && n > 0; i++)
+        if ((size_t)n == strlen(folders[i]) && memcmp(name, folders[i], (size_t)n) == 0)
+            return i;
+    return -1;
+}
+
+static void remove_folder(int at, const char *name)
+{
+    const int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    for (const struct dirent *f; (f = readdir(d)) != NULL;)
+        unlinkat(dirfd(d), f->d_name, 0); /* fails on . and .., rightly */
+    closedir(d);
+    unlinkat(at, name, AT_REMOVEDIR);
+}
+
+/* Makes `name` in the directory a link to `to`, replacing what was there in one rename. */
+static int set_link(int at, const char *dir, const char *name, const char *to, ch_err *e)
+{
+    static const char temp[] = ".chalcis-link.tmp";
+    unlinkat(at, temp, 0);
+    if (symlinkat(to, at, temp) != 0 || renameat(at, temp, at, name) != 0)
+        return ch_fail(e, CH_EIO, "cannot make the link %s/%s: %s", dir, name, strerror(errno));
+    return CH_OK;
+}
+
+static int show_files(int at, const char *dir, ch_err *e)
+{
+    int rc = CH_OK;
+    for (size_t i = 0; i < CH_COUNT(files) && rc == CH_OK; i++) {
+        char to[64], is[64];
+        const int n = snprintf(to, sizeof to, "current/%s", files[i]);
+        const ssize_t found = readlinkat(at, files[i], is, sizeof is);
+        if (found != n || memcmp(is, to, (size_t)n) != 0)
+            rc = set_link(at, dir, files[i], to, e);
+    }
+    return rc;
+}
+
+/* ---- Writing -------------------------------------------------------------------------------------------- */
+
+static int write_json(const char *path, const json_t *v, ch_err *e)
+{
+    ch_buf b;
+    ch_buf_init(&b, STATE_MAX);
+    int rc = ch_json_dump(&b, v, e);
+    if (rc == CH_OK)
+        rc = ch_io_write_file(path, b.data, b.size, e);
+    ch_buf_close(&b);
+    return rc;
+}
+
+static int write_optimizer(const char *path, const ch_adamw *o, ch_err *e)
+{
+    ch_file *f;
+    const ch_tensor m = ch_tensor_1d(o->m, CH_REAL, o->n), v = ch_tensor_1d(o->v, CH_REAL, o->n);
+    int rc = ch_file_new(&f, e);
+    if (rc == CH_OK)
+        rc = ch_file_add_tensor(f, "m", &m, e);
+    if (rc == CH_OK)
+        rc = ch_file_add_tensor(f, "v", &v, e);
+    if (rc == CH_OK)
+        rc = ch_safetensors_write(f, path, e);
+    ch_file_close(&f);
+    return rc;
+}
+
+static int write_file(int i, const char *path, const ch_trainer *t, const ch_tokenizer *tk, const json_t *state, ch_err *e)
+{
+    json_t *config;
+    int rc;
+    switch (i) {
+    case 0:
+        rc = ch_checkpoint_config(&config, &t->model->config, tk, e);
+        if (rc == CH_OK)
+            rc = write_json(path, config, e);
+        json_decref(config);
+        return rc;
+    case 1: return ch_hf_write(path, t->model, e);
+    case 2: return ch_tokenizer_to_json(tk, path, e);
+    case 3: return write_optimizer(path, &t->adamw, e);
+    default: return write_json(path, state, e);
+    }
+}
+
+static int fill_folder(const char *folder, const ch_trainer *t, const ch_tokenizer *tk, const json_t *state, ch_err *e)
+{
+    int rc = ch_io_make_dir(folder, e);
+    for (int i = 0; i < WRITTEN && rc == CH_OK; i++) {
+        char *path = ch_io_join(folder, files[i]);
+        rc = path ? write_file(i, path, t, tk, state, e) : no_memory(folder, e);
+        free(path);
+    }
+    return rc;
+}
+
+int ch_checkpoint_save(const char *dir, const ch_trainer *t, const ch_tokenizer *tk, const json_t *state, ch_err *e)
+{
+    const int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (at < 0)
+        return ch_fail(e, CH_EIO, "cannot open the directory %s: %s", dir, strerror(errno));
+    const int old = current_folder(at), next = old == 0;
+    char *folder = ch_io_join(dir, folders[next]);
+    remove_folder(at, folders[next]);
+    int rc = folder ? fill_folder(folder, t, tk, state, e) : no_memory(dir, e);
+    if (rc == CH_OK)
+        fsync(at); /* the folder's own entry, before `current` names it */
+    if (rc == CH_OK)
+        rc = set_link(at, dir, "current", folders[next], e);
+    if (rc == CH_OK)
+        rc = show_files(at, dir, e);
+    if (rc == CH_OK) {
+        fsync(at);
+        remove_folder(at, folders[!next]);
+    }
+    free(folder);
+    close(at);
+    return rc;
+}
+
+/* ---- Reading ---------------------------------------------------------------------------------------------- */
+
+bool ch_checkpoint_exists(const char *dir)
+{
+    char *path = ch_io_join(dir, "current/state.json");
+    const bool there = path && ch_io_exists(path);
+    free(path);
+    return there;
+}
+
+static int read_moment(real *out, const ch_file *f, const char *name, int64_t n, ch_err *e)
+{
+    const ch_file_tensor *t = ch_file_tensor_find(f, name);
+    if (!t || t->t.rank != 1 || t->t.dim[0] != n || t->t.dtype != CH_REAL)
+        return ch_fail(e, CH_EFORMAT, "%s: tensor %s is not there as %lld numbers of type %s", f->path, name, (long long)n,
+                       ch_dtype_get(CH_REAL)->name);
+    ch_tensor_read(out, &t->t, 0, n);
+    return CH_OK;
+}
+
+static int read_optimizer(const char *path, ch_adamw *o, ch_err *e)
+{
+    ch_file *f;
+    int rc = ch_file_open(&f, path, e);
+    if (rc < 0)
+        return rc;
+    rc = read_moment(o->m, f, "m", o->n, e);
+    if (rc == CH_OK)
+        rc = read_moment(o->v, f, "v", o->n, e);
+    ch_file_close(&f);
+    return rc;
+}
+
+static int read_file(const char *dir, const char *name, ch_trainer *t, json_t **state, ch_err *e)
+{
+    char *path = ch_io_join(dir, name);
+    int rc;
+    if (!path)
+        rc = no_memory(dir, e);
+    else if (state)
+        rc = ch_json_load(state, path, STATE_MAX, e);
+    else if (strcmp(name, "current/model.safetensors") == 0)
+        rc = ch_hf_read(t->model, path, e);
+    else
+        rc = read_optimizer(path, &t->adamw, e);
+    free(path);
+    return rc;
+}
+
+int ch_checkpoint_load(const char *dir, ch_trainer *t, json_t **state, ch_err *e)
+{
+    int64_t step = 0;
+    *state = NULL;
+    int rc = read_file(dir, "current/state.json", t, state, e);
+    if (rc == CH_OK)
+        rc = ch_json_int(&step, *state, "step", -1, 0, INT32_MAX, "state.json", e);
+    if (rc == CH_OK && t)
+        rc = read_file(dir, "current/model.safetensors", t, NULL, e);
+    if (rc == CH_OK && t)
+        rc = read_file(dir, "current/optimizer.safetensors", t, NULL, e);
+    if (rc == CH_OK && t)
+        t->step = step;
+    if (rc < 0) {
+        json_decref(*state);
+        *state = NULL;
+    }
+    return rc;
+}

@@ -1,0 +1,36 @@
+/* run.h - one call of ch_train: what setup.c makes and loop.c uses.  SPDX-License-Identifier: MIT */
+#ifndef CH_TRAIN_RUN_H
+#define CH_TRAIN_RUN_H
+
+#include "train.h"
+
+typedef struct ch_train_run {
+    ch_train_options o; /* settled */
+    json_t *stored;     /* state of the run that is resumed, or NULL */
+    ch_texts texts;     /* until they are tokens */
+    size_t skipped;
+    ch_corpus train, held_out;
+    ch_hash128 data; /* of both */
+    ch_tokenizer *tk;
+    ch_model *model;
+    ch_trainer trainer;
+    ch_pool *pool;
+    ch_metrics metrics;
+    ch_train_progress p;
+    double val_bpb;
+    ch_err *e;
+} ch_train_run;
+
+/* From options to a trainer that stands where the run is: at 0, or at its last checkpoint. */
+int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e);
+void ch_train_teardown(ch_train_run *r);
+
+void ch_train_tell(ch_train_run *r, const char *phase);
+json_t *ch_train_data_json(const ch_train_run *r); /* what the state says of the data; NULL: out of memory */
+
+static inline bool ch_train_cancelled(const ch_train_run *r)
+{
+    return r->o.cancel && *r->o.cancel;
+}
+
+#endif

@@ -1,0 +1,228 @@
+/* setup.c - options, texts, vocabulary, tokens, model: everything before the first step
+ *
+ * SPDX-License-Identifier: MIT */
+#include "run.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ch_train_tell(ch_train_run *r, const char *phase)
+{
+    r->p.phase = phase;
+    if (r->o.progress)
+        r->o.progress(r->o.progress_arg, &r->p);
+}
+
+static int settle(ch_train_run *r)
+{
+    const ch_train_options *o = &r->o;
+    if (!o->out || !*o->out)
+        return ch_fail(r->e, CH_EARG, "out: a directory for the run is needed");
+    if (!o->data || o->n_data < 1)
+        return ch_fail(r->e, CH_EARG, "data: at least one file or directory of text is needed");
+    const bool there = ch_checkpoint_exists(o->out);
+    if (o->resume && !there)
+        return ch_fail(r->e, CH_EARG, "%s: there is no checkpoint to resume from", o->out);
+    if (!o->resume && there)
+        return ch_fail(r->e, CH_EARG, "%s: a run is there already; resume it, or choose another directory", o->out);
+    int rc = there ? ch_checkpoint_load(o->out, NULL, &r->stored, r->e) : CH_OK;
+    if (rc == CH_OK)
+        rc = ch_train_settle(&r->o, there ? json_object_get(r->stored, "options") : NULL, r->e);
+    return rc;
+}
+
+/* ---- Vocabulary ---------------------------------------------------------------------------------- */
+
+static void learned(void *arg, int done, int of)
+{
+    ch_train_run *r = arg;
+    r->p.step = done;
+    r->p.steps = of;
+    ch_train_tell(r, "vocabulary");
+}
+
+static int learn_vocabulary(ch_train_run *r)
+{
+    static const char *const specials[] = {"<|endoftext|>"};
+    const ch_bpe_options o = {.vocab = r->o.vocab, .specials = specials, .n_special = 1, .bos = 0, .eos = 0,
+                              .progress = learned, .arg = r};
+    ch_bpe_trainer *t;
+    int rc = ch_bpe_trainer_open(&t, &o, r->e);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < r->texts.n && rc == CH_OK; i++)
+        if (!r->texts.at[i].held_out)
+            rc = ch_bpe_trainer_add(t, r->texts.at[i].bytes, r->texts.at[i].n, r->e);
+    if (rc == CH_OK)
+        rc = ch_bpe_trainer_finish(&r->tk, t, r->e);
+    ch_bpe_trainer_close(&t);
+    return rc;
+}
+
+static int own_vocabulary(ch_train_run *r)
+{
+    char *path = ch_io_join(r->o.out, "tokenizer.json");
+    if (!path)
+        return ch_fail(r->e, CH_ENOMEM, "no memory for a path in %s", r->o.out);
+    const int rc = ch_tokenizer_open(&r->tk, path, NULL, r->e);
+    free(path);
+    return rc;
+}
+
+static int get_vocabulary(ch_train_run *r)
+{
+    int rc;
+    ch_train_tell(r, "vocabulary");
+    if (r->stored)
+        rc = own_vocabulary(r);
+    else if (r->o.tokenizer)
+        rc = ch_tokenizer_open(&r->tk, r->o.tokenizer, NULL, r->e);
+    else
+        rc = learn_vocabulary(r);
+    if (rc < 0)
+        return rc;
+    r->p.step = r->p.steps = 0;
+    const int size = ch_tokenizer_size(r->tk);
+    if (r->stored && size != r->o.vocab)
+        return ch_fail(r->e, CH_EFORMAT, "%s: tokenizer.json has %d entries, state.json says %d", r->o.out, size, r->o.vocab);
+    r->o.vocab = size;
+    return CH_OK;
+}
+
+/* ---- Data -------------------------------------------------------------------------------------------- */
+
+json_t *ch_train_data_json(const ch_train_run *r)
+{
+    char hash[33];
+    snprintf(hash, sizeof hash, "%016" PRIx64 "%016" PRIx64, r->data.hi, r->data.lo);
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "hash", hash,
+                     "documents", (json_int_t)r->train.documents, "tokens", (json_int_t)r->train.n,
+                     "bytes", (json_int_t)r->train.bytes, "held_out_documents", (json_int_t)r->held_out.documents,
+                     "held_out_tokens", (json_int_t)r->held_out.n, "held_out_bytes", (json_int_t)r->held_out.bytes,
+                     "skipped", (json_int_t)r->skipped);
+}
+
+static int same_data(ch_train_run *r)
+{
+    json_t *now = ch_train_data_json(r);
+    if (!now)
+        return ch_fail(r->e, CH_ENOMEM, "no memory for the description of the data");
+    static const char *const keys[] = {"documents", "tokens", "held_out_tokens"};
+    const json_t *then = json_object_get(r->stored, "data");
+    int rc = CH_OK;
+    for (size_t i = 0; i < CH_COUNT(keys) && rc == CH_OK; i++) {
+        const json_int_t was = json_integer_value(json_object_get(then, keys[i]));
+        const json_int_t is = json_integer_value(json_object_get(now, keys[i]));
+        if (was != is)
+            rc = ch_fail(r->e, CH_EARG, "cannot resume: the data had %lld %s and has %lld now", (long long)was, keys[i],
+                         (long long)is);
+    }
+    if (rc == CH_OK && !json_equal(json_object_get(then, "hash"), json_object_get(now, "hash")))
+        rc = ch_fail(r->e, CH_EARG, "cannot resume: the data is as large as the run's, and is other data");
+    json_decref(now);
+    return rc;
+}
+
+static int get_tokens(ch_train_run *r)
+{
+    ch_train_tell(r, "tokenizing");
+    int rc = ch_corpus_build(&r->train, &r->held_out, &r->texts, r->tk, r->pool, r->e);
+    r->skipped = r->texts.skipped;
+    ch_texts_free(&r->texts);
+    if (rc < 0)
+        return rc;
+    if (r->train.n < r->o.length)
+        return ch_fail(r->e, CH_EARG, "the text for training has %lld tokens; a sequence alone takes %d (length)",
+                       (long long)r->train.n, r->o.length);
+    const ch_hash128 h = ch_corpus_hash(&r->held_out);
+    r->data = ch_corpus_hash(&r->train);
+    r->data = ch_hash_bytes(r->data, &h, sizeof h);
+    return r->stored ? same_data(r) : CH_OK;
+}
+
+/* ---- Steps and model ------------------------------------------------------------------------------------ */
+
+static int get_steps(ch_train_run *r)
+{
+    ch_train_options *o = &r->o;
+    const double tokens = o->tokens > 0 ? o->tokens : (double)r->train.n;
+    const double want = ceil(tokens / ((double)o->micro_batch * o->length * o->accumulate));
+    if (o->steps == 0 && want > INT32_MAX)
+        return ch_fail(r->e, CH_EARG, "%g tokens are %g steps; allowed are up to %d", tokens, want, INT32_MAX);
+    if (r->stored && o->tokens > 0 && want != o->steps)
+        return ch_fail(r->e, CH_EARG, "cannot resume: steps is %d in the run and tokens asks for %.0f", o->steps, want);
+    if (o->steps == 0)
+        o->steps = (int)want;
+    if (o->eval_every == 0)
+        o->eval_every = CH_MAX(1, o->steps / 20);
+    if (o->save_every == 0)
+        o->save_every = CH_MAX(1, o->steps / 10);
+    r->p.steps = o->steps;
+    return CH_OK;
+}
+
+static ch_config config_of(const ch_train_options *o)
+{
+    ch_config c = {.arch = ch_arch_find(o->arch, strlen(o->arch)), .width = o->width, .heads = o->heads,
+                   .kv_heads = o->kv_heads, .head_width = o->head_width, .hidden = o->hidden, .vocab = o->vocab,
+                   .layers = o->layers, .context = o->length, .norm_eps = 1e-6, .tied = !o->untied,
+                   .rope = {.dims = o->head_width, .base = 10000}};
+    return c;
+}
+
+static int get_model(ch_train_run *r)
+{
+    ch_config c = config_of(&r->o);
+    int rc = c.arch->configure(&c, NULL, r->e);
+    if (rc == CH_OK)
+        rc = ch_model_create(&r->model, &c, r->o.seed, NULL, r->e);
+    const ch_comm alone = ch_comm_self();
+    if (rc == CH_OK)
+        rc = ch_trainer_open(&r->trainer, r->model, &r->o, &alone, r->pool, r->e);
+    if (rc == CH_OK && r->stored) {
+        json_t *state;
+        rc = ch_checkpoint_load(r->o.out, &r->trainer, &state, r->e);
+        json_decref(state);
+    }
+    return rc;
+}
+
+int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e)
+{
+    *r = (ch_train_run){.o = *asked, .e = e, .val_bpb = (double)NAN};
+    r->p.val_loss = r->p.loss = (double)NAN;
+    int rc = settle(r);
+    if (rc == CH_OK)
+        rc = ch_pool_open(&r->pool, r->o.threads, e);
+    if (rc == CH_OK)
+        rc = ch_io_make_dir(r->o.out, e);
+    const int64_t step = r->stored ? json_integer_value(json_object_get(r->stored, "step")) : 0;
+    if (rc == CH_OK) /* first of all, so that a place that cannot be written to is told of at once */
+        rc = ch_metrics_open(&r->metrics, r->o.out, step, e);
+    if (rc == CH_OK) {
+        ch_train_tell(r, "reading");
+        rc = ch_texts_load(&r->texts, r->o.data, r->o.n_data, r->o.held_out, e);
+    }
+    if (rc == CH_OK)
+        rc = get_vocabulary(r);
+    if (rc == CH_OK)
+        rc = get_tokens(r);
+    if (rc == CH_OK)
+        rc = get_steps(r);
+    return rc == CH_OK ? get_model(r) : rc;
+}
+
+void ch_train_teardown(ch_train_run *r)
+{
+    ch_metrics_close(&r->metrics);
+    ch_trainer_close(&r->trainer);
+    if (r->model)
+        ch_model_free(&r->model);
+    ch_corpus_free(&r->train);
+    ch_corpus_free(&r->held_out);
+    ch_texts_free(&r->texts);
+    ch_tokenizer_close(&r->tk);
+    ch_pool_close(&r->pool);
+    json_decref(r->stored);
+}
