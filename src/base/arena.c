@@ -69,7 +69,8 @@ int ch_arena_open(ch_arena *a, size_t bytes, ch_err *e)
     *a = (ch_arena){0};
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     if (bytes > SIZE_MAX / 2)
-        return ch_fail(e, CH_ENOMEM, "cannot reserve %zu bytes: more than the address space", bytes);
+        return ch_fail(e, CH_ENOMEM, "cannot reserve %zu bytes: more than the address space",
+                       bytes);
     size_t size = (bytes + page - 1) / page * page;
     if (size == 0)
         size = page;

@@ -29,15 +29,17 @@ typedef struct ch_arena {
 int ch_arena_open(ch_arena *a, size_t bytes, ch_err *e);
 void ch_arena_close(ch_arena *a);
 
-/* An arena that only counts: ch_arena_take returns addresses that must not be touched.  It has to be closed, too. */
+/* An arena that only counts: ch_arena_take returns addresses that must not be touched.  It has to
+ * be closed, too. */
 void ch_arena_measure(ch_arena *a);
 
 /* 64-byte aligned, contents undefined.  Taking more than the arena holds is a program fault (it
  * stops the process with a message): callers size arenas first and check data-dependent counts. */
 void *ch_arena_take(ch_arena *a, size_t bytes);
 void *ch_arena_take_zero(ch_arena *a, size_t bytes);
-/* As ch_arena_take, for small things that are read and written even while measuring (shapes, records):
- * a measuring arena counts them alike, and gives them memory of their own until ch_arena_close. */
+/* As ch_arena_take, for small things that are read and written even while measuring (shapes,
+ * records): a measuring arena counts them alike, and gives them memory of their own until
+ * ch_arena_close. */
 void *ch_arena_take_header(ch_arena *a, size_t bytes);
 
 size_t ch_arena_mark(const ch_arena *a);

@@ -4,7 +4,9 @@
 
 #include <stdint.h>
 
-uint64_t ch_clock_ns(void); /* monotonic, arbitrary start */
-double ch_clock_process_s(void); /* seconds since this process started, 0 where the system does not tell */
+/* Monotonic, arbitrary start. */
+uint64_t ch_clock_ns(void);
+/* Seconds since this process started, 0 where the system does not tell. */
+double ch_clock_process_s(void);
 
 #endif

@@ -11,9 +11,9 @@
 
 #include "buf.h"
 
-/* A whole file, read-only.  Mapped where possible; a pipe or special file is read into memory, up to
- * CH_IO_READ_MAX bytes (some never end).
- * An empty file has size 0 and data that may not be dereferenced. */
+/* A whole file, read-only.  Mapped where possible; a pipe or special file is read into memory, up
+ * to CH_IO_READ_MAX bytes (some never end).  An empty file has size 0 and data that may not be
+ * dereferenced. */
 #ifdef CH_HOSTILE
 #define CH_IO_READ_MAX ((size_t)64 << 20)
 #else
@@ -35,8 +35,8 @@ int ch_io_read_file(ch_buf *b, const char *path, ch_err *e); /* b initialised; l
 /* Writing a file that is never seen half done: a temporary beside it, fsync, rename, fsync of the
  * directory.  _commit or _abandon ends it; both close everything.  Write errors (disk full) stick
  * and are told by _commit, which then removes the temporary and leaves the old file alone.
- * A link is followed; a device or pipe is written directly.  After a failed _create, or in a ch_writer
- * that is all zero, the other functions do nothing (_commit says so). */
+ * A link is followed; a device or pipe is written directly.  After a failed _create, or in a
+ * ch_writer that is all zero, the other functions do nothing (_commit says so). */
 typedef struct ch_writer {
     char *path, *temp; /* path NULL: not open; temp NULL: written directly */
     int fd;

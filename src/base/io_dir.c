@@ -71,7 +71,8 @@ static int add(list *l, char *path, ch_err *e)
 {
     if (l->n == l->cap) {
         size_t cap = l->cap == 0 ? 16 : 2 * l->cap;
-        char **paths = cap <= SIZE_MAX / sizeof *paths ? realloc(l->paths, cap * sizeof *paths) : NULL;
+        char **paths =
+            cap <= SIZE_MAX / sizeof *paths ? realloc(l->paths, cap * sizeof *paths) : NULL;
         if (paths == NULL) {
             free(path);
             return ch_fail(e, CH_ENOMEM, "out of memory for a list of %zu files", cap);

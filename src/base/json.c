@@ -86,8 +86,8 @@ static int field(const json_t **v, const json_t *o, const char *key, const char 
     return CH_OK;
 }
 
-int ch_json_int(int64_t *out, const json_t *o, const char *key, int64_t or, int64_t min, int64_t max,
-                const char *name, ch_err *e)
+int ch_json_int(int64_t *out, const json_t *o, const char *key, int64_t or, int64_t min,
+                int64_t max, const char *name, ch_err *e)
 {
     const json_t *v;
     int rc = field(&v, o, key, name, e);
@@ -112,7 +112,8 @@ int ch_json_int(int64_t *out, const json_t *o, const char *key, int64_t or, int6
                    key, found, min, max);
 }
 
-int ch_json_real(double *out, const json_t *o, const char *key, double or, const char *name, ch_err *e)
+int ch_json_real(double *out, const json_t *o, const char *key, double or, const char *name,
+                 ch_err *e)
 {
     const json_t *v;
     int rc = field(&v, o, key, name, e);
@@ -127,8 +128,8 @@ int ch_json_real(double *out, const json_t *o, const char *key, double or, const
     return CH_OK;
 }
 
-int ch_json_str(const char **out, const json_t *o, const char *key, const char *or, const char *name,
-                ch_err *e)
+int ch_json_str(const char **out, const json_t *o, const char *key, const char *or,
+                const char *name, ch_err *e)
 {
     const json_t *v;
     int rc = field(&v, o, key, name, e);

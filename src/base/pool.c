@@ -84,8 +84,8 @@ static void work(ch_pool *p, int thread)
         ch_pool_task *fn = atomic_load_explicit(&p->fn, memory_order_relaxed);
         void *arg = atomic_load_explicit(&p->arg, memory_order_relaxed);
         int tasks = atomic_load_explicit(&p->tasks, memory_order_relaxed);
-        if (!atomic_compare_exchange_weak_explicit(&p->claim, &claim, claim - 1, memory_order_acq_rel,
-                                                   memory_order_acquire))
+        if (!atomic_compare_exchange_weak_explicit(&p->claim, &claim, claim - 1,
+                                                   memory_order_acq_rel, memory_order_acquire))
             continue;
         fn(arg, tasks - (int)unclaimed(claim), thread);
         finished++;

@@ -17,8 +17,8 @@
 typedef struct ch_pool ch_pool;
 typedef void ch_pool_task(void *arg, int task, int thread); /* 0 <= thread < ch_pool_threads() */
 
-/* threads 0: one per CPU this process may use; counts the caller, so threads-1 are started, and they
- * start at the first run that has more than one task (a cold start pays nothing). */
+/* threads 0: one per CPU this process may use; counts the caller, so threads-1 are started, and
+ * they start at the first run that has more than one task (a cold start pays nothing). */
 int ch_pool_open(ch_pool **out, int threads, ch_err *e);
 void ch_pool_close(ch_pool **p);
 int ch_pool_threads(const ch_pool *p);

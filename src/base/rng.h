@@ -1,8 +1,8 @@
 /* rng.h - random numbers as a function of where they are used
  *
- * Counter-based (Philox 4x32-10, Salmon et al. 2011): the draw for (seed, stream, counter) is the same
- * whatever was drawn before, so forks, batches, speculation and resumed runs all see the same numbers.
- * SPDX-License-Identifier: MIT */
+ * Counter-based (Philox 4x32-10, Salmon et al. 2011): the draw for (seed, stream, sub, counter) is
+ * the same whatever was drawn before, so forks, batches, speculation and resumed runs see the same
+ * numbers.  SPDX-License-Identifier: MIT */
 #ifndef CH_RNG_H
 #define CH_RNG_H
 

@@ -25,7 +25,9 @@ typedef enum ch_dtype {
 #endif
 
 /* What kernels see: few layouts that many formats are packed into (kernel.h, "Panels"). */
-typedef enum ch_panel_kind { CH_PANEL_F32, CH_PANEL_BF16, CH_PANEL_Q8, CH_PANEL_Q4, CH_PANELS } ch_panel_kind;
+typedef enum ch_panel_kind {
+    CH_PANEL_F32, CH_PANEL_BF16, CH_PANEL_Q8, CH_PANEL_Q4, CH_PANELS
+} ch_panel_kind;
 
 typedef struct ch_dtype_info {
     const char *name;
@@ -44,7 +46,8 @@ bool ch_dtype_by_name(ch_dtype *out, const char *name); /* "q8_0"; also the safe
 /* Bytes of n elements (whole blocks), or SIZE_MAX when n is negative, not whole or too large. */
 size_t ch_dtype_bytes(ch_dtype t, int64_t n);
 
-/* Single values (dtype/f16.c, dtype/bf16.c): IEEE rounding to nearest even, NaN kept, denormals kept. */
+/* Single values (dtype/f16.c, dtype/bf16.c): rounding to nearest even, NaN and subnormals
+ * kept. */
 float ch_f16_to_f32(uint16_t h);
 uint16_t ch_f32_to_f16(float f);
 float ch_bf16_to_f32(uint16_t h);

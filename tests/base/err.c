@@ -16,7 +16,8 @@ static void sentences_are_kept(void **state)
 {
     (void)state;
     ch_err e = {0};
-    assert_int_equal(ch_fail(&e, CH_EFORMAT, "%s: %d rows, allowed %d", "a.gguf", 7, 5), CH_EFORMAT);
+    assert_int_equal(ch_fail(&e, CH_EFORMAT, "%s: %d rows, allowed %d", "a.gguf", 7, 5),
+                     CH_EFORMAT);
     assert_int_equal(e.code, CH_EFORMAT);
     assert_string_equal(e.text, "a.gguf: 7 rows, allowed 5");
     assert_int_equal(ch_fail_at(&e, "layer %d", 3), CH_EFORMAT);
@@ -33,7 +34,8 @@ static void terminals_are_safe(void **state)
     ch_err e = {0};
     ch_fail(&e, CH_EARG, "%s", "\x1b[2J\n\ttab\x7f end");
     assert_string_equal(e.text, "?[2J??tab? end");
-    ch_fail(&e, CH_EARG, "%s", "C1 \xc2\x9b" "31m, lone \x9b and \xff, good \xc2\xa0 \xc3\xa9 \xe2\x82\xac");
+    ch_fail(&e, CH_EARG, "%s",
+            "C1 \xc2\x9b" "31m, lone \x9b and \xff, good \xc2\xa0 \xc3\xa9 \xe2\x82\xac");
     assert_string_equal(e.text, "C1 ??31m, lone ? and ?, good \xc2\xa0 \xc3\xa9 \xe2\x82\xac");
     ch_fail(&e, CH_EARG, "%s", "cut short by its maker \xe2\x82");
     assert_string_equal(e.text, "cut short by its maker ??");

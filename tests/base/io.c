@@ -208,7 +208,7 @@ static void a_full_disk_is_told(void **state)
     assert_true(S_ISCHR(st.st_mode));
 }
 
-/* An error after creation (here: the descriptor is taken away) leaves the old file and no rubbish. */
+/* An error after creation (here: the descriptor is taken away) leaves only the old file. */
 static void failed_writes_leave_nothing(void **state)
 {
     (void)state;
@@ -336,7 +336,8 @@ static void directories(void **state)
 static void lists_are_sorted(void **state)
 {
     (void)state;
-    static const char *const files[] = {"b", "a/2", "a/10", "a/sub/deep", "a.txt", ".hidden", "a/.h/x"};
+    static const char *const files[] = {"b",     "a/2",     "a/10",  "a/sub/deep",
+                                        "a.txt", ".hidden", "a/.h/x"};
     static const char *const want[] = {"a.txt", "a/10", "a/2", "a/sub/deep", "b", "to-b"};
     ch_err e = {0};
     assert_ok(ch_io_make_dir(in("a/sub"), &e), e);
@@ -381,10 +382,18 @@ static void depth_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IO_TEST(files_arrive_whole), IO_TEST(padding_is_zero), IO_TEST(the_old_file_lives_until_commit),
-        IO_TEST(mappings_outlive_replacement), IO_TEST(links_are_followed), IO_TEST(a_full_disk_is_told),
-        IO_TEST(failed_writes_leave_nothing), IO_TEST(bad_paths_are_refused), IO_TEST(pipes_and_limits),
-        IO_TEST(directories), IO_TEST(lists_are_sorted), IO_TEST(depth_is_bounded),
+        IO_TEST(files_arrive_whole),
+        IO_TEST(padding_is_zero),
+        IO_TEST(the_old_file_lives_until_commit),
+        IO_TEST(mappings_outlive_replacement),
+        IO_TEST(links_are_followed),
+        IO_TEST(a_full_disk_is_told),
+        IO_TEST(failed_writes_leave_nothing),
+        IO_TEST(bad_paths_are_refused),
+        IO_TEST(pipes_and_limits),
+        IO_TEST(directories),
+        IO_TEST(lists_are_sorted),
+        IO_TEST(depth_is_bounded),
     };
     return cmocka_run_group_tests_name("base/io", tests, NULL, NULL);
 }

@@ -16,7 +16,8 @@ static void values_go_round(void **state)
 {
     (void)state;
     static const char *const same[] = {
-        "{\"z\":1,\"a\":[true,false,null],\"m\":\"\xc3\xa9 \\u0000 \\\" \\\\\"}", "[]", "{}", "3", "\"\"", "null",
+        "{\"z\":1,\"a\":[true,false,null],\"m\":\"\xc3\xa9 \\u0000 \\\" \\\\\"}",
+        "[]", "{}", "3", "\"\"", "null",
         "[0.10000000000000001,1e+300,-9223372036854775808,9223372036854775807]",
     };
     for (size_t i = 0; i < CH_COUNT(same); i++) {
@@ -40,7 +41,8 @@ static void doubles_keep_their_bits(void **state)
     (void)state;
     ch_err e = {0};
     for (uint64_t i = 0; i < 2000; i++) {
-        double x = ch_rng_normal(1, CH_RNG_TEST, 0, i) * pow(10, (double)ch_rng_below(600, 1, 4, 1, i) - 300);
+        double x = ch_rng_normal(1, CH_RNG_TEST, 0, i) *
+                   pow(10, (double)ch_rng_below(600, 1, 4, 1, i) - 300);
         ch_buf b;
         json_t *v = json_real(x);
         ch_buf_init(&b, 100);
@@ -78,8 +80,8 @@ static void errors_say_where(void **state)
     for (size_t i = 0; i < CH_COUNT(bad); i++) {
         ch_err e = {0};
         json_t *v = json_null();
-        assert_fails(ch_json_parse(&v, bad[i].text, strlen(bad[i].text), "f.json", &e), CH_EFORMAT, e,
-                     bad[i].part);
+        assert_fails(ch_json_parse(&v, bad[i].text, strlen(bad[i].text), "f.json", &e), CH_EFORMAT,
+                     e, bad[i].part);
         assert_null(v);
         assert_null(strchr(e.text, '\x1b'));
     }
@@ -169,14 +171,18 @@ static void integers(void **state)
     assert_int_equal(n, 3);
     assert_ok(ch_json_int(&n, o, "low", 3, INT64_MIN, 0, "c", &e), e);
     assert_true(n == INT64_MIN);
-    assert_fails(ch_json_int(&n, o, "a", 1, 0, 6, "c", &e), CH_EFORMAT, e, "c: \"a\" is 7, wanted 0 to 6");
+    assert_fails(ch_json_int(&n, o, "a", 1, 0, 6, "c", &e), CH_EFORMAT, e,
+                 "c: \"a\" is 7, wanted 0 to 6");
     assert_fails(ch_json_int(&n, o, "h", 1, 0, 6, "c", &e), CH_EFORMAT, e, "\"h\" is a number");
     assert_fails(ch_json_int(&n, o, "s", 1, 0, 6, "c", &e), CH_EFORMAT, e, "\"s\" is a string");
     assert_fails(ch_json_int(&n, o, "t", 1, 0, 6, "c", &e), CH_EFORMAT, e, "\"t\" is true");
-    assert_fails(ch_json_int(&n, o, "big", 1, INT64_MIN, INT64_MAX, "c", &e), CH_EFORMAT, e, "a number");
-    assert_fails(ch_json_int(&n, o, "edge", 1, INT64_MIN, INT64_MAX, "c", &e), CH_EFORMAT, e, "a number");
+    assert_fails(ch_json_int(&n, o, "big", 1, INT64_MIN, INT64_MAX, "c", &e), CH_EFORMAT, e,
+                 "a number");
+    assert_fails(ch_json_int(&n, o, "edge", 1, INT64_MIN, INT64_MAX, "c", &e), CH_EFORMAT, e,
+                 "a number");
     json_t *list = parsed("[1]");
-    assert_fails(ch_json_int(&n, list, "a", 1, 0, 6, "c", &e), CH_EFORMAT, e, "found an array where");
+    assert_fails(ch_json_int(&n, list, "a", 1, 0, 6, "c", &e), CH_EFORMAT, e,
+                 "found an array where");
     json_decref(list);
     json_decref(o);
 }
@@ -187,14 +193,16 @@ static void reals_and_strings(void **state)
     ch_err e = {0};
     double x;
     const char *s;
-    json_t *o = parsed("{\"i\":3,\"r\":2.5,\"s\":\"text\",\"z\":\"a\\u0000b\",\"n\":null,\"o\":{}}");
+    json_t *o =
+        parsed("{\"i\":3,\"r\":2.5,\"s\":\"text\",\"z\":\"a\\u0000b\",\"n\":null,\"o\":{}}");
     assert_ok(ch_json_real(&x, o, "i", 1, "c", &e), e);
     assert_true(x == 3);
     assert_ok(ch_json_real(&x, o, "r", 1, "c", &e), e);
     assert_true(x == 2.5);
     assert_ok(ch_json_real(&x, o, "n", 1.5, "c", &e), e);
     assert_true(x == 1.5);
-    assert_fails(ch_json_real(&x, o, "s", 1, "c", &e), CH_EFORMAT, e, "\"s\" is a string, wanted a number");
+    assert_fails(ch_json_real(&x, o, "s", 1, "c", &e), CH_EFORMAT, e,
+                 "\"s\" is a string, wanted a number");
     assert_ok(ch_json_str(&s, o, "s", "d", "c", &e), e);
     assert_string_equal(s, "text");
     assert_ok(ch_json_str(&s, o, "none", NULL, "c", &e), e);
@@ -206,7 +214,8 @@ static void reals_and_strings(void **state)
     json_decref(o);
 }
 
-/* The parser against JSONTestSuite: y_ must be read, n_ must be refused, i_ is free but must not crash. */
+/* The parser against JSONTestSuite: y_ must be read, n_ must be refused, i_ is free but must not
+ * crash. */
 static void test_suite(void **state)
 {
     (void)state;

@@ -36,7 +36,8 @@ static void agrees_with_an_array(void **state)
     static char keys[KEYS][8];
     static int64_t naive[KEYS];
     ch_err e = {0};
-    for (size_t used = 5; used <= KEYS; used = used * 7 + 11 > KEYS && used < KEYS ? KEYS : used * 7 + 11) {
+    for (size_t used = 5; used <= KEYS;
+         used = used * 7 + 11 > KEYS && used < KEYS ? KEYS : used * 7 + 11) {
         ch_map m;
         size_t count = 0;
         assert_ok(ch_map_open(&m, used % 2 ? 0 : used, &e), e);

@@ -42,14 +42,15 @@ static void every_task_once(void **state)
         t->threads = threads;
         int want[TASKS_MAX] = {0}, rounds = threads > 2 ? 400 : 1500;
         for (int round = 0; round < rounds; round++) {
-            t->tasks = (int)ch_rng_below(round % 50 == 49 ? TASKS_MAX + 1 : 9, 1, CH_RNG_TEST, 0, (uint64_t)round);
+            t->tasks = (int)ch_rng_below(round % 50 == 49 ? TASKS_MAX + 1 : 9, 1, CH_RNG_TEST, 0,
+                                         (uint64_t)round);
             ch_pool_run(p, count, t, t->tasks);
             for (int i = 0; i < t->tasks; i++)
                 want[i]++;
             for (int i = 0; i < TASKS_MAX; i++)
                 if (t->plain[i] != want[i] * (i + 1) || atomic_load(&t->runs[i]) != want[i])
-                    fail_msg("%d threads, round %d: task %d ran %d times, wanted %d", threads, round, i,
-                             atomic_load(&t->runs[i]), want[i]);
+                    fail_msg("%d threads, round %d: task %d ran %d times, wanted %d", threads,
+                             round, i, atomic_load(&t->runs[i]), want[i]);
         }
         assert_int_equal(t->bad_thread, 0);
         assert_int_equal(t->bad_task, 0);

@@ -79,7 +79,8 @@ static void every_three_bytes(void **state)
             want = -1;
         uint32_t cp;
         if (ch_utf8_read(&cp, (const char *)b, 3) != want)
-            fail_msg("%06x: %d, wanted %d", (unsigned)v, ch_utf8_read(&cp, (const char *)b, 3), want);
+            fail_msg("%06x: %d, wanted %d", (unsigned)v, ch_utf8_read(&cp, (const char *)b, 3),
+                     want);
     }
 }
 
@@ -91,8 +92,8 @@ static void edges_of_four_bytes(void **state)
     for (unsigned lead = 0xee; lead < 0x100; lead++)
         for (unsigned second = 0; second < 256; second++)
             for (size_t i = 0; i < CH_COUNT(edges) * CH_COUNT(edges); i++) {
-                unsigned char b[4] = {(unsigned char)lead, (unsigned char)second, edges[i / CH_COUNT(edges)],
-                                      edges[i % CH_COUNT(edges)]};
+                unsigned char b[4] = {(unsigned char)lead, (unsigned char)second,
+                                      edges[i / CH_COUNT(edges)], edges[i % CH_COUNT(edges)]};
                 unsigned char want[4] = {0};
                 uint32_t cp = 0;
                 int n = ch_utf8_read(&cp, (const char *)b, 4);
@@ -100,7 +101,8 @@ static void edges_of_four_bytes(void **state)
                 if (lead >= 0xf0 && (n == 4) != valid)
                     fail_msg("%02x%02x%02x%02x: %d", b[0], b[1], b[2], b[3], n);
                 if (n > 0 && (naive_write(want, cp) != n || memcmp(want, b, (size_t)n) != 0))
-                    fail_msg("%02x%02x%02x%02x is read as U+%04X", b[0], b[1], b[2], b[3], (unsigned)cp);
+                    fail_msg("%02x%02x%02x%02x is read as U+%04X", b[0], b[1], b[2], b[3],
+                             (unsigned)cp);
             }
 }
 

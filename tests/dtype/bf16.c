@@ -38,7 +38,8 @@ static void rounding(void **state)
                 float f;
                 memcpy(&f, &x, sizeof f);
                 if (ch_f32_to_bf16(f) != want[k])
-                    fail_msg("%08x becomes %04x, wanted %04x", (unsigned)x, ch_f32_to_bf16(f), want[k]);
+                    fail_msg("%08x becomes %04x, wanted %04x", (unsigned)x, ch_f32_to_bf16(f),
+                             want[k]);
             }
         }
     }

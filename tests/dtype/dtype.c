@@ -108,8 +108,8 @@ static void f64_rounds(void **state)
     assert_memory_equal(out, want, sizeof want);
 }
 
-/* The decoded values lie on each block's grid, and its greatest magnitude fixes the same scale again,
- * so encoding them must give back the stored bytes. */
+/* The decoded values lie on each block's grid, and its greatest magnitude fixes the same scale
+ * again, so encoding them must give back the stored bytes. */
 static void agrees_with(const char *name, const char *format)
 {
     char path[200];
@@ -132,7 +132,8 @@ static void agrees_with(const char *name, const char *format)
     f->encode(bytes, out, (int64_t)n);
     for (size_t i = 0; i < blk.size; i++)
         if (bytes[i] != blk.data[i])
-            fail_msg("%s-%s: byte %zu is %02x, wanted %02x", name, format, i, bytes[i], blk.data[i]);
+            fail_msg("%s-%s: byte %zu is %02x, wanted %02x", name, format, i, bytes[i],
+                     blk.data[i]);
     free(out);
     free(bytes);
     ch_io_unmap(&blk);

@@ -101,7 +101,8 @@ static void nothing_is_nothing(void **state)
         }
 }
 
-/* One value that is not finite makes the block NaN; one too large for the scale makes it not finite. */
+/* One value that is not finite makes the block NaN; one too large for the scale makes it not
+ * finite. */
 static void damage_shows(void **state)
 {
     (void)state;
@@ -124,8 +125,9 @@ static void damage_shows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(errors_are_bounded), cmocka_unit_test(the_grid_is_exact), cmocka_unit_test(the_layout),
-        cmocka_unit_test(ties), cmocka_unit_test(nothing_is_nothing), cmocka_unit_test(damage_shows),
+        cmocka_unit_test(errors_are_bounded), cmocka_unit_test(the_grid_is_exact),
+        cmocka_unit_test(the_layout),         cmocka_unit_test(ties),
+        cmocka_unit_test(nothing_is_nothing), cmocka_unit_test(damage_shows),
     };
     return cmocka_run_group_tests_name("dtype/quant", tests, NULL, NULL);
 }

@@ -15,8 +15,8 @@
 
 #include "base.h"
 
-/* $CHALCIS_SHARED/rel, or NULL when the variable is unset or nothing is there.  The four latest answers stay
- * valid; not for threads. */
+/* $CHALCIS_SHARED/rel, or NULL when the variable is unset or nothing is there.  The four latest
+ * answers stay valid; not for threads. */
 const char *shared_path(const char *rel);
 
 /* Ends the running test as skipped, by name, unless $CHALCIS_SHARED/rel exists. */
@@ -28,17 +28,17 @@ const char *shared_path(const char *rel);
         }                                                             \
     } while (0)
 
-/* The file $CHALCIS_SHARED/rel, mapped; failing to map it fails the test.  Unmap with ch_io_unmap. */
+/* The file $CHALCIS_SHARED/rel, mapped (end it with ch_io_unmap); else the test fails. */
 ch_mapping shared_map(const char *rel);
 
-/* A new empty directory below $TMPDIR or /tmp; the path is the caller's (free).  temp_dir_remove deletes it
- * with all that is in it. */
+/* A new empty directory below $TMPDIR or /tmp; the path is the caller's (free).  temp_dir_remove
+ * deletes it with all that is in it. */
 char *temp_dir(void);
 void temp_dir_remove(char *path); /* frees path too */
 
-/* n bytes that end exactly where reading stops the program, 0xa5 in each; n may be 0.  Aligned as n is: the end
- * is a page boundary.  guarded_front: the same, but what lies before the first byte traps (and the start is
- * page aligned). */
+/* n bytes that end exactly where reading stops the program, 0xa5 in each; n may be 0.  Aligned as n
+ * is: the end is a page boundary.  guarded_front: the same, but what lies before the first byte
+ * traps (and the start is page aligned). */
 void *guarded(size_t n);
 void *guarded_front(size_t n);
 void guarded_free(void *p, size_t n);
@@ -47,12 +47,13 @@ void guarded_free(void *p, size_t n);
 enum {
     FILL_NORMAL,  /* standard normal */
     FILL_SMALL,   /* integers -8..8: sums and products are exact */
-    FILL_HOSTILE, /* zeros of both signs, subnormals, the largest floats, and normals among them: all finite */
+    FILL_HOSTILE, /* both zeros, subnormals, the largest floats, normals among them: all finite */
     FILL_POISON,  /* as FILL_HOSTILE, and infinities and NaN */
 };
 void fill(float *x, size_t n, int how, uint64_t seed);
 
-/* The distance of two floats in units in the last place, through zero; NaN and NaN: 0, NaN and a number: largest. */
+/* The distance of two floats in units in the last place, through zero; of two NaN: 0, of a NaN and
+ * a number: the largest. */
 uint32_t ulps(float a, float b);
 
 /* CH_OK, or the test fails and shows the sentence. */
