@@ -3,8 +3,9 @@
  *     h (T, R) = scale A x          A (R, K)         y (T, N) += B h          B (N, R)
  *     dh = scale B^T dy             dB += dy^T h     dA += dh^T x             dx += dh A
  *
- * Each row has at most one adapter; consecutive rows of the same one go through the kernels together, which by their
- * contract changes no bit.  Cost: T R (N + K) multiply-adds.  SPDX-License-Identifier: MIT */
+ * Each row has at most one adapter; consecutive rows of the same one go through the kernels
+ * together, which by their contract changes no bit.  Cost: T R (N + K) multiply-adds.
+ * SPDX-License-Identifier: MIT */
 #include "linear.h"
 
 enum { COLUMNS = 16 }; /* that a task of a column-wise sum counts as one row */
@@ -40,20 +41,26 @@ static int largest_rank(const ch_weight *w)
 
 static real *take_hidden(ch_run *r, const ch_tensor *x, int most)
 {
-    return ch_arena_take(r->scratch, ch_size_mul(ch_size_mul((size_t)ch_tensor_rows(x), (size_t)most), sizeof(real)));
+    const size_t row = (size_t)most * sizeof(real);
+    return ch_arena_take(r->scratch, ch_size_mul((size_t)ch_tensor_rows(x), row));
 }
 
-static work prepare(ch_run *r, const ch_tensor *x, const ch_weight *w, const int32_t *chosen, ch_encoded *e)
+static work prepare(ch_run *r, const ch_tensor *x, const ch_weight *w, const int32_t *chosen,
+                    ch_encoded *e)
 {
-    work k = {.run = r, .x = x, .chosen = chosen, .n = w->n_adapters, .most = largest_rank(w),
+    work k = {.run = r,
+              .x = x,
+              .chosen = chosen,
+              .n = w->n_adapters,
+              .most = largest_rank(w),
               .N = (int)ch_weight_rows(w)};
     k.h = take_hidden(r, x, k.most);
     k.part = ch_arena_take_header(r->scratch, ch_size_mul((size_t)k.n, sizeof *k.part));
     for (int j = 0; j < k.n; j++) {
         const ch_adapter *a = &w->adapters[j];
         part *p = &k.part[j];
-        *p = (part){.scale = a->scale, .rank = (int)ch_weight_rows(a->a),
-                    .a = {.y = k.h, .ldy = k.most}};
+        *p = (part){
+            .scale = a->scale, .rank = (int)ch_weight_rows(a->a), .a = {.y = k.h, .ldy = k.most}};
         ch_op_product_weight(r, &p->a, a->a);
         ch_op_product_rows(r, &p->a, e, x);
     }
@@ -76,7 +83,7 @@ static void scale_rows(real *h, const work *k, const part *p, int64_t t0, int64_
             h[t * k->most + i] *= p->scale;
 }
 
-/* ---- Forward ----------------------------------------------------------------------------------- */
+/* ---- Forward ------------------------------------------------------------------------------ */
 
 static void forward_rows(void *arg, int64_t row0, int64_t row1)
 {
@@ -94,8 +101,8 @@ static void forward_rows(void *arg, int64_t row0, int64_t row1)
     }
 }
 
-void ch_op_adapter_forward(ch_run *r, ch_tensor *y, const ch_tensor *x, const ch_weight *w, const int32_t *chosen,
-                           ch_encoded *e)
+void ch_op_adapter_forward(ch_run *r, ch_tensor *y, const ch_tensor *x, const ch_weight *w,
+                           const int32_t *chosen, ch_encoded *e)
 {
     work k = prepare(r, x, w, chosen, e);
     for (int j = 0; j < k.n; j++) {
@@ -109,13 +116,15 @@ void ch_op_adapter_forward(ch_run *r, ch_tensor *y, const ch_tensor *x, const ch
         ch_product *b = &k.part[j].b;
         b->M = (int)ch_tensor_rows(x);
         b->x = b->kind == CH_PANEL_F32 ? (const void *)k.h : k.rows;
-        b->ldx = b->kind == CH_PANEL_F32 ? k.most * (ptrdiff_t)sizeof(real) : (ptrdiff_t)k.row_bytes;
+        b->ldx =
+            b->kind == CH_PANEL_F32 ? k.most * (ptrdiff_t)sizeof(real) : (ptrdiff_t)k.row_bytes;
     }
     if (ch_op_computes(r) && chosen)
-        ch_op_for_rows(r, ch_tensor_rows(x), (double)k.most * (k.N + (double)ch_tensor_width(x)), forward_rows, &k);
+        ch_op_for_rows(r, ch_tensor_rows(x), (double)k.most * (k.N + (double)ch_tensor_width(x)),
+                       forward_rows, &k);
 }
 
-/* ---- Backward ---------------------------------------------------------------------------------- */
+/* ---- Backward ----------------------------------------------------------------------------- */
 
 static void backward_rows(void *arg, int64_t row0, int64_t row1)
 {
@@ -174,11 +183,26 @@ void ch_op_adapter_backward(ch_run *r, const ch_tensor *y, const ch_tensor *x, c
     k.dy = y->grad;
     for (int j = 0; j < k.n; j++) {
         part *p = &k.part[j];
-        p->bt = (ch_product){.y = k.dh, .ldy = k.most, .x = k.dy, .ldx = k.N * size, .M = (int)T, .N = p->rank,
-                             .K = k.N, .kind = CH_PANEL_F32, .slice = CH_SLICE,
+        p->bt = (ch_product){.y = k.dh,
+                             .ldy = k.most,
+                             .x = k.dy,
+                             .ldx = k.N * size,
+                             .M = (int)T,
+                             .N = p->rank,
+                             .K = k.N,
+                             .kind = CH_PANEL_F32,
+                             .slice = CH_SLICE,
                              .panels = ch_op_linear_transpose(r, w->adapters[j].b)};
-        p->at = (ch_product){.y = x->grad, .ldy = K, .x = k.dh, .ldx = k.most * size, .M = (int)T, .N = (int)K,
-                             .K = p->rank, .kind = CH_PANEL_F32, .slice = CH_SLICE, .flags = CH_GEMM_ADD,
+        p->at = (ch_product){.y = x->grad,
+                             .ldy = K,
+                             .x = k.dh,
+                             .ldx = k.most * size,
+                             .M = (int)T,
+                             .N = (int)K,
+                             .K = p->rank,
+                             .kind = CH_PANEL_F32,
+                             .slice = CH_SLICE,
+                             .flags = CH_GEMM_ADD,
                              .panels = ch_op_linear_transpose(r, w->adapters[j].a)};
         p->da = w->adapters[j].a->stored.grad;
         p->db = w->adapters[j].b->stored.grad;

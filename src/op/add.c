@@ -35,13 +35,15 @@ static void backward(ch_run *r, void *record)
 {
     const add *s = record;
     if (ch_op_computes(r))
-        ch_op_for_rows(r, ch_tensor_rows(s->y), 2 * (double)ch_tensor_width(s->y), backward_rows, record);
+        ch_op_for_rows(r, ch_tensor_rows(s->y), 2 * (double)ch_tensor_width(s->y), backward_rows,
+                       record);
 }
 
 ch_tensor *ch_op_add(ch_run *r, ch_tensor *a, const ch_tensor *b)
 {
     const ch_op_timer t = ch_op_begin(r);
-    add s = {r->kernels, a, b, r->tape ? ch_op_output(r, ch_tensor_rows(a), ch_tensor_width(a)) : a};
+    add s = {r->kernels, a, b,
+             r->tape ? ch_op_output(r, ch_tensor_rows(a), ch_tensor_width(a)) : a};
     if (ch_op_computes(r))
         ch_op_for_rows(r, ch_tensor_rows(a), (double)ch_tensor_width(a), forward, &s);
     add *record = ch_op_record(r, CH_OP_add, sizeof s, backward);

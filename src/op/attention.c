@@ -3,11 +3,13 @@
  *     s_tj = scale q_t . k_j - m_h (t - j)       for first[t] <= j <= t, and t - j < window
  *     p_t = softmax(s_t),  o_t = sum_j p_tj v_j  per query head h, which reads key head h / (H/K)
  *
- * q, o (T, H E); k, v (T, K E).  Vaswani et al. 2017; grouped heads: Ainslie et al. 2023; m_h: Press et al. 2021.
- * Keys and values of a head are packed once; then a task is a block of rows and a key head: scores of the whole span
- * that the block sees as one product, softmax row by row, and the mix as another.  Columns that only other rows of the
- * block see get weight 0.  Cost: 2 E multiply-adds for each (row, key) of a block's span.  Backward keeps
- * log sum_j e^s_tj and computes scores again (Dao et al. 2022): attention_backward.c.
+ * q, o (T, H E); k, v (T, K E).  Vaswani et al. 2017; grouped heads: Ainslie et al. 2023; m_h:
+ * Press et al. 2021.
+ * Keys and values of a head are packed once; then a task is a block of rows and a key head: scores
+ * of the whole span that the block sees as one product, softmax row by row, and the mix as another.
+ * Columns that only other rows of the block see get weight 0.  Cost: 2 E multiply-adds for each
+ * (row, key) of a block's span.  Backward keeps log sum_j e^s_tj and computes scores again
+ * (Dao et al. 2022): attention_backward.c.
  * SPDX-License-Identifier: MIT */
 #include "attention.h"
 
@@ -38,8 +40,10 @@ static void forward_block(void *arg, int item, int lane)
 {
     const forward *f = arg;
     const ch_attention *a = f->a;
-    const int E = a->spec.width, kv = item % a->spec.kv_heads, group = a->spec.heads / a->spec.kv_heads;
-    const int t0 = item / a->spec.kv_heads * CH_ATTENTION_BLOCK, M = CH_MIN(CH_ATTENTION_BLOCK, a->T - t0);
+    const int E = a->spec.width, kv = item % a->spec.kv_heads,
+              group = a->spec.heads / a->spec.kv_heads;
+    const int t0 = item / a->spec.kv_heads * CH_ATTENTION_BLOCK,
+              M = CH_MIN(CH_ATTENTION_BLOCK, a->T - t0);
     const ptrdiff_t ldo = a->o->stride[0];
     real *s = f->scores + (ptrdiff_t)lane * CH_ATTENTION_BLOCK * a->T;
     ch_span see[CH_ATTENTION_BLOCK];
@@ -48,8 +52,8 @@ static void forward_block(void *arg, int item, int lane)
     const ch_span cover = ch_op_spans_cover(see, M, a->T);
     for (int head = kv * group; head < (kv + 1) * group; head++) {
         real *o = ch_tensor_row(a->o, t0) + (ptrdiff_t)head * E, sum[CH_ATTENTION_BLOCK];
-        ch_op_heads_score(a->run, s, a->T, ch_tensor_row(a->q, t0) + (ptrdiff_t)head * E, a->q->stride[0], M, &f->k, kv,
-                          cover.lo, cover.hi);
+        ch_op_heads_score(a->run, s, a->T, ch_tensor_row(a->q, t0) + (ptrdiff_t)head * E,
+                          a->q->stride[0], M, &f->k, kv, cover.lo, cover.hi);
         for (int m = 0; m < M; m++)
             sum[m] = weigh(a, s + (ptrdiff_t)m * a->T, see[m], cover, t0 + m, head);
         ch_op_heads_mix(a->run, o, ldo, s, a->T, M, &f->v, kv, cover.lo, cover.hi, 0);
@@ -64,9 +68,11 @@ static void compute(ch_run *r, ch_attention *a)
     const ch_attention_spec *s = &a->spec;
     const size_t lane = ch_size_mul((size_t)a->T, CH_ATTENTION_BLOCK * sizeof(real));
     const size_t mark = ch_arena_mark(r->scratch);
-    ch_heads kv[2] = {ch_op_heads(r, a->k->data, a->k->stride[0], a->T, s->kv_heads, s->width, true, false),
-                      ch_op_heads(r, a->v->data, a->v->stride[0], a->T, s->kv_heads, s->width, false, true)};
-    forward f = {a, kv[0], kv[1], ch_arena_take(r->scratch, ch_size_mul(lane, CH_ATTENTION_LANES))};
+    ch_heads kv[2] = {
+        ch_op_heads(r, a->k->data, a->k->stride[0], a->T, s->kv_heads, s->width, true, false),
+        ch_op_heads(r, a->v->data, a->v->stride[0], a->T, s->kv_heads, s->width, false, true)};
+    forward f = {a, kv[0], kv[1],
+                 ch_arena_take(r->scratch, ch_size_mul(lane, CH_ATTENTION_LANES))};
     if (ch_op_computes(r)) {
         ch_op_heads_pack(r, kv, 2);
         const int blocks = (a->T + CH_ATTENTION_BLOCK - 1) / CH_ATTENTION_BLOCK;
@@ -75,12 +81,13 @@ static void compute(ch_run *r, ch_attention *a)
     ch_arena_reset(r->scratch, mark);
 }
 
-ch_tensor *ch_op_attention(ch_run *r, const ch_tensor *q, const ch_tensor *k, const ch_tensor *v, const ch_rows *rows,
-                           const ch_attention_spec *s)
+ch_tensor *ch_op_attention(ch_run *r, const ch_tensor *q, const ch_tensor *k, const ch_tensor *v,
+                           const ch_rows *rows, const ch_attention_spec *s)
 {
     const ch_op_timer t = ch_op_begin(r);
     const int64_t T = ch_tensor_rows(q);
-    ch_attention a = {.run = r, .q = q, .k = k, .v = v, .spec = *s, .first = rows->first, .T = (int)T};
+    ch_attention a = {
+        .run = r, .q = q, .k = k, .v = v, .spec = *s, .first = rows->first, .T = (int)T};
     a.o = ch_op_output(r, T, (int64_t)s->heads * s->width);
     ch_attention *record = ch_op_record(r, CH_OP_attention, sizeof a, ch_op_attention_backward);
     if (record) {

@@ -1,14 +1,16 @@
 /* attention.h - what forward and backward of training attention share, and the slopes of ALiBi
  *
- * Packed operands.  For each head, rows of x (T, E) as panels: `by_rows` (T, E), to score against; `by_columns` (E, T),
- * to mix.  A stretch [n0, n1) of T is a stretch of by_rows' panels, and a run of k in each of by_columns' panels.
+ * Packed operands.  For each head, rows of x (T, E) as panels: `by_rows` (T, E), to score against;
+ * `by_columns` (E, T), to mix.  A stretch [n0, n1) of T is a stretch of by_rows' panels, and a run
+ * of k in each of by_columns' panels.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_ATTENTION_H
 #define CH_ATTENTION_H
 
 #include "op.h"
 
-/* Rows of a block, and how many blocks are worked on at once: both fixed, so that scratch and results are. */
+/* Rows of a block, and how many blocks are worked on at once: both fixed, so that scratch and
+ * results are. */
 enum { CH_ATTENTION_BLOCK = 32, CH_ATTENTION_LANES = 16 };
 
 /* Of head h of H: 2^(-8(h+1)/H) (Press et al. 2021), 0 without ALiBi. */
@@ -23,16 +25,19 @@ typedef struct ch_heads {
 } ch_heads;
 
 /* Takes scratch for the panels. */
-ch_heads ch_op_heads(ch_run *r, const real *x, ptrdiff_t ld, int T, int heads, int E, bool by_rows, bool by_columns);
+ch_heads ch_op_heads(ch_run *r, const real *x, ptrdiff_t ld, int T, int heads, int E, bool by_rows,
+                     bool by_columns);
 /* Packs all heads of n operands behind one barrier. */
 void ch_op_heads_pack(const ch_run *r, ch_heads *h, int n);
 
-/* s[m*lds + t] = x_m . row t of a head, for rows m0.. of x (M of them) and t in [n0, n1), n0 a multiple of 16. */
-void ch_op_heads_score(const ch_run *r, real *s, ptrdiff_t lds, const real *x, ptrdiff_t ldx, int M,
-                       const ch_heads *h, int head, int n0, int n1);
-/* y[m*ldy + e] (+)= sum_t p[m*ldp + t] row t of a head, over t in [n0, n1), n0 a multiple of 16. */
-void ch_op_heads_mix(const ch_run *r, real *y, ptrdiff_t ldy, const real *p, ptrdiff_t ldp, int M, const ch_heads *h,
-                     int head, int n0, int n1, int flags);
+/* s[m*lds + t] = x_m . row t of a head, for rows m0.. of x (M of them) and t in [n0, n1), n0 a
+ * multiple of 16. */
+void ch_op_heads_score(const ch_run *r, real *s, ptrdiff_t lds, const real *x, ptrdiff_t ldx,
+                       int M, const ch_heads *h, int head, int n0, int n1);
+/* y[m*ldy + e] (+)= sum_t p[m*ldp + t] row t of a head, over t in [n0, n1), n0 a multiple of 16.
+ */
+void ch_op_heads_mix(const ch_run *r, real *y, ptrdiff_t ldy, const real *p, ptrdiff_t ldp, int M,
+                     const ch_heads *h, int head, int n0, int n1, int flags);
 
 /* Columns that a row may see or be seen by: [lo, hi). */
 typedef struct ch_span {

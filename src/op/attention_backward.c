@@ -3,10 +3,11 @@
  *     p_tj = e^(s_tj - lse_t),  delta_t = do_t . o_t,  ds_tj = p_tj (do_t . v_j - delta_t)
  *     dq_t = scale sum_j ds_tj k_j      dk_j = scale sum_t ds_tj q_t      dv_j = sum_t p_tj do_t
  *
- * Two passes compute the same weights from either side, so that nothing is transposed and no sum is shared: blocks of
- * queries against keys give dq, blocks of keys against queries give dk and dv, one task adding up the query heads of
- * a key head in sequence.  Dao et al. 2022 ("FlashAttention"), without its tiling of the summed index: a row of scores
- * fits the cache.  Cost: 7 E multiply-adds for each (row, key) of a block's span.  SPDX-License-Identifier: MIT */
+ * Two passes compute the same weights from either side, so that nothing is transposed and no sum
+ * is shared: blocks of queries against keys give dq, blocks of keys against queries give dk and
+ * dv, one task adding up the query heads of a key head in sequence.  Dao et al. 2022
+ * ("FlashAttention"), without its tiling of the summed index: a row of scores fits the cache.
+ * Cost: 7 E multiply-adds for each (row, key) of a block's span.  SPDX-License-Identifier: MIT */
 #include "attention.h"
 #include "product.h"
 
@@ -25,8 +26,9 @@ static void fill_delta(void *arg, int64_t row0, int64_t row1)
     const int E = a->spec.width;
     for (int64_t t = row0; t < row1; t++)
         for (int h = 0; h < a->spec.heads; h++)
-            g->delta[(ptrdiff_t)h * a->T + t] = ch_op_dot(g->o.x + t * g->o.ld + (ptrdiff_t)h * E,
-                                                          ch_tensor_row(a->o, t) + (ptrdiff_t)h * E, E);
+            g->delta[(ptrdiff_t)h * a->T + t] =
+                ch_op_dot(g->o.x + t * g->o.ld + (ptrdiff_t)h * E,
+                          ch_tensor_row(a->o, t) + (ptrdiff_t)h * E, E);
 }
 
 /* p_i = e^x_i, by the vector exponential that shifts by the largest. */
@@ -62,7 +64,8 @@ static void weigh_queries(const gradient *g, const block *b, int head)
     for (int m = 0; m < b->M; m++) {
         const int t = b->row0 + m;
         const ch_span see = b->see[m];
-        const real lse = a->lse[(ptrdiff_t)head * a->T + t], delta = g->delta[(ptrdiff_t)head * a->T + t];
+        const real lse = a->lse[(ptrdiff_t)head * a->T + t],
+                   delta = g->delta[(ptrdiff_t)head * a->T + t];
         real *p = b->p + (ptrdiff_t)m * a->T, *ds = b->ds + (ptrdiff_t)m * a->T;
         clear_outside(b, m, a->T);
         for (int j = see.lo; j < see.hi; j++)
@@ -96,7 +99,8 @@ static block open_block(const gradient *g, int item, int lane)
 {
     const ch_attention *a = g->a;
     const ptrdiff_t size = (ptrdiff_t)CH_ATTENTION_BLOCK * a->T;
-    block b = {.row0 = item / a->spec.kv_heads * CH_ATTENTION_BLOCK, .p = g->buffers + 2 * lane * size};
+    block b = {.row0 = item / a->spec.kv_heads * CH_ATTENTION_BLOCK,
+               .p = g->buffers + 2 * lane * size};
     b.ds = b.p + size;
     b.M = CH_MIN(CH_ATTENTION_BLOCK, a->T - b.row0);
     return b;
@@ -106,21 +110,22 @@ static void query_block(void *arg, int item, int lane)
 {
     const gradient *g = arg;
     const ch_attention *a = g->a;
-    const int E = a->spec.width, kv = item % a->spec.kv_heads, group = a->spec.heads / a->spec.kv_heads;
+    const int E = a->spec.width, kv = item % a->spec.kv_heads,
+              group = a->spec.heads / a->spec.kv_heads;
     block b = open_block(g, item, lane);
     for (int m = 0; m < b.M; m++)
         b.see[m] = ch_op_attention_sees(a, b.row0 + m);
     b.cover = ch_op_spans_cover(b.see, b.M, a->T);
     for (int head = kv * group; head < (kv + 1) * group; head++) {
         const ptrdiff_t at = (ptrdiff_t)head * E;
-        ch_op_heads_score(a->run, b.p, a->T, g->q.x + b.row0 * g->q.ld + at, g->q.ld, b.M, &g->k, kv, b.cover.lo,
-                          b.cover.hi);
-        ch_op_heads_score(a->run, b.ds, a->T, g->o.x + b.row0 * g->o.ld + at, g->o.ld, b.M, &g->v, kv, b.cover.lo,
-                          b.cover.hi);
+        ch_op_heads_score(a->run, b.p, a->T, g->q.x + b.row0 * g->q.ld + at, g->q.ld, b.M, &g->k,
+                          kv, b.cover.lo, b.cover.hi);
+        ch_op_heads_score(a->run, b.ds, a->T, g->o.x + b.row0 * g->o.ld + at, g->o.ld, b.M, &g->v,
+                          kv, b.cover.lo, b.cover.hi);
         weigh_queries(g, &b, head);
         const ptrdiff_t ld = (ptrdiff_t)a->spec.heads * E;
-        ch_op_heads_mix(a->run, a->q->grad + b.row0 * ld + at, ld, b.ds, a->T, b.M, &g->k, kv, b.cover.lo, b.cover.hi,
-                        CH_GEMM_ADD);
+        ch_op_heads_mix(a->run, a->q->grad + b.row0 * ld + at, ld, b.ds, a->T, b.M, &g->k, kv,
+                        b.cover.lo, b.cover.hi, CH_GEMM_ADD);
     }
 }
 
@@ -128,26 +133,28 @@ static void key_block(void *arg, int item, int lane)
 {
     const gradient *g = arg;
     const ch_attention *a = g->a;
-    const int E = a->spec.width, kv = item % a->spec.kv_heads, group = a->spec.heads / a->spec.kv_heads;
+    const int E = a->spec.width, kv = item % a->spec.kv_heads,
+              group = a->spec.heads / a->spec.kv_heads;
     block b = open_block(g, item, lane);
     for (int m = 0; m < b.M; m++) {
         const int j = b.row0 + m, end = g->end[j];
-        b.see[m] = (ch_span){j, a->spec.window && a->spec.window < end - j ? j + a->spec.window : end};
+        b.see[m] =
+            (ch_span){j, a->spec.window && a->spec.window < end - j ? j + a->spec.window : end};
     }
     b.cover = ch_op_spans_cover(b.see, b.M, a->T);
     const ptrdiff_t ld = (ptrdiff_t)a->spec.kv_heads * E, at = (ptrdiff_t)kv * E;
     for (int head = kv * group; head < (kv + 1) * group; head++) {
-        ch_op_heads_score(a->run, b.p, a->T, g->k.x + b.row0 * g->k.ld + at, g->k.ld, b.M, &g->q, head, b.cover.lo,
-                          b.cover.hi);
-        ch_op_heads_score(a->run, b.ds, a->T, g->v.x + b.row0 * g->v.ld + at, g->v.ld, b.M, &g->o, head, b.cover.lo,
-                          b.cover.hi);
+        ch_op_heads_score(a->run, b.p, a->T, g->k.x + b.row0 * g->k.ld + at, g->k.ld, b.M, &g->q,
+                          head, b.cover.lo, b.cover.hi);
+        ch_op_heads_score(a->run, b.ds, a->T, g->v.x + b.row0 * g->v.ld + at, g->v.ld, b.M, &g->o,
+                          head, b.cover.lo, b.cover.hi);
         weigh_keys(g, &b, head);
         if (a->v->grad)
-            ch_op_heads_mix(a->run, a->v->grad + b.row0 * ld + at, ld, b.p, a->T, b.M, &g->o, head, b.cover.lo,
-                            b.cover.hi, CH_GEMM_ADD);
+            ch_op_heads_mix(a->run, a->v->grad + b.row0 * ld + at, ld, b.p, a->T, b.M, &g->o, head,
+                            b.cover.lo, b.cover.hi, CH_GEMM_ADD);
         if (a->k->grad)
-            ch_op_heads_mix(a->run, a->k->grad + b.row0 * ld + at, ld, b.ds, a->T, b.M, &g->q, head, b.cover.lo,
-                            b.cover.hi, CH_GEMM_ADD);
+            ch_op_heads_mix(a->run, a->k->grad + b.row0 * ld + at, ld, b.ds, a->T, b.M, &g->q,
+                            head, b.cover.lo, b.cover.hi, CH_GEMM_ADD);
     }
 }
 
@@ -168,11 +175,11 @@ void ch_op_attention_backward(ch_run *r, void *record)
                      ch_op_heads(r, a->v->data, a->v->stride[0], T, s->kv_heads, E, true, false),
                      ch_op_heads(r, a->q->data, a->q->stride[0], T, s->heads, E, true, true),
                      ch_op_heads(r, a->o->grad, a->o->stride[0], T, s->heads, E, true, true)};
-    gradient g = {a, h[0], h[1], h[2], h[3],
-                  ch_arena_take(r->scratch, ch_size_mul((size_t)T, (size_t)s->heads * sizeof(real))),
-                  ch_arena_take(r->scratch, ch_size_mul((size_t)T, sizeof(int))),
-                  ch_arena_take(r->scratch, ch_size_mul((size_t)T, 2 * sizeof(real) * CH_ATTENTION_BLOCK *
-                                                                       CH_ATTENTION_LANES))};
+    const size_t lanes = 2 * sizeof(real) * CH_ATTENTION_BLOCK * CH_ATTENTION_LANES;
+    gradient g = {.a = a, .k = h[0], .v = h[1], .q = h[2], .o = h[3]};
+    g.delta = ch_arena_take(r->scratch, ch_size_mul((size_t)T, (size_t)s->heads * sizeof(real)));
+    g.end = ch_arena_take(r->scratch, ch_size_mul((size_t)T, sizeof(int)));
+    g.buffers = ch_arena_take(r->scratch, ch_size_mul((size_t)T, lanes));
     if (!ch_op_computes(r))
         return;
     a->run = r;

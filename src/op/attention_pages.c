@@ -3,11 +3,12 @@
  *     s_j = scale q . k_j - m_h (p - p_j) + log_count_j       over the keys that the row sees
  *     o = sum_j softmax(s)_j v_j
  *
- * A task is one row and one key head with its group of query heads; it walks the view's pages in order, CH_ATTENTION_KEYS
- * keys at a time.  Per stretch: scores, their largest m' and e^(s - m'), then the sums so far (m, sum, acc) move to the
- * larger of m and m' (Milakov & Gimelshein 2018).  Kernels are called with the keys up to the last one that the row
- * sees and a stretch without any is passed over: later keys, and other rows, never touch its bits.
- * Cost: 2 H E multiply-adds a key; keys and values are read once per key head.  SPDX-License-Identifier: MIT */
+ * A task is one row and one key head with its group of query heads; it walks the view's pages in
+ * order, CH_ATTENTION_KEYS keys at a time.  Per stretch: scores, their largest m' and e^(s - m'),
+ * then the sums so far (m, sum, acc) move to the larger of m and m' (Milakov & Gimelshein 2018).
+ * Kernels are called with the keys up to the last one that the row sees and a stretch without any
+ * is passed over: later keys, and other rows, never touch its bits.  Cost: 2 H E multiply-adds a
+ * key; keys and values are read once per key head.  SPDX-License-Identifier: MIT */
 #include "attention.h"
 
 #include <string.h>
@@ -26,7 +27,9 @@ typedef struct pages {
 
 /* The scratch of a row and key head, one entry (or one row) a query head. */
 typedef struct sums {
-    real *q, *acc, *p, *max, *sum, *keep; /* q, acc: (group, width); p: (group, CH_ATTENTION_KEYS) */
+    real *q, *acc; /* (group, width) */
+    real *p;       /* (group, CH_ATTENTION_KEYS) */
+    real *max, *sum, *keep;
 } sums;
 
 static size_t scratch_reals(int group, int padded)
@@ -46,7 +49,8 @@ static sums open_sums(const pages *a, const ch_kv_view *view, int64_t row, int k
     memset(s.q, 0, (size_t)group * (size_t)view->width * sizeof(real));
     memset(s.acc, 0, (size_t)group * (size_t)view->width * sizeof(real));
     for (int g = 0; g < group; g++) {
-        memcpy(s.q + (ptrdiff_t)g * view->width, ch_tensor_row(a->q, row) + ((ptrdiff_t)kv * group + g) * E,
+        memcpy(s.q + (ptrdiff_t)g * view->width,
+               ch_tensor_row(a->q, row) + ((ptrdiff_t)kv * group + g) * E,
                (size_t)E * sizeof(real));
         s.max[g] = -(real)INFINITY;
         s.sum[g] = 0;
@@ -92,7 +96,8 @@ static void adjust(real *p, const stretch *s, int32_t row, int window, real slop
     }
 }
 
-/* p: scores of head g become weights relative to max[g], which moves; keep[g]: the factor for what is summed so far. */
+/* p: scores of head g become weights relative to max[g], which moves; keep[g]: the factor for what
+ * is summed so far. */
 static void weigh(const ch_kernels *k, const sums *s, int g, int n)
 {
     real *p = s->p + (ptrdiff_t)g * CH_ATTENTION_KEYS, max;
@@ -110,17 +115,18 @@ static void weigh(const ch_kernels *k, const sums *s, int g, int n)
     s->sum[g] = s->sum[g] * s->keep[g] + sum;
 }
 
-static void add_stretch(const pages *a, const ch_kv_view *view, const sums *s, int page, int from, int n, int32_t row,
-                        int kv)
+static void add_stretch(const pages *a, const ch_kv_view *view, const sums *s, int page, int from,
+                        int n, int32_t row, int kv)
 {
     const ch_kernels *k = a->run->kernels;
     const stretch keys = look(view, page, from, n, row, a->spec.window);
     if (!keys.n)
         return;
     const int64_t at = ((int64_t)kv * view->page_size + from) * view->width;
-    ch_kernel_score(k, view->k_dtype)(s->p, CH_ATTENTION_KEYS, s->q,
-                                      (const char *)view->k[page] + ch_dtype_bytes(view->k_dtype, at), a->group,
-                                      keys.n, view->width, a->spec.scale);
+    const char *key = (const char *)view->k[page] + ch_dtype_bytes(view->k_dtype, at);
+    const char *value = (const char *)view->v[page] + ch_dtype_bytes(view->v_dtype, at);
+    ch_kernel_score(k, view->k_dtype)(s->p, CH_ATTENTION_KEYS, s->q, key, a->group, keys.n,
+                                      view->width, a->spec.scale);
     const bool plain = keys.all && !keys.log_count && !a->spec.alibi;
     for (int g = 0; g < a->group; g++) {
         if (!plain)
@@ -128,9 +134,8 @@ static void add_stretch(const pages *a, const ch_kv_view *view, const sums *s, i
                    ch_op_attention_slope(&a->spec, kv * a->group + g));
         weigh(k, s, g, keys.n);
     }
-    ch_kernel_mix(k, view->v_dtype)(s->acc, s->keep, s->p, CH_ATTENTION_KEYS,
-                                    (const char *)view->v[page] + ch_dtype_bytes(view->v_dtype, at), a->group, keys.n,
-                                    view->width);
+    ch_kernel_mix(k, view->v_dtype)(s->acc, s->keep, s->p, CH_ATTENTION_KEYS, value, a->group,
+                                    keys.n, view->width);
 }
 
 static void attend(const pages *a, int64_t row, int kv)
@@ -142,7 +147,8 @@ static void attend(const pages *a, int64_t row, int kv)
     for (int at = 0; at < view->keys; at += view->page_size) {
         const int keys = CH_MIN(view->page_size, view->keys - at);
         for (int from = 0; from < keys; from += CH_ATTENTION_KEYS)
-            add_stretch(a, view, &s, at / view->page_size, from, CH_MIN(keys - from, CH_ATTENTION_KEYS), pos, kv);
+            add_stretch(a, view, &s, at / view->page_size, from,
+                        CH_MIN(keys - from, CH_ATTENTION_KEYS), pos, kv);
     }
     for (int g = 0; g < a->group; g++) {
         real *o = ch_tensor_row(a->o, row) + ((ptrdiff_t)kv * a->group + g) * E;
@@ -176,18 +182,25 @@ static void count(const pages *a)
         const ch_kv_view *v = &a->views[a->rows->seq[t]];
         const int64_t n = (int64_t)v->keys * v->width;
         macs += 2.0 * (double)n * a->spec.heads;
-        bytes += (double)(ch_dtype_bytes(v->k_dtype, n) + ch_dtype_bytes(v->v_dtype, n)) * a->spec.kv_heads;
+        bytes += (double)(ch_dtype_bytes(v->k_dtype, n) + ch_dtype_bytes(v->v_dtype, n)) *
+                 a->spec.kv_heads;
     }
     ch_op_count(a->run, CH_OP_attention_pages, macs, bytes);
 }
 
-ch_tensor *ch_op_attention_pages(ch_run *r, const ch_tensor *q, const ch_kv_view *views, const ch_rows *rows,
-                                 const ch_attention_spec *s)
+ch_tensor *ch_op_attention_pages(ch_run *r, const ch_tensor *q, const ch_kv_view *views,
+                                 const ch_rows *rows, const ch_attention_spec *s)
 {
     const ch_op_timer t = ch_op_begin(r);
     const int group = s->heads / s->kv_heads;
     const int padded = (int)ch_round_up(s->width, 32); /* enough for every stored format */
-    pages a = {.run = r, .q = q, .views = views, .rows = rows, .spec = *s, .group = group, .padded = padded,
+    pages a = {.run = r,
+               .q = q,
+               .views = views,
+               .rows = rows,
+               .spec = *s,
+               .group = group,
+               .padded = padded,
                .reals = scratch_reals(group, padded)};
     a.o = ch_op_output(r, rows->n, (int64_t)s->heads * s->width);
     const size_t mark = ch_arena_mark(r->scratch);

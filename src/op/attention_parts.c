@@ -20,7 +20,7 @@ double ch_op_attention_macs(const ch_attention *a)
     return 2 * pairs * a->spec.heads * a->spec.width;
 }
 
-/* ---- Heads ------------------------------------------------------------------------------------- */
+/* ---- Heads -------------------------------------------------------------------------------- */
 
 static size_t rows_reals(const ch_heads *h)
 {
@@ -32,7 +32,8 @@ static size_t columns_reals(const ch_heads *h)
     return ch_panels_bytes(CH_PANEL_F32, h->E, h->T) / sizeof(real);
 }
 
-ch_heads ch_op_heads(ch_run *r, const real *x, ptrdiff_t ld, int T, int heads, int E, bool by_rows, bool by_columns)
+ch_heads ch_op_heads(ch_run *r, const real *x, ptrdiff_t ld, int T, int heads, int E, bool by_rows,
+                     bool by_columns)
 {
     ch_heads h = {.x = x, .ld = ld, .T = T, .heads = heads, .E = E};
     const size_t size = (size_t)heads * sizeof(real);
@@ -51,9 +52,11 @@ static void pack_head(void *arg, int task, int thread)
         task -= h->heads;
     const real *x = h->x + (ptrdiff_t)task * h->E;
     if (h->by_rows)
-        ch_panel_pack_real(h->by_rows + (size_t)task * rows_reals(h), x, h->ld, 1, h->T, h->E, 0, h->T);
+        ch_panel_pack_real(h->by_rows + (size_t)task * rows_reals(h), x, h->ld, 1, h->T, h->E, 0,
+                           h->T);
     if (h->by_columns)
-        ch_panel_pack_real(h->by_columns + (size_t)task * columns_reals(h), x, 1, h->ld, h->E, h->T, 0, h->E);
+        ch_panel_pack_real(h->by_columns + (size_t)task * columns_reals(h), x, 1, h->ld, h->E,
+                           h->T, 0, h->E);
 }
 
 void ch_op_heads_pack(const ch_run *r, ch_heads *h, int n)
@@ -64,17 +67,18 @@ void ch_op_heads_pack(const ch_run *r, ch_heads *h, int n)
     ch_pool_run(r->pool, pack_head, h, tasks);
 }
 
-void ch_op_heads_score(const ch_run *r, real *s, ptrdiff_t lds, const real *x, ptrdiff_t ldx, int M,
-                       const ch_heads *h, int head, int n0, int n1)
+void ch_op_heads_score(const ch_run *r, real *s, ptrdiff_t lds, const real *x, ptrdiff_t ldx,
+                       int M, const ch_heads *h, int head, int n0, int n1)
 {
-    r->kernels->gemm_f32(s, lds, x, ldx * (ptrdiff_t)sizeof(real), h->by_rows + (size_t)head * rows_reals(h), M, n0,
-                         n1, h->E, 0);
+    r->kernels->gemm_f32(s, lds, x, ldx * (ptrdiff_t)sizeof(real),
+                         h->by_rows + (size_t)head * rows_reals(h), M, n0, n1, h->E, 0);
 }
 
-void ch_op_heads_mix(const ch_run *r, real *y, ptrdiff_t ldy, const real *p, ptrdiff_t ldp, int M, const ch_heads *h,
-                     int head, int n0, int n1, int flags)
+void ch_op_heads_mix(const ch_run *r, real *y, ptrdiff_t ldy, const real *p, ptrdiff_t ldp, int M,
+                     const ch_heads *h, int head, int n0, int n1, int flags)
 {
-    const real *panel = h->by_columns + (size_t)head * columns_reals(h) + (ptrdiff_t)n0 * CH_PANEL_ROWS;
+    const real *panel =
+        h->by_columns + (size_t)head * columns_reals(h) + (ptrdiff_t)n0 * CH_PANEL_ROWS;
     for (int e = 0; e < h->E; e += CH_PANEL_ROWS) {
         r->kernels->gemm_f32(y + e, ldy, p + n0, ldp * (ptrdiff_t)sizeof(real), panel, M, 0,
                              CH_MIN(CH_PANEL_ROWS, h->E - e), n1 - n0, flags);
@@ -82,7 +86,7 @@ void ch_op_heads_mix(const ch_run *r, real *y, ptrdiff_t ldy, const real *p, ptr
     }
 }
 
-/* ---- Spans and lanes --------------------------------------------------------------------------- */
+/* ---- Spans and lanes ---------------------------------------------------------------------- */
 
 ch_span ch_op_spans_cover(const ch_span *span, int n, int T)
 {

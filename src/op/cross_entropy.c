@@ -4,8 +4,9 @@
  *     dz_tv = scale (softmax(z_t)_v - [v = target])                    0 for rows without a target
  *     dx = dz head,  dhead += dz^T x
  *
- * CH_CE_CHUNK rows at a time; a chunk without targets is passed over.  Under a tape a chunk's logits become dz in
- * place and are consumed at once.  Cost: T V D multiply-adds, three times that with gradients.
+ * CH_CE_CHUNK rows at a time; a chunk without targets is passed over.  Under a tape a chunk's
+ * logits become dz in place and are consumed at once.  Cost: T V D multiply-adds, three times that
+ * with gradients.
  * SPDX-License-Identifier: MIT */
 #include "linear.h"
 
@@ -54,8 +55,8 @@ static bool has_targets(const ch_token *target, int64_t n)
 }
 
 typedef struct head {
-    ch_weight packed;  /* a copy that has panels */
-    const void *wt;    /* panels of its transpose, for dx */
+    ch_weight packed; /* a copy that has panels */
+    const void *wt;   /* panels of its transpose, for dx */
     bool trains;
 } head;
 
@@ -72,13 +73,18 @@ static head open_head(ch_run *r, const ch_tensor *x, const ch_weight *w)
     return h;
 }
 
-static void one_chunk(ch_run *r, const ch_tensor *x, const head *h, const ch_token *target, real scale, double *nll)
+static void one_chunk(ch_run *r, const ch_tensor *x, const head *h, const ch_token *target,
+                      real scale, double *nll)
 {
     const size_t mark = ch_arena_mark(r->scratch);
     ch_run quiet = *r; /* what follows is this operation's own: neither taped nor counted apart */
     quiet.tape = NULL;
     quiet.profile = NULL;
-    loss a = {.kernels = r->kernels, .target = target, .nll = nll, .scale = scale, .gradient = r->tape != NULL};
+    loss a = {.kernels = r->kernels,
+              .target = target,
+              .nll = nll,
+              .scale = scale,
+              .gradient = r->tape != NULL};
     a.logits = ch_op_linear(&quiet, x, &h->packed, NULL);
     if (ch_op_computes(r))
         ch_op_for_rows(r, ch_tensor_rows(x), 4 * (double)ch_tensor_width(a.logits), some_rows, &a);
@@ -89,8 +95,8 @@ static void one_chunk(ch_run *r, const ch_tensor *x, const head *h, const ch_tok
     ch_arena_reset(r->scratch, mark);
 }
 
-void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *w, const ch_token *target, double scale,
-                         double *nll_sum, real *nll)
+void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *w, const ch_token *target,
+                         double scale, double *nll_sum, real *nll)
 {
     const ch_op_timer timer = ch_op_begin(r);
     const size_t mark = ch_arena_mark(r->scratch);
@@ -116,8 +122,10 @@ void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *w, cons
                 nll[i] = (real)each[i];
         }
     }
-    const double products = 1 + (h.wt != NULL) + h.trains, weights = (double)ch_tensor_count(&w->stored);
-    ch_op_end(r, timer, CH_OP_cross_entropy, products * (double)T * weights, (double)ch_panels_bytes(
-              h.packed.kind, (int)ch_weight_rows(w), (int)ch_weight_width(w)));
+    const double products = 1 + (h.wt != NULL) + h.trains,
+                 weights = (double)ch_tensor_count(&w->stored);
+    ch_op_end(
+        r, timer, CH_OP_cross_entropy, products * (double)T * weights,
+        (double)ch_panels_bytes(h.packed.kind, (int)ch_weight_rows(w), (int)ch_weight_width(w)));
     ch_arena_reset(r->scratch, mark);
 }

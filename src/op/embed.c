@@ -52,8 +52,8 @@ static void backward(ch_run *r, void *record)
 {
     const embed *e = record;
     if (e->table->stored.grad && ch_op_computes(r))
-        ch_op_for_rows(r, (ch_tensor_width(e->x) + COLUMNS - 1) / COLUMNS, (double)e->rows.n * COLUMNS,
-                       backward_columns, record);
+        ch_op_for_rows(r, (ch_tensor_width(e->x) + COLUMNS - 1) / COLUMNS,
+                       (double)e->rows.n * COLUMNS, backward_columns, record);
 }
 
 ch_tensor *ch_op_embed(ch_run *r, const ch_weight *table, const ch_rows *rows)

@@ -1,7 +1,8 @@
 /* layernorm.c - layer normalisation (Ba et al. 2016)
  *
  *     h_i = (x_i - mean) s,  s = 1/sqrt(var + eps);   y_i = h_i g_i + b_i
- *     dx_i = s (u_i - mean_j u_j - h_i mean_j(u_j h_j)),  u = g dy;   dg += sum_t dy_t h_t,  db += sum_t dy_t
+ *     dx_i = s (u_i - mean_j u_j - h_i mean_j(u_j h_j)),  u = g dy
+ *     dg += sum_t dy_t h_t,  db += sum_t dy_t
  *
  * x, y (T, D); gain (D); bias (D) or none.  SPDX-License-Identifier: MIT */
 #include "op.h"
@@ -24,11 +25,12 @@ static void forward(void *arg, int64_t row0, int64_t row1)
     const real *bias = a->bias ? a->bias->stored.data : NULL;
     real unused[2];
     for (int64_t t = row0; t < row1; t++)
-        a->kernels->layernorm(ch_tensor_row(a->y, t), ch_tensor_row(a->x, t), a->gain->stored.data, bias, a->n,
-                              a->eps, a->stats ? a->stats[t] : unused);
+        a->kernels->layernorm(ch_tensor_row(a->y, t), ch_tensor_row(a->x, t), a->gain->stored.data,
+                              bias, a->n, a->eps, a->stats ? a->stats[t] : unused);
 }
 
-static void backward_row(real *dx, const real *x, const real *dy, const real *gain, const real stats[2], int n)
+static void backward_row(real *dx, const real *x, const real *dy, const real *gain,
+                         const real stats[2], int n)
 {
     const real mean = stats[0], s = stats[1];
     real u_part[8] = {0}, uh_part[8] = {0}, u_sum = 0, uh_sum = 0;
@@ -50,8 +52,8 @@ static void backward_rows(void *arg, int64_t row0, int64_t row1)
 {
     const norm *a = arg;
     for (int64_t t = row0; t < row1; t++)
-        backward_row(a->x->grad + t * a->n, ch_tensor_row(a->x, t), a->y->grad + t * a->n, a->gain->stored.data,
-                     a->stats[t], a->n);
+        backward_row(a->x->grad + t * a->n, ch_tensor_row(a->x, t), a->y->grad + t * a->n,
+                     a->gain->stored.data, a->stats[t], a->n);
 }
 
 static void backward_columns(void *arg, int64_t block0, int64_t block1)
@@ -77,14 +79,21 @@ static void backward(ch_run *r, void *record)
     if (a->x->grad)
         ch_op_for_rows(r, T, 10.0 * a->n, backward_rows, a);
     if (a->gain->stored.grad || (a->bias && a->bias->stored.grad))
-        ch_op_for_rows(r, (a->n + COLUMNS - 1) / COLUMNS, 4.0 * (double)T * COLUMNS, backward_columns, a);
+        ch_op_for_rows(r, (a->n + COLUMNS - 1) / COLUMNS, 4.0 * (double)T * COLUMNS,
+                       backward_columns, a);
 }
 
-ch_tensor *ch_op_layernorm(ch_run *r, const ch_tensor *x, const ch_weight *gain, const ch_weight *bias, real eps)
+ch_tensor *ch_op_layernorm(ch_run *r, const ch_tensor *x, const ch_weight *gain,
+                           const ch_weight *bias, real eps)
 {
     const ch_op_timer t = ch_op_begin(r);
     const int64_t T = ch_tensor_rows(x), D = ch_tensor_width(x);
-    norm a = {.kernels = r->kernels, .x = x, .y = ch_op_output(r, T, D), .gain = gain, .bias = bias, .n = (int)D,
+    norm a = {.kernels = r->kernels,
+              .x = x,
+              .y = ch_op_output(r, T, D),
+              .gain = gain,
+              .bias = bias,
+              .n = (int)D,
               .eps = eps};
     norm *record = ch_op_record(r, CH_OP_layernorm, sizeof a, backward);
     if (record) {

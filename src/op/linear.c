@@ -1,11 +1,13 @@
 /* linear.c - y = x w^T + bias, for one map or several maps of one input
  *
- *     y (T, N) = x (T, K) w^T + bias  [+ residual]  [+ scale B (A x) for rows that choose an adapter]
+ *     y (T, N) = x (T, K) w^T + bias  [+ residual]  [+ scale B (A x), rows that choose an adapter]
  *
- * Cost: T N K multiply-adds, and w read once per 64 rows.  x is brought into each row format that the weights' panels
- * ask for once, then all tiles of all maps are tasks of one barrier.  An element is: the product, reduced in the
- * kernels' order; added to the residual if there is one; plus the bias; plus the adapter's product.
- * Weights without panels (training) are packed into scratch for the call.  Backward: linear_backward.c.
+ * Cost: T N K multiply-adds, and w read once per 64 rows.  x is brought into each row format that
+ * the weights' panels ask for once, then all tiles of all maps are tasks of one barrier.  An
+ * element is: the product, reduced in the kernels' order; added to the residual if there is one;
+ * plus the bias; plus the adapter's product.
+ * Weights without panels (training) are packed into
+ * scratch for the call.  Backward: linear_backward.c.
  * SPDX-License-Identifier: MIT */
 #include "linear.h"
 
@@ -47,7 +49,7 @@ static void forward(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weigh
     ch_arena_reset(r->scratch, mark);
 }
 
-/* ---- Backward ---------------------------------------------------------------------------------- */
+/* ---- Backward ----------------------------------------------------------------------------- */
 
 static void add_to_residual(void *arg, int64_t row0, int64_t row1)
 {
@@ -71,7 +73,8 @@ static void backward(ch_run *r, void *record)
 {
     maps *m = record;
     if (m->residual && m->residual->grad && ch_op_computes(r))
-        ch_op_for_rows(r, ch_tensor_rows(m->residual), (double)ch_tensor_width(m->residual), add_to_residual, m);
+        ch_op_for_rows(r, ch_tensor_rows(m->residual), (double)ch_tensor_width(m->residual),
+                       add_to_residual, m);
     const void *xt = trains(m) ? ch_op_linear_rows_transpose(r, m->x) : NULL;
     for (int i = 0; i < m->n; i++) {
         const struct map *a = &m->map[i];
@@ -85,8 +88,8 @@ static void backward(ch_run *r, void *record)
     }
 }
 
-static void record_maps(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w, int n,
-                        const ch_rows *rows, const ch_tensor *residual)
+static void record_maps(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w,
+                        int n, const ch_rows *rows, const ch_tensor *residual)
 {
     maps *m = ch_op_record(r, CH_OP_linear, sizeof *m + (size_t)n * sizeof m->map[0], backward);
     if (!m)
@@ -100,10 +103,10 @@ static void record_maps(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_w
         m->map[i] = (struct map){y[i], w[i]};
 }
 
-/* ---- The operations ---------------------------------------------------------------------------- */
+/* ---- The operations ----------------------------------------------------------------------- */
 
-void ch_op_linear_many(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w, int n,
-                       const ch_rows *rows)
+void ch_op_linear_many(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w,
+                       int n, const ch_rows *rows)
 {
     for (int i = 0; i < n; i++)
         y[i] = ch_op_output(r, ch_tensor_rows(x), ch_weight_rows(w[i]));

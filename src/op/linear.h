@@ -11,10 +11,11 @@ const void *ch_op_linear_transpose(ch_run *r, const ch_weight *w);
 /* Panels in scratch of x^T (K, T), for dw = dy^T x. */
 const void *ch_op_linear_rows_transpose(ch_run *r, const ch_tensor *x);
 
-/* x->grad += dy w, w's grad += dy^T x, its bias' grad += sum_t dy_t, each where it is wanted.  dy: contiguous (T, N).
- * wt: ch_op_linear_transpose, or NULL if x has no grad; xt likewise, or NULL if w has none. */
-void ch_op_linear_gradient(ch_run *r, const ch_weight *w, const ch_tensor *x, const real *dy, const void *wt,
-                           const void *xt);
+/* x->grad += dy w, w's grad += dy^T x, its bias' grad += sum_t dy_t, each where it is wanted.  dy:
+ * contiguous (T, N). wt: ch_op_linear_transpose, or NULL if x has no grad; xt likewise, or NULL if
+ * w has none. */
+void ch_op_linear_gradient(ch_run *r, const ch_weight *w, const ch_tensor *x, const real *dy,
+                           const void *wt, const void *xt);
 
 /* Whether an adapter may apply; by shape alone, so that a measuring run answers the same. */
 static inline bool ch_op_adapter_applies(const ch_weight *w, const ch_rows *rows)
@@ -22,8 +23,8 @@ static inline bool ch_op_adapter_applies(const ch_weight *w, const ch_rows *rows
     return w->n_adapters > 0 && rows;
 }
 /* y += scale B (A x) for the rows that choose an adapter of w. */
-void ch_op_adapter_forward(ch_run *r, ch_tensor *y, const ch_tensor *x, const ch_weight *w, const int32_t *chosen,
-                           ch_encoded *e);
+void ch_op_adapter_forward(ch_run *r, ch_tensor *y, const ch_tensor *x, const ch_weight *w,
+                           const int32_t *chosen, ch_encoded *e);
 void ch_op_adapter_backward(ch_run *r, const ch_tensor *y, const ch_tensor *x, const ch_weight *w,
                             const int32_t *chosen);
 

@@ -4,8 +4,9 @@
  *     dw (N, K) += dy^T (N, T) x (T, K)        panels of x^T, rows of dy^T, sums over t
  *     dbias (N) += sum_t dy_t
  *
- * Cost: T N K multiply-adds for each product, on the same kernel as forward, plus the copies that bring the summed
- * index innermost.  Every sum runs in an order fixed by the shape.  SPDX-License-Identifier: MIT */
+ * Cost: T N K multiply-adds for each product, on the same kernel as forward, plus the copies that
+ * bring the summed index innermost.  Every sum runs in an order fixed by the shape.
+ * SPDX-License-Identifier: MIT */
 #include "linear.h"
 
 enum { COLUMNS = 16 }; /* that a task of a column-wise sum counts as one row */
@@ -27,7 +28,8 @@ static const real *as_reals(ch_run *r, const ch_tensor *t)
 {
     if (t->dtype == CH_REAL)
         return t->data;
-    decoding d = {t, ch_arena_take(r->scratch, ch_size_mul((size_t)ch_tensor_count(t), sizeof(real)))};
+    decoding d = {
+        t, ch_arena_take(r->scratch, ch_size_mul((size_t)ch_tensor_count(t), sizeof(real)))};
     if (ch_op_computes(r))
         ch_op_for_rows(r, ch_tensor_rows(t), 4 * (double)ch_tensor_width(t), decode, &d);
     return d.to;
@@ -41,7 +43,8 @@ const void *ch_op_linear_transpose(ch_run *r, const ch_weight *w)
 
 const void *ch_op_linear_rows_transpose(ch_run *r, const ch_tensor *x)
 {
-    return ch_op_product_pack(r, x->data, 1, x->stride[0], (int)ch_tensor_width(x), (int)ch_tensor_rows(x));
+    return ch_op_product_pack(r, x->data, 1, x->stride[0], (int)ch_tensor_width(x),
+                              (int)ch_tensor_rows(x));
 }
 
 typedef struct columns {
@@ -73,20 +76,38 @@ static void by_columns(const ch_run *r, columns c, ch_rows_task *fn)
     ch_op_for_rows(r, (c.N + COLUMNS - 1) / COLUMNS, (double)c.T * COLUMNS, fn, &c);
 }
 
-void ch_op_linear_gradient(ch_run *r, const ch_weight *w, const ch_tensor *x, const real *dy, const void *wt,
-                           const void *xt)
+void ch_op_linear_gradient(ch_run *r, const ch_weight *w, const ch_tensor *x, const real *dy,
+                           const void *wt, const void *xt)
 {
     const int T = (int)ch_tensor_rows(x), N = (int)ch_weight_rows(w), K = (int)ch_weight_width(w);
     const ptrdiff_t size = (ptrdiff_t)sizeof(real);
     ch_product p[2];
     int n = 0;
     if (x->grad)
-        p[n++] = (ch_product){.y = x->grad, .ldy = K, .x = dy, .ldx = N * size, .panels = wt, .kind = CH_PANEL_F32,
-                              .M = T, .N = K, .K = N, .slice = CH_SLICE, .flags = CH_GEMM_ADD};
+        p[n++] = (ch_product){.y = x->grad,
+                              .ldy = K,
+                              .x = dy,
+                              .ldx = N * size,
+                              .panels = wt,
+                              .kind = CH_PANEL_F32,
+                              .M = T,
+                              .N = K,
+                              .K = N,
+                              .slice = CH_SLICE,
+                              .flags = CH_GEMM_ADD};
     if (w->stored.grad) {
-        real *dyt = ch_arena_take(r->scratch, ch_size_mul(ch_size_mul((size_t)T, (size_t)N), sizeof(real)));
-        p[n++] = (ch_product){.y = w->stored.grad, .ldy = K, .x = dyt, .ldx = T * size, .panels = xt,
-                              .kind = CH_PANEL_F32, .M = N, .N = K, .K = T, .slice = CH_SLICE,
+        real *dyt = ch_arena_take(r->scratch,
+                                  ch_size_mul(ch_size_mul((size_t)T, (size_t)N), sizeof(real)));
+        p[n++] = (ch_product){.y = w->stored.grad,
+                              .ldy = K,
+                              .x = dyt,
+                              .ldx = T * size,
+                              .panels = xt,
+                              .kind = CH_PANEL_F32,
+                              .M = N,
+                              .N = K,
+                              .K = T,
+                              .slice = CH_SLICE,
                               .flags = CH_GEMM_ADD};
         if (ch_op_computes(r))
             by_columns(r, (columns){dy, dyt, T, N}, transpose);

@@ -1,7 +1,7 @@
 /* op.c - what every operation needs: names, outputs, timing, and rows cut into tasks
  *
- * A block of rows costs about BLOCK_COST, whatever the number of threads; less than that in all is not worth a
- * barrier (about a microsecond).  SPDX-License-Identifier: MIT */
+ * A block of rows costs about BLOCK_COST, whatever the number of threads; less than that in all is
+ * not worth a barrier (about a microsecond).  SPDX-License-Identifier: MIT */
 #include "op.h"
 
 static const struct {
@@ -70,7 +70,8 @@ static void run_block(void *arg, int task, int thread)
     b->fn(b->arg, row0, CH_MIN(row0 + b->block, b->rows));
 }
 
-void ch_op_for_rows(const ch_run *r, int64_t rows, double cost_per_row, ch_rows_task *fn, void *arg)
+void ch_op_for_rows(const ch_run *r, int64_t rows, double cost_per_row, ch_rows_task *fn,
+                    void *arg)
 {
     if (rows <= 0)
         return;

@@ -1,21 +1,22 @@
 /* product.c - matrix products cut into tiles (product.h)
  *
- * Few rows (decoding): the weights are read once, so a tile is a stretch of panels.  Many rows: a tile is a block of
- * rows by a stretch of panels that fit a core's cache together; row blocks of one stretch are consecutive tasks, so
- * the panels are still there for the next.  SPDX-License-Identifier: MIT */
+ * Few rows (decoding): the weights are read once, so a tile is a stretch of panels.  Many rows: a
+ * tile is a block of rows by a stretch of panels that fit a core's cache together; row blocks of
+ * one stretch are consecutive tasks, so the panels are still there for the next.
+ * SPDX-License-Identifier: MIT */
 #include "product.h"
 
 enum {
     FEW_ROWS = 16,
-    ROW_BLOCK = 64,           /* rows of a tile when there are many */
-    PANEL_BYTES_FEW = 65536,  /* panels of a tile: with few rows */
+    ROW_BLOCK = 64,          /* rows of a tile when there are many */
+    PANEL_BYTES_FEW = 65536, /* panels of a tile: with few rows */
     PANEL_BYTES_MANY = 131072,
-    TILES_WANTED = 8,         /* of one product, so that threads find work */
-    SMALL_MACS = 65536        /* less in all is not worth a barrier */
+    TILES_WANTED = 8,  /* of one product, so that threads find work */
+    SMALL_MACS = 65536 /* less in all is not worth a barrier */
 };
 
 typedef struct grid {
-    int rows, cols;         /* of a tile; cols a multiple of 16 */
+    int rows, cols; /* of a tile; cols a multiple of 16 */
     int row_tiles, col_tiles;
 } grid;
 
@@ -88,7 +89,7 @@ void ch_op_products(const ch_run *r, const ch_product *p, int n)
     ch_pool_run(macs < SMALL_MACS ? NULL : r->pool, run_tile, &t, tasks);
 }
 
-/* ---- Panels ------------------------------------------------------------------------------------ */
+/* ---- Panels ------------------------------------------------------------------------------- */
 
 typedef struct packing {
     char *panels;
@@ -104,17 +105,24 @@ static void pack(void *arg, int task, int thread)
     (void)thread;
     const packing *p = arg;
     const int k0 = task / p->stretches * CH_SLICE, n0 = task % p->stretches * STRETCH;
-    ch_panel_pack_real(p->panels + (k0 ? ch_panels_bytes(CH_PANEL_F32, p->N, k0) : 0), p->src + k0 * p->col_stride,
-                       p->row_stride, p->col_stride, p->N, CH_MIN(CH_SLICE, p->K - k0), n0,
-                       CH_MIN(n0 + STRETCH, p->N));
+    ch_panel_pack_real(p->panels + (k0 ? ch_panels_bytes(CH_PANEL_F32, p->N, k0) : 0),
+                       p->src + k0 * p->col_stride, p->row_stride, p->col_stride, p->N,
+                       CH_MIN(CH_SLICE, p->K - k0), n0, CH_MIN(n0 + STRETCH, p->N));
 }
 
-const void *ch_op_product_pack(ch_run *r, const real *src, ptrdiff_t row_stride, ptrdiff_t col_stride, int N, int K)
+const void *ch_op_product_pack(ch_run *r, const real *src, ptrdiff_t row_stride,
+                               ptrdiff_t col_stride, int N, int K)
 {
-    packing p = {ch_arena_take(r->scratch, ch_panels_bytes(CH_PANEL_F32, N, K)), src, row_stride, col_stride, N, K,
+    packing p = {ch_arena_take(r->scratch, ch_panels_bytes(CH_PANEL_F32, N, K)),
+                 src,
+                 row_stride,
+                 col_stride,
+                 N,
+                 K,
                  ceil_div(N, STRETCH)};
     if (ch_op_computes(r))
-        ch_pool_run((double)N * K < SMALL_MACS ? NULL : r->pool, pack, &p, p.stretches * ceil_div(K, CH_SLICE));
+        ch_pool_run((double)N * K < SMALL_MACS ? NULL : r->pool, pack, &p,
+                    p.stretches * ceil_div(K, CH_SLICE));
     return p.panels;
 }
 
@@ -134,7 +142,7 @@ void ch_op_product_weight(ch_run *r, ch_product *p, const ch_weight *w)
     p->panels = memory;
 }
 
-/* ---- Rows -------------------------------------------------------------------------------------- */
+/* ---- Rows --------------------------------------------------------------------------------- */
 
 typedef struct encoding {
     ch_row_fn *fn;
@@ -159,11 +167,12 @@ void ch_op_product_rows(ch_run *r, ch_product *p, ch_encoded *e, const ch_tensor
         p->ldx = x->stride[0] * (ptrdiff_t)sizeof(real);
         return;
     }
-    const ch_panel_kind format = p->kind == CH_PANEL_Q4 ? CH_PANEL_Q8 : p->kind; /* they share one */
+    const ch_panel_kind format =
+        p->kind == CH_PANEL_Q4 ? CH_PANEL_Q8 : p->kind; /* they share one */
     const size_t ld = ch_row_bytes(format, K);
     if (!e->rows[format]) {
-        encoding task = {ch_kernel_row(r->kernels, format), x, ch_arena_take(r->scratch, ch_size_mul((size_t)T, ld)),
-                         ld};
+        encoding task = {ch_kernel_row(r->kernels, format), x,
+                         ch_arena_take(r->scratch, ch_size_mul((size_t)T, ld)), ld};
         if (ch_op_computes(r))
             ch_op_for_rows(r, T, K, encode, &task);
         e->rows[format] = task.out;

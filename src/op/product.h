@@ -1,10 +1,12 @@
 /* product.h - matrix products cut into tiles, for operations
  *
- *     y[m][n] (+)= sum_k x[m][k] w[n][k] + bias[n]        x: M rows in a kernel's format, w: N rows in panels
+ *     y[m][n] (+)= sum_k x[m][k] w[n][k] + bias[n]        x: M rows in a kernel's format, w: N
+ * rows in panels
  *
- * A tile is computed by one task; the kernels' contract makes an element independent of the tile it falls into.
- * Panels made here for backward are cut into slices of CH_SLICE k, each a panel matrix of its own, so that both
- * operands of a tile stay in cache when the summed length is long (a batch, a vocabulary); slices add up in order.
+ * A tile is computed by one task; the kernels' contract makes an element independent of the tile
+ * it falls into.  Panels made here for backward are cut into slices of CH_SLICE k, each a panel
+ * matrix of its own, so that both operands of a tile stay in cache when the summed length is long
+ * (a batch, a vocabulary); slices add up in order.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_PRODUCT_H
 #define CH_PRODUCT_H
@@ -21,8 +23,8 @@ typedef struct ch_product {
     const void *panels;
     ch_panel_kind kind;
     int M, N, K;
-    int slice; /* 0: the panels are whole */
-    int flags; /* CH_GEMM_ADD */
+    int slice;        /* 0: the panels are whole */
+    int flags;        /* CH_GEMM_ADD */
     const real *bias; /* NULL, or added to every row */
 } ch_product;
 
@@ -31,8 +33,10 @@ void ch_op_products(const ch_run *r, const ch_product *p, int n);
 /* Rows [m0, m1) and columns [n0, n1) of one, in the caller.  n0 a multiple of 16, n1 too or N. */
 void ch_op_product_block(const ch_run *r, const ch_product *p, int m0, int m1, int n0, int n1);
 
-/* Sliced F32 panels of element (n, k) = src[n*row_stride + k*col_stride], packed by the pool into scratch. */
-const void *ch_op_product_pack(ch_run *r, const real *src, ptrdiff_t row_stride, ptrdiff_t col_stride, int N, int K);
+/* Sliced F32 panels of element (n, k) = src[n*row_stride + k*col_stride], packed by the pool into
+ * scratch. */
+const void *ch_op_product_pack(ch_run *r, const real *src, ptrdiff_t row_stride,
+                               ptrdiff_t col_stride, int N, int K);
 
 /* w as a product's panels: its own, or packed into scratch for now. */
 void ch_op_product_weight(ch_run *r, ch_product *p, const ch_weight *w);
@@ -41,7 +45,8 @@ void ch_op_product_weight(ch_run *r, ch_product *p, const ch_weight *w);
 typedef struct ch_encoded {
     const void *rows[CH_PANELS];
 } ch_encoded;
-/* Sets p->x and p->ldx to the rows of x in the format of p->kind, made in scratch where they are not there yet. */
+/* Sets p->x and p->ldx to the rows of x in the format of p->kind, made in scratch where they are
+ * not there yet. */
 void ch_op_product_rows(ch_run *r, ch_product *p, ch_encoded *e, const ch_tensor *x);
 
 /* sum_i a_i b_i in an order fixed by n: 16 running sums, then their sum in sequence. */

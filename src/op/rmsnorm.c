@@ -1,4 +1,5 @@
-/* rmsnorm.c - root mean square normalisation (Zhang & Sennrich 2019), of whole rows or of each head
+/* rmsnorm.c - root mean square normalisation (Zhang & Sennrich 2019), of whole rows or of each
+ * head
  *
  *     y_i = x_i s g_i,   s = 1/sqrt(mean_j x_j^2 + eps)                over groups of n columns
  *     dx_i = s (g_i dy_i - x_i s^2 mean_j(g_j dy_j x_j)),   dg_i += sum over groups of dy_i x_i s
@@ -30,8 +31,9 @@ static void forward(void *arg, int64_t row0, int64_t row1)
     const real *gain = gain_of(a);
     for (int64_t t = row0; t < row1; t++)
         for (int g = 0; g < a->groups; g++) {
-            const real s = a->kernels->rmsnorm(ch_tensor_row(a->y, t) + g * a->n, ch_tensor_row(a->x, t) + g * a->n,
-                                               gain, a->n, a->eps);
+            const real s =
+                a->kernels->rmsnorm(ch_tensor_row(a->y, t) + g * a->n,
+                                    ch_tensor_row(a->x, t) + g * a->n, gain, a->n, a->eps);
             if (a->scale)
                 a->scale[t * a->groups + g] = s;
         }
@@ -52,7 +54,8 @@ static real gained_dot(const real *gain, const real *dy, const real *x, int n)
     return sum;
 }
 
-static void backward_group(real *dx, const real *x, const real *dy, const real *gain, real s, int n)
+static void backward_group(real *dx, const real *x, const real *dy, const real *gain, real s,
+                           int n)
 {
     const real dot = gain ? gained_dot(gain, dy, x, n) : ch_op_dot(dy, x, n);
     const real back = s * s * s * dot / (real)n;
@@ -66,8 +69,8 @@ static void backward_rows(void *arg, int64_t row0, int64_t row1)
     for (int64_t t = row0; t < row1; t++)
         for (int g = 0; g < a->groups; g++) {
             const int64_t at = (t * a->groups + g) * a->n;
-            backward_group(a->x->grad + at, ch_tensor_row(a->x, t) + g * a->n, a->y->grad + at, gain_of(a),
-                           a->scale[t * a->groups + g], a->n);
+            backward_group(a->x->grad + at, ch_tensor_row(a->x, t) + g * a->n, a->y->grad + at,
+                           gain_of(a), a->scale[t * a->groups + g], a->n);
         }
 }
 
@@ -94,7 +97,8 @@ static void backward(ch_run *r, void *record)
     if (a->x->grad)
         ch_op_for_rows(r, T, row_cost, backward_rows, a);
     if (a->gain && a->gain->stored.grad)
-        ch_op_for_rows(r, (a->n + COLUMNS - 1) / COLUMNS, 3.0 * (double)T * a->groups * COLUMNS, backward_gain, a);
+        ch_op_for_rows(r, (a->n + COLUMNS - 1) / COLUMNS, 3.0 * (double)T * a->groups * COLUMNS,
+                       backward_gain, a);
 }
 
 ch_tensor *ch_op_rmsnorm(ch_run *r, const ch_tensor *x, const ch_weight *gain, int width, real eps)
@@ -102,11 +106,17 @@ ch_tensor *ch_op_rmsnorm(ch_run *r, const ch_tensor *x, const ch_weight *gain, i
     const ch_op_timer t = ch_op_begin(r);
     const int64_t T = ch_tensor_rows(x), W = ch_tensor_width(x);
     const int n = width ? width : (int)W;
-    norm a = {.kernels = r->kernels, .x = x, .y = ch_op_output(r, T, W), .gain = gain, .n = n,
-              .groups = (int)(W / n), .eps = eps};
+    norm a = {.kernels = r->kernels,
+              .x = x,
+              .y = ch_op_output(r, T, W),
+              .gain = gain,
+              .n = n,
+              .groups = (int)(W / n),
+              .eps = eps};
     norm *record = ch_op_record(r, CH_OP_rmsnorm, sizeof a, backward);
     if (record) {
-        a.scale = ch_arena_take(r->scratch, ch_size_mul((size_t)T, (size_t)a.groups * sizeof(real)));
+        a.scale =
+            ch_arena_take(r->scratch, ch_size_mul((size_t)T, (size_t)a.groups * sizeof(real)));
         *record = a;
     }
     if (ch_op_computes(r))

@@ -3,8 +3,9 @@
  *     (x_i, x_j) -> (x_i c - x_j s, x_i s + x_j c),   c, s = cos, sin of p base^(-2i/dims)
  *     backward: the same turn by -p of the gradient
  *
- * x (T, heads E), in place: what is recorded later sees the turned x, and its gradient is turned back in place when
- * its record's turn has come; so nothing recorded before may need x unturned.  Angles are computed in double.
+ * x (T, heads E), in place: what is recorded later sees the turned x, and its gradient is turned
+ * back in place when its record's turn has come; so nothing recorded before may need x unturned.
+ * Angles are computed in double.
  * SPDX-License-Identifier: MIT */
 #include "op.h"
 
@@ -48,7 +49,8 @@ static void turn_rows(void *arg, int64_t row0, int64_t row1)
             s = back;
         }
         for (int h = 0; h < a->heads; h++)
-            a->kernels->rope(a->x + t * a->ld + (ptrdiff_t)h * a->width, c, s, a->pairs, a->interleaved);
+            a->kernels->rope(a->x + t * a->ld + (ptrdiff_t)h * a->width, c, s, a->pairs,
+                             a->interleaved);
     }
 }
 
@@ -62,21 +64,30 @@ static void backward(ch_run *r, void *record)
     const rope *a = record;
     turn back = a->turn;
     const int64_t T = ch_tensor_rows(a->x);
-    back.negated = ch_arena_take(r->scratch, ch_size_mul((size_t)T, (size_t)back.pairs * sizeof(real)));
+    back.negated =
+        ch_arena_take(r->scratch, ch_size_mul((size_t)T, (size_t)back.pairs * sizeof(real)));
     back.x = a->x->grad;
     back.ld = ch_tensor_width(a->x);
     if (back.x && ch_op_computes(r))
         ch_op_for_rows(r, T, row_cost(&back), turn_rows, &back);
 }
 
-void ch_op_rope(ch_run *r, ch_tensor *x, int heads, const ch_rope *how, const real *cosines, const real *sines)
+void ch_op_rope(ch_run *r, ch_tensor *x, int heads, const ch_rope *how, const real *cosines,
+                const real *sines)
 {
     if (how->dims == 0)
         return;
     const ch_op_timer t = ch_op_begin(r);
-    rope a = {x, {.kernels = r->kernels, .x = x->data, .ld = x->stride[0], .heads = heads,
-                  .width = (int)(ch_tensor_width(x) / heads), .pairs = how->dims / 2,
-                  .interleaved = how->interleaved, .cosines = cosines, .sines = sines}};
+    rope a = {x,
+              {.kernels = r->kernels,
+               .x = x->data,
+               .ld = x->stride[0],
+               .heads = heads,
+               .width = (int)(ch_tensor_width(x) / heads),
+               .pairs = how->dims / 2,
+               .interleaved = how->interleaved,
+               .cosines = cosines,
+               .sines = sines}};
     if (ch_op_computes(r))
         ch_op_for_rows(r, ch_tensor_rows(x), row_cost(&a.turn), turn_rows, &a.turn);
     rope *record = ch_op_record(r, CH_OP_rope, sizeof a, backward);

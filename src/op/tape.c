@@ -1,7 +1,8 @@
 /* tape.c - the records of a training step, newest first
  *
- * Records are headers of the arena (arena.h), so a measuring run has them too and walks backward through the same
- * memory: what it finds is what a real step takes.  What backward takes for itself is given back after each record.
+ * Records are headers of the arena (arena.h), so a measuring run has them too and walks backward
+ * through the same memory: what it finds is what a real step takes.  What backward takes for
+ * itself is given back after each record.
  * SPDX-License-Identifier: MIT */
 #include "op.h"
 

@@ -24,17 +24,20 @@ static void backward_rows(void *arg, int64_t row0, int64_t row1)
     const unary *a = arg;
     const int64_t n = ch_tensor_width(a->x);
     for (int64_t t = row0; t < row1; t++)
-        a->slope(a->x->grad + t * n, ch_tensor_row(a->x, t), ch_tensor_row(a->y, t), a->y->grad + t * n, (int)n);
+        a->slope(a->x->grad + t * n, ch_tensor_row(a->x, t), ch_tensor_row(a->y, t),
+                 a->y->grad + t * n, (int)n);
 }
 
 static void backward(ch_run *r, void *record)
 {
     const unary *a = record;
     if (a->x->grad && ch_op_computes(r))
-        ch_op_for_rows(r, ch_tensor_rows(a->x), 2 * ROW_COST * (double)ch_tensor_width(a->x), backward_rows, record);
+        ch_op_for_rows(r, ch_tensor_rows(a->x), 2 * ROW_COST * (double)ch_tensor_width(a->x),
+                       backward_rows, record);
 }
 
-ch_tensor *ch_op_unary(ch_run *r, const ch_tensor *x, ch_op_id op, ch_unary_fn *f, ch_slope_fn *slope)
+ch_tensor *ch_op_unary(ch_run *r, const ch_tensor *x, ch_op_id op, ch_unary_fn *f,
+                       ch_slope_fn *slope)
 {
     const ch_op_timer t = ch_op_begin(r);
     unary a = {x, ch_op_output(r, ch_tensor_rows(x), ch_tensor_width(x)), f, slope};

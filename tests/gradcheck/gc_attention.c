@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* ---- rope -------------------------------------------------------------------------------------- */
+/* ---- rope --------------------------------------------------------------------------------- */
 
 typedef struct rope_case {
     ch_tensor *a, *b; /* what turns is their sum: it must be fresh */
@@ -29,8 +29,12 @@ static void rope(int T, int heads, int width, int dims, bool interleaved)
     snprintf(what, sizeof what, "rope T %d heads %d width %d dims %d %s", T, heads, width, dims,
              interleaved ? "interleaved" : "halves");
     gc_open(&g, what);
-    rope_case c = {gc_input(&g, "a", T, heads * width), gc_input(&g, "b", T, heads * width), heads,
-                   {dims, interleaved, 10000}, NULL, NULL};
+    rope_case c = {gc_input(&g, "a", T, heads * width),
+                   gc_input(&g, "b", T, heads * width),
+                   heads,
+                   {dims, interleaved, 10000},
+                   NULL,
+                   NULL};
     int32_t *pos = gc_ints(&g, T);
     for (int t = 0; t < T; t++)
         pos[t] = t * t;
@@ -52,7 +56,7 @@ void check_rope(void **state)
     }
 }
 
-/* ---- attention --------------------------------------------------------------------------------- */
+/* ---- attention ---------------------------------------------------------------------------- */
 
 typedef struct attention_case {
     ch_tensor *q, *k, *v;
@@ -100,7 +104,8 @@ void check_attention(void **state)
         for (int frozen = 0; frozen < 4; frozen++) {
             gc g;
             gc_open(&g, attentions[i].what);
-            const attention_case c = open_attention(&g, attentions[i].documents, attentions[i].spec);
+            const attention_case c =
+                open_attention(&g, attentions[i].documents, attentions[i].spec);
             ch_tensor *none[] = {NULL, c.q, c.k, c.v};
             if (frozen)
                 none[frozen]->grad = g.leaf[frozen - 1].grad = NULL;
@@ -110,12 +115,15 @@ void check_attention(void **state)
         }
 }
 
-/* ---- attention_pages --------------------------------------------------------------------------- */
+/* ---- attention_pages ---------------------------------------------------------------------- */
 
-/* Pages by hand: the keys of one sequence, `junk` invalid ones after each, head widths padded to a multiple of 8. */
-static ch_kv_view make_view(gc *g, const attention_case *c, int row0, int rows, int page_size, int junk)
+/* Pages by hand: the keys of one sequence, `junk` invalid ones after each, head widths padded to a
+ * multiple of 8. */
+static ch_kv_view make_view(gc *g, const attention_case *c, int row0, int rows, int page_size,
+                            int junk)
 {
-    const int K = c->spec.kv_heads, E = c->spec.width, width = (int)ch_round_up(E, 8), keys = rows * (1 + junk);
+    const int K = c->spec.kv_heads, E = c->spec.width, width = (int)ch_round_up(E, 8),
+              keys = rows * (1 + junk);
     const int pages = (keys + page_size - 1) / page_size;
     const size_t page_reals = (size_t)(K * page_size * width);
     void **k = gc_take(g, (size_t)pages * sizeof *k), **v = gc_take(g, (size_t)pages * sizeof *v);
@@ -136,8 +144,14 @@ static ch_kv_view make_view(gc *g, const attention_case *c, int row0, int rows, 
                 ((real *)v[p])[at] = valid ? ch_tensor_row(c->v, row)[h * E + e] : 1e3;
             }
     }
-    return (ch_kv_view){.page_size = page_size, .kv_heads = K, .width = width, .keys = keys, .k_dtype = CH_REAL,
-                        .v_dtype = CH_REAL, .k = (const void *const *)k, .v = (const void *const *)v,
+    return (ch_kv_view){.page_size = page_size,
+                        .kv_heads = K,
+                        .width = width,
+                        .keys = keys,
+                        .k_dtype = CH_REAL,
+                        .v_dtype = CH_REAL,
+                        .k = (const void *const *)k,
+                        .v = (const void *const *)v,
                         .pos = (const int32_t *const *)pos};
 }
 
@@ -156,9 +170,10 @@ static void compare(gc *g, attention_case *c, const int *documents, int page_siz
     const ch_tensor *paged = ch_op_attention_pages(&r, c->q, views, &c->rows, &c->spec);
     for (int64_t i = 0; i < ch_tensor_count(twin); i++) {
         const real a = ((real *)twin->data)[i], b = ((real *)paged->data)[i];
-        if (!(fabs(a - b) <= 1e-12 * CH_MAX(1, fabs(a)))) /* values are of order 1, sums at most 100 long */
-            fail_msg("%s, pages of %d, junk %d: element %lld: training %.17g, pages %.17g", g->what, page_size, junk,
-                     (long long)i, a, b);
+        if (!(fabs(a - b) <=
+              1e-12 * CH_MAX(1, fabs(a)))) /* values are of order 1, sums at most 100 long */
+            fail_msg("%s, pages of %d, junk %d: element %lld: training %.17g, pages %.17g",
+                     g->what, page_size, junk, (long long)i, a, b);
     }
 }
 

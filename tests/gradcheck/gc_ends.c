@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "gradcheck.h"
 
-/* ---- embed ------------------------------------------------------------------------------------- */
+/* ---- embed -------------------------------------------------------------------------------- */
 
 typedef struct embed_case {
     ch_weight *table;
@@ -20,7 +20,8 @@ static double embed_loss(ch_run *r, void *arg)
 void check_embed(void **state)
 {
     (void)state;
-    static const int shapes[][3] = {{1, 1, 1}, {40, 33, 9}, {7, 16, 3}}; /* T D V: ids come again */
+    static const int shapes[][3] = {
+        {1, 1, 1}, {40, 33, 9}, {7, 16, 3}}; /* T D V: ids come again */
     for (size_t i = 0; i < CH_COUNT(shapes); i++)
         for (int vectors = 0; vectors < 2; vectors++) {
             const int T = shapes[i][0], D = shapes[i][1], V = shapes[i][2];
@@ -41,7 +42,7 @@ void check_embed(void **state)
         }
 }
 
-/* ---- cross_entropy ----------------------------------------------------------------------------- */
+/* ---- cross_entropy ------------------------------------------------------------------------ */
 
 typedef struct loss_case {
     ch_tensor *x; /* NULL: the rows of the head itself, by ids that the targets follow */
@@ -75,7 +76,9 @@ static void entropy(int T, int D, int V, int ignore, bool frozen, bool bias, boo
     char what[80];
     snprintf(what, sizeof what, "cross_entropy T %d D %d V %d ignore %d", T, D, V, ignore);
     gc_open(&g, what);
-    loss_case c = {.head = gc_matrix(&g, "head", V, D, frozen), .target = gc_ints(&g, T), .rows = {.n = T},
+    loss_case c = {.head = gc_matrix(&g, "head", V, D, frozen),
+                   .target = gc_ints(&g, T),
+                   .rows = {.n = T},
                    .scale = 0.7};
     if (!tied)
         c.x = gc_input(&g, "x", T, D);
@@ -84,7 +87,9 @@ static void entropy(int T, int D, int V, int ignore, bool frozen, bool bias, boo
     int32_t *id = gc_ints(&g, T);
     for (int t = 0; t < T; t++) {
         id[t] = t * 7 % V;
-        c.target[t] = ignore && (t % ignore == 0 || (t >= CH_CE_CHUNK && t < 2 * CH_CE_CHUNK)) ? -1 : t * 3 % V;
+        c.target[t] = ignore && (t % ignore == 0 || (t >= CH_CE_CHUNK && t < 2 * CH_CE_CHUNK))
+                          ? -1
+                          : t * 3 % V;
     }
     c.rows.id = id;
     g.takes_less = ignore == 1;
@@ -99,7 +104,7 @@ void check_cross_entropy(void **state)
     entropy(5, 9, 33, 0, false, false, false);
     entropy(4, 3, 700, 2, false, true, false); /* more words than a slice of panels */
     entropy(CH_CE_CHUNK + 1, 8, 20, 0, true, false, false);
-    entropy(2 * CH_CE_CHUNK + 9, 6, 17, 4, false, false, false); /* a chunk without targets between */
-    entropy(3, 6, 10, 1, false, false, false);                   /* no target at all */
+    entropy(2 * CH_CE_CHUNK + 9, 6, 17, 4, false, false, false); /* a chunk without between */
+    entropy(3, 6, 10, 1, false, false, false); /* no target at all */
     entropy(12, 6, 10, 5, false, false, true);
 }

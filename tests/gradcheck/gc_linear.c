@@ -30,8 +30,8 @@ static void one_shape(int T, int K, int N, bool bias, bool residual, bool frozen
 {
     gc g;
     char what[80];
-    snprintf(what, sizeof what, "T %d K %d N %d%s%s%s", T, K, N, bias ? " bias" : "", residual ? " residual" : "",
-             frozen ? " frozen" : "");
+    snprintf(what, sizeof what, "T %d K %d N %d%s%s%s", T, K, N, bias ? " bias" : "",
+             residual ? " residual" : "", frozen ? " frozen" : "");
     gc_open(&g, what);
     linear_case c = {.x = gc_input(&g, "x", T, K), .n = 1, .rows = {.n = T}};
     c.w[0] = gc_matrix(&g, "w", N, K, frozen);
@@ -59,7 +59,8 @@ static void several(bool x_grad)
     gc_close(&g);
 }
 
-/* Rows choose adapters of several ranks, none, or one that the weight does not have; `frozen` ones have no gradient. */
+/* Rows choose adapters of several ranks, none, or one that the weight does not have; `frozen` ones
+ * have no gradient. */
 static void adapters(int T, bool residual, bool frozen_base)
 {
     enum { K = 21, N = 34 };
@@ -70,7 +71,8 @@ static void adapters(int T, bool residual, bool frozen_base)
     ch_adapter a[3];
     static const int rank[3] = {1, 18, 4};
     for (int j = 0; j < 3; j++)
-        a[j] = (ch_adapter){gc_matrix(&g, "a", rank[j], K, j == 2), gc_matrix(&g, "b", N, rank[j], false), 0.5 + j};
+        a[j] = (ch_adapter){gc_matrix(&g, "a", rank[j], K, j == 2),
+                            gc_matrix(&g, "b", N, rank[j], false), 0.5 + j};
     c.w[0]->adapters = a;
     c.w[0]->n_adapters = 3;
     int32_t *chosen = gc_ints(&g, T);
@@ -83,7 +85,8 @@ static void adapters(int T, bool residual, bool frozen_base)
     gc_close(&g);
 }
 
-/* The base weight is quantized and frozen (what adapters are trained on): dx goes through its decoded values. */
+/* The base weight is quantized and frozen (what adapters are trained on): dx goes through its
+ * decoded values. */
 static void quantized(ch_dtype dtype, bool packed)
 {
     enum { T = 3, K = 64, N = 20 };

@@ -11,7 +11,7 @@ typedef struct pointwise {
 
 static const int shapes[][2] = {{1, 1}, {1, 7}, {5, 16}, {3, 33}, {40, 70}, {2, 300}};
 
-/* ---- Norms ------------------------------------------------------------------------------------- */
+/* ---- Norms -------------------------------------------------------------------------------- */
 
 static double rmsnorm_loss(ch_run *r, void *arg)
 {
@@ -60,7 +60,7 @@ void check_layernorm(void **state)
     }
 }
 
-/* ---- Activations ------------------------------------------------------------------------------- */
+/* ---- Activations -------------------------------------------------------------------------- */
 
 static double gelu_loss(ch_run *r, void *arg)
 {
@@ -91,7 +91,7 @@ static void activation(gc_loss *loss, const char *what, int rows, int width, int
     gc_open(&g, what);
     pointwise c = {.a = gc_input(&g, "a", rows, width), .b = gc_input(&g, "b", rows, width)};
     real *a = c.a->data;
-    for (int i = 0; i < rows * width; i++) { /* out of reach of the kink of relu2 at 0, unless on it */
+    for (int i = 0; i < rows * width; i++) { /* the kink of relu2 at 0 stays out of reach */
         if (fabs(a[i]) < 0.05)
             a[i] += a[i] < 0 ? -0.05 : 0.05;
         if (i % 11 == 0)

@@ -110,7 +110,7 @@ double gc_sum(const ch_run *r, ch_tensor *y)
     return sum;
 }
 
-/* ---- Checking ---------------------------------------------------------------------------------- */
+/* ---- Checking ----------------------------------------------------------------------------- */
 
 static double run_taped(const gc *g, ch_arena *scratch, gc_loss *loss, void *arg, bool back)
 {
@@ -125,8 +125,8 @@ static double run_taped(const gc *g, ch_arena *scratch, gc_loss *loss, void *arg
     return value;
 }
 
-static double value_at(gc *g, gc_loss *loss, void *arg, const gc_leaf *l, const real *from, const real *way,
-                       double step)
+static double value_at(gc *g, gc_loss *loss, void *arg, const gc_leaf *l, const real *from,
+                       const real *way, double step)
 {
     for (int64_t i = 0; i < l->n; i++)
         l->value[i] = from[i] + step * way[i];
@@ -141,8 +141,8 @@ typedef struct wanted {
     double scale; /* root mean square of gradient */
 } wanted;
 
-static void check_direction(gc *g, gc_loss *loss, void *arg, const gc_leaf *l, const wanted *w, const char *which,
-                            int64_t element)
+static void check_direction(gc *g, gc_loss *loss, void *arg, const gc_leaf *l, const wanted *w,
+                            const char *which, int64_t element)
 {
     memcpy(w->from, l->value, (size_t)l->n * sizeof(real));
     const double far = value_at(g, loss, arg, l, w->from, w->way, 2 * STEP) -
@@ -157,15 +157,16 @@ static void check_direction(gc *g, gc_loss *loss, void *arg, const gc_leaf *l, c
     }
     const double unit = CH_MAX(fabs(found), 0.01 * w->scale * sqrt(size));
     if (!(fabs(found - said) <= TOLERANCE * CH_MAX(unit, 1e-6)))
-        fail_msg("%s: d/d %s, %s %lld: backward says %.12g, differences say %.12g", g->what, l->name, which,
-                 (long long)element, said, found);
+        fail_msg("%s: d/d %s, %s %lld: backward says %.12g, differences say %.12g", g->what,
+                 l->name, which, (long long)element, said, found);
 }
 
 static void check_leaf(gc *g, gc_loss *loss, void *arg, const gc_leaf *l, const real *gradient)
 {
     enum { SINGLES = 24 };
     const size_t mark = ch_arena_mark(&g->memory);
-    wanted w = {gradient, gc_take(g, (size_t)l->n * sizeof(real)), gc_take(g, (size_t)l->n * sizeof(real)), 0};
+    wanted w = {gradient, gc_take(g, (size_t)l->n * sizeof(real)),
+                gc_take(g, (size_t)l->n * sizeof(real)), 0};
     for (int64_t i = 0; i < l->n; i++) {
         w.scale += gradient[i] * gradient[i] / (double)l->n;
         w.way[i] = gc_normal(g);
@@ -174,7 +175,9 @@ static void check_leaf(gc *g, gc_loss *loss, void *arg, const gc_leaf *l, const 
     check_direction(g, loss, arg, l, &w, "random direction", 0);
     memset(w.way, 0, (size_t)l->n * sizeof(real));
     for (int64_t i = 0; i < CH_MIN(l->n, (int64_t)SINGLES); i++) {
-        const int64_t at = l->n <= SINGLES ? i : (int64_t)ch_rng_below((uint64_t)l->n, 3, CH_RNG_TEST, 0, g->draws++);
+        const int64_t at =
+            l->n <= SINGLES ? i
+                            : (int64_t)ch_rng_below((uint64_t)l->n, 3, CH_RNG_TEST, 0, g->draws++);
         w.way[at] = 1;
         check_direction(g, loss, arg, l, &w, "element", at);
         w.way[at] = 0;
@@ -215,7 +218,7 @@ void gc_check(gc *g, gc_loss *loss, void *arg)
             check_leaf(g, loss, arg, &g->leaf[i], gradient[i]);
 }
 
-/* ---- The list ---------------------------------------------------------------------------------- */
+/* ---- The list ----------------------------------------------------------------------------- */
 
 int main(void)
 {

@@ -1,16 +1,16 @@
 /* gradcheck.h - analytic gradients against finite differences, in double precision
  *
- * A case makes leaves (inputs and weights, filled at random), and a function that computes a loss from
- * them.  gc_check runs it once with the tape and then, for the directions of each leaf, as
+ * A case makes leaves (inputs and weights, filled at random), and a function that computes a loss
+ * from them.  gc_check runs it once with the tape and then, for the directions of each leaf, as
  *
  *     dL/dx = (8 (L(x+h) - L(x-h)) - (L(x+2h) - L(x-2h))) / (12 h),   h = 1e-3
  *
- * whose error is h^4/30 of the fifth derivative and about 2 eps |L| / h of rounding: 1e-13 and 1e-11
- * for losses of order 10 to 100.  Gradients are compared relative to the larger of themselves and a
- * hundredth of their leaf's root mean square, so 1e-6 leaves two digits and more.
+ * whose error is h^4/30 of the fifth derivative and about 2 eps |L| / h of rounding: 1e-13 and
+ * 1e-11 for losses of order 10 to 100.  Gradients are compared relative to the larger of
+ * themselves and a hundredth of their leaf's root mean square, so 1e-6 leaves two digits and more.
  * Directions of a leaf: one random one through all its elements, and up to 24 single elements.
- * Gradients start at random numbers, because operations must add.  A measuring run, to which rows are
- * but a number, comes first: its peak has to be what the taped run takes.
+ * Gradients start at random numbers, because operations must add.  A measuring run, to which rows
+ * are but a number, comes first: its peak has to be what the taped run takes.
  * SPDX-License-Identifier: MIT */
 #ifndef GRADCHECK_H
 #define GRADCHECK_H
