@@ -158,12 +158,12 @@ static void tasks_run_at_once_and_waiting_is_counted(void **state)
     ch_err e = {0};
     ch_pool *p;
     assert_ok(ch_pool_open(&p, 2, &e), e);
-    for (int round = 0; round < 20; round++) {
-        uint64_t before = ch_pool_get_stats(p).wait_ns;
+    /* On a busy machine the caller may sleep through the other's nap, but not every time. */
+    for (int round = 0; round < 1000 && ch_pool_get_stats(p).wait_ns == 0; round++) {
         atomic_int here = 0;
         ch_pool_run(p, meet, &here, 2);
-        assert_true(ch_pool_get_stats(p).wait_ns > before);
     }
+    assert_true(ch_pool_get_stats(p).wait_ns > 0);
     ch_pool_close(&p);
 }
 
