@@ -139,7 +139,8 @@ typedef struct ch_session ch_session;
 
 typedef struct ch_session_options {
     int threads;         /* 0: one per CPU this process may use */
-    int context; /* most tokens in the timeline; 0: what the model was made for, at most 4096 */
+    int context; /* most tokens in the timeline; 0: what the model was made for, at most 4096.
+                    More than it was made for is possible, but seldom good */
     int step_rows;       /* most tokens computed at once; 0: 256.  Time and memory, never bits */
     int cache_tokens;    /* budget of the family of forks; 0: twice the context */
     int page_size;       /* keys in a cache page; 0: 32 */
@@ -208,8 +209,8 @@ typedef struct ch_perplexity {
     int window, stride;
 } ch_perplexity;
 /* Scores text token by token after BOS (models without BOS: after the first token).  Longer than
- * `window` tokens (0: the model's context): windows that advance by `stride` (0: half the
- * window), each scoring only what is new to it. */
+ * `window` tokens (0: 512): windows that advance by `stride` (0: half the
+ * window), each scoring only what is new to it.  o->context is not used. */
 int ch_model_perplexity(ch_perplexity *out, ch_model *m, const ch_tokenizer *tk, const char *text,
                         size_t n, int window, int stride, const ch_session_options *o, ch_err *e);
 

@@ -81,6 +81,9 @@ int ch_cli_text(ch_buf *b, const char *text, const char *file, ch_err *e);
 extern volatile sig_atomic_t ch_cli_interrupted;
 void ch_cli_catch_interrupts(ch_session *s);
 
+/* Says on stderr that more tokens are asked for than the model was made for. */
+void ch_cli_note_context(int asked, int made_for);
+
 bool ch_cli_tty(FILE *f);
 /* stdout flushed and closed without error?  Else a sentence and CH_EXIT_FAILED; otherwise `code`.
  */

@@ -224,11 +224,8 @@ static int run(struct bench *b)
     const ch_session_options so = {
         .threads = o->threads, .context = need, .k_type = o->k_type, .v_type = o->v_type};
     if (need > b->info.context)
-        rc = ch_fail(&e, CH_EARG,
-                     "the tests need a context of %d tokens, %s was made for %d: use -p and -n",
-                     need, b->path, b->info.context);
-    if (rc == CH_OK)
-        rc = ch_session_open(&b->base, b->model, &so, &e);
+        ch_cli_note_context(need, b->info.context);
+    rc = ch_session_open(&b->base, b->model, &so, &e);
     if (rc == CH_OK)
         rc = o->profile ? profile(b, &e) : measure(b, &e);
     if (rc < 0)

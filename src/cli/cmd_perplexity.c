@@ -14,7 +14,7 @@ static const ch_opt opts[] = {
     {'m', "model", CH_OPT_STR, O(model), "FILE", "a GGUF or llama2.c model [the bundled one]", 0, 0},
     {0, "tokenizer", CH_OPT_STR, O(tokenizer), "FILE", "vocabulary of a llama2.c model [beside it]", 0, 0},
     {'f', "file", CH_OPT_STR, O(file), "FILE", "the text; - is standard input [-]", 0, 0},
-    {'c', "window", CH_OPT_INT, O(window), "N", "tokens in a window [the model's context, at most 4096]", 2, 1e9},
+    {'c', "window", CH_OPT_INT, O(window), "N", "tokens in a window [512]", 2, 1e9},
     {0, "stride", CH_OPT_INT, O(stride), "N", "tokens from one window to the next [half of it]", 1, 1e9},
     {'t', "threads", CH_OPT_INT, O(threads), "N", "threads; never changes the result [one per CPU]", 0, 1024},
     {0, "cache-k", CH_OPT_STR, O(k_type), "TYPE", "how keys are kept: f32 f16 bf16 q8_0 [f16]", 0, 0},
@@ -61,13 +61,12 @@ static int run(const struct options *o, ch_model **m, ch_tokenizer **tk, ch_buf 
     if (rc == CH_OK) {
         ch_model_info info;
         ch_model_get_info(&info, *m);
-        const ch_session_options so = {.threads = o->threads,
-                                       .k_type = o->k_type,
-                                       .v_type = o->v_type,
-                                       .context =
-                                           o->window < info.context ? o->window : info.context};
+        const ch_session_options so = {
+            .threads = o->threads, .k_type = o->k_type, .v_type = o->v_type};
         rc = ch_model_perplexity(&p, *m, *tk, text->data ? text->data : "", text->size, o->window,
                                  o->stride, &so, &e);
+        if (rc == CH_OK && p.window > info.context && p.tokens >= (uint64_t)info.context)
+            ch_cli_note_context(p.window, info.context);
     }
     return rc < 0 ? ch_cli_fail(&e) : print(&p, o->json);
 }

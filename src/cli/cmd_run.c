@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { DEFAULT_COUNT = 256, COUNT_UNSAID = -2 };
+
 struct options {
     const char *model, *tokenizer, *prompt, *file, *k_type, *v_type;
     int count, threads, context;
@@ -20,10 +22,10 @@ static const ch_opt opts[] = {
     {0, "tokenizer", CH_OPT_STR, O(tokenizer), "FILE", "vocabulary of a llama2.c model [beside it]", 0, 0},
     {'p', "prompt", CH_OPT_STR, O(prompt), "TEXT", "what to continue", 0, 0},
     {'f', "file", CH_OPT_STR, O(file), "FILE", "the same from a file; - is standard input [-]", 0, 0},
-    {'n', "count", CH_OPT_INT, O(count), "N", "most tokens to write [256]; -1: until the context is full", -1, 1e9},
+    {'n', "count", CH_OPT_INT, O(count), "N", "most tokens to write [256, within the context]; -1: until it is full", -1, 1e9},
     {0, "seed", CH_OPT_U64, O(sampling.seed), "S", "same seed, same text [0]", 0, 0},
     {'t', "threads", CH_OPT_INT, O(threads), "N", "threads; never changes the text [one per CPU]", 0, 1024},
-    {'c', "context", CH_OPT_INT, O(context), "N", "most tokens in all [the model's, at most 4096]", 1, 1e9},
+    {'c', "context", CH_OPT_INT, O(context), "N", "most tokens in all [the model's, at most 4096; more if -n asks for it]", 1, 1e9},
     {0, "cache-k", CH_OPT_STR, O(k_type), "TYPE", "how keys are kept: f32 f16 bf16 q8_0 [f16]", 0, 0},
     {0, "cache-v", CH_OPT_STR, O(v_type), "TYPE", "how values are kept [f16]", 0, 0},
     {0, "echo", CH_OPT_FLAG, O(echo), NULL, "print the prompt too", 0, 0},
@@ -53,17 +55,12 @@ struct running {
     const char *stop;
 };
 
-static int open_all(struct running *r, ch_err *e)
+static int open_model(struct running *r, ch_err *e)
 {
-    const struct options *o = r->o;
-    int rc = ch_cli_model_path(r->path, sizeof r->path, o->model, e);
+    int rc = ch_cli_model_path(r->path, sizeof r->path, r->o->model, e);
     if (rc == CH_OK)
-        rc = ch_model_open(&r->model, r->path, o->threads, e);
-    if (rc == CH_OK)
-        rc = ch_tokenizer_open(&r->tokenizer, r->path, o->tokenizer, e);
-    const ch_session_options so = {
-        .threads = o->threads, .context = o->context, .k_type = o->k_type, .v_type = o->v_type};
-    return rc == CH_OK ? ch_session_open(&r->session, r->model, &so, e) : rc;
+        rc = ch_model_open(&r->model, r->path, r->o->threads, e);
+    return rc == CH_OK ? ch_tokenizer_open(&r->tokenizer, r->path, r->o->tokenizer, e) : rc;
 }
 
 static int read_prompt(struct running *r, ch_err *e)
@@ -77,12 +74,33 @@ static int read_prompt(struct running *r, ch_err *e)
     if (rc == CH_OK && r->prompt.n == 0)
         rc = ch_fail(e, CH_EARG, "the prompt is empty, and %s has no token to begin a text with",
                      r->path);
-    if (rc == CH_OK && r->prompt.n > (size_t)ch_session_context(r->session))
-        rc = ch_fail(e, CH_ELIMIT, "the prompt has %zu tokens, the context holds %d", r->prompt.n,
-                     ch_session_context(r->session));
     if (rc == CH_OK && r->o->echo && !r->o->json && b.size)
         fwrite(b.data, 1, b.size, stdout);
     ch_buf_close(&b);
+    return rc;
+}
+
+/* A number of tokens that was asked for in so many words is given, beyond the model's context with
+ * a note; one that was not stays within it. */
+static int open_session(struct running *r, ch_err *e)
+{
+    const struct options *o = r->o;
+    ch_model_info info;
+    ch_model_get_info(&info, r->model);
+    const int64_t asked = (int64_t)r->prompt.n + CH_MAX(o->count, 0);
+    int context = o->context;
+    if (!context && o->count > 0 && asked > CH_MIN(info.context, 4096) && asked <= CH_MAX_CONTEXT)
+        context = (int)asked;
+    const ch_session_options so = {
+        .threads = o->threads, .context = context, .k_type = o->k_type, .v_type = o->v_type};
+    int rc = ch_session_open(&r->session, r->model, &so, e);
+    if (rc < 0)
+        return rc;
+    if (context > info.context)
+        ch_cli_note_context(context, info.context);
+    if (r->prompt.n > (size_t)ch_session_context(r->session))
+        rc = ch_fail(e, CH_ELIMIT, "the prompt has %zu tokens, the context holds %d", r->prompt.n,
+                     ch_session_context(r->session));
     return rc;
 }
 
@@ -124,10 +142,11 @@ static bool append_piece(struct running *r, ch_token before, ch_token t)
 static int generate(struct running *r, ch_err *e)
 {
     const struct options *o = r->o;
+    const int most = o->count == COUNT_UNSAID ? DEFAULT_COUNT : o->count;
     int rc = ch_session_feed(r->session, r->prompt.id, (int)r->prompt.n, e);
     r->stop = "length";
     ch_token before = r->prompt.id[r->prompt.n - 1];
-    while (rc == CH_OK && (o->count < 0 || r->drawn < o->count)) {
+    while (rc == CH_OK && (most < 0 || r->drawn < most)) {
         if (ch_session_length(r->session) == ch_session_context(r->session)) {
             r->stop = "context";
             break;
@@ -196,9 +215,11 @@ static int print_json(const struct running *r)
 static int run(struct running *r)
 {
     ch_err e = {0};
-    int rc = open_all(r, &e);
+    int rc = open_model(r, &e);
     if (rc == CH_OK)
         rc = read_prompt(r, &e);
+    if (rc == CH_OK)
+        rc = open_session(r, &e);
     if (rc < 0)
         return ch_cli_fail(&e);
     ch_cli_catch_interrupts(r->session);
@@ -220,7 +241,7 @@ static int run(struct running *r)
 
 int ch_cmd_run(int argc, char **argv)
 {
-    struct options o = {.count = 256, .sampling = CH_SAMPLING};
+    struct options o = {.count = COUNT_UNSAID, .sampling = CH_SAMPLING};
     int n_args;
     const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
     if (rc >= 0)

@@ -15,6 +15,11 @@ int ch_cli_fail(const ch_err *e)
     return e->code == CH_ECANCELED ? CH_EXIT_INTERRUPTED : CH_EXIT_FAILED;
 }
 
+void ch_cli_note_context(int asked, int made_for)
+{
+    fprintf(stderr, "note: the model was made for %d tokens; %d are asked of it\n", made_for, asked);
+}
+
 bool ch_cli_tty(FILE *f)
 {
     return isatty(fileno(f)) == 1;

@@ -12,6 +12,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { DEFAULT_WINDOW = 512 }; /* as other engines have it, so that figures compare */
+
 double ch_eval_nll(const float *logits, int vocab, ch_token target)
 {
     float max = logits[0];
@@ -72,16 +74,15 @@ static int score_windows(struct scoring *s, ch_session *session, const ch_tokens
     return rc;
 }
 
-static int check_windows(int *window, int *stride, const ch_session *s, int head, ch_err *e)
+static int check_windows(int *window, int *stride, int head, ch_err *e)
 {
-    const int context = ch_session_context(s);
     if (*window == 0)
-        *window = context;
+        *window = DEFAULT_WINDOW;
     if (*stride == 0)
         *stride = CH_MAX(1, (*window - head) / 2);
-    if (*window < 2 || *window > context)
+    if (*window < 2 || *window > CH_MAX_CONTEXT)
         return ch_fail(e, CH_EARG, "a window of %d tokens was asked for; allowed are 2 to %d",
-                       *window, context);
+                       *window, CH_MAX_CONTEXT);
     if (*stride < 1 || *stride > *window - head)
         return ch_fail(e, CH_EARG, "a stride of %d tokens was asked for; allowed are 1 to %d",
                        *stride, *window - head);
@@ -94,15 +95,18 @@ int ch_model_perplexity(ch_perplexity *out, ch_model *m, const ch_tokenizer *tk,
     *out = (ch_perplexity){0};
     ch_tokens ids = {0};
     ch_session *s = NULL;
+    ch_session_options so = o ? *o : (ch_session_options){0};
     int rc = ch_tokenizer_encode(&ids, tk, text, n, CH_ENCODE_BOS, e);
-    if (rc == CH_OK)
-        rc = ch_session_open(&s, m, o, e);
-    const int head = ids.n > 0 && ids.id[0] == ch_tokenizer_bos(tk) && ch_tokenizer_adds_bos(tk);
+    const int head =
+        ids.n > 0 && ids.id[0] == ch_tokenizer_bos(tk) && ch_tokenizer_adds_bos(tk);
     if (rc == CH_OK && ids.n < 2)
         rc = ch_fail(e, CH_EARG, "the text has %zu tokens; at least 2 are needed to score one",
                      ids.n);
     if (rc == CH_OK)
-        rc = check_windows(&window, &stride, s, head, e);
+        rc = check_windows(&window, &stride, head, e);
+    so.context = window;
+    if (rc == CH_OK)
+        rc = ch_session_open(&s, m, &so, e);
     if (rc == CH_OK) {
         struct scoring scoring = {.vocab = m->config.vocab};
         rc = score_windows(&scoring, s, &ids, head, window, stride, e);

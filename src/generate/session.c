@@ -108,10 +108,9 @@ static int open_scratch(ch_family *f, ch_err *e)
 static int fill_family(ch_family *f, const ch_session_options *o, ch_err *e)
 {
     const ch_config *c = &f->model->config;
-    if (o->context < 0 || o->context > c->context)
-        return ch_fail(e, CH_EARG,
-                       "a context of %d tokens was asked for; this model was made for 1 to %d",
-                       o->context, c->context);
+    if (o->context < 0 || o->context > CH_MAX_CONTEXT)
+        return ch_fail(e, CH_EARG, "a context of %d tokens was asked for; allowed are 1 to %d",
+                       o->context, CH_MAX_CONTEXT);
     if (o->step_rows < 0 || o->step_rows > 65536)
         return ch_fail(e, CH_EARG, "steps of %d rows were asked for; allowed are 1 to 65536",
                        o->step_rows);

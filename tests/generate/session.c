@@ -45,8 +45,8 @@ static void options_are_checked(void **state)
     (void)state;
     ch_err e = {0};
     ch_session *s;
-    ch_session_options o = {.context = 100000};
-    assert_fails(ch_session_open(&s, model, &o, &e), CH_EARG, e, "100000");
+    ch_session_options o = {.context = 100000000};
+    assert_fails(ch_session_open(&s, model, &o, &e), CH_EARG, e, "100000000");
     assert_null(s);
     o = (ch_session_options){.k_type = "q9_9"};
     assert_fails(ch_session_open(&s, model, &o, &e), CH_EARG, e, "q9_9");
