@@ -24,7 +24,8 @@
  * Activation rows, what a gemm multiplies with (K as the matrix has it; Kg = K/32 groups):
  *   F32   real x[K]
  *   BF16  u16 x[K even], rounded to nearest even
- *   Q8    (also for Q4 panels)  int8 q[32 Kg], then f32 d[Kg], then i32 sum[Kg];  x = d q, |q| <= 127
+ *   Q8    (also for Q4 panels)  per group of 32: int8 q[32], f32 d, i32 -8 sum q, i32 -128 sum q, 4 bytes of
+ *         zeros;  x = d q, |q| <= 127
  * One scale a group of 32 within a row: neighbours never matter.  SPDX-License-Identifier: MIT */
 #ifndef CH_KERNEL_H
 #define CH_KERNEL_H
@@ -46,7 +47,7 @@ enum { CH_GEMM_ADD = 1 }; /* y += instead of y =; the product is reduced first, 
  *   f32   acc = fma(x[k], w[k], acc), k = 0.. in sequence, acc starts at 0
  *   bf16  pairs in sequence: VDPBF16PS's order on avx512bf16, elsewhere fma of the products k, k+1 in
  *         sequence (denormals may flush on avx512bf16: kcheck's tolerance says by how much)
- *   q8 q4 per group: exact integer dot s = sum q u - offset sum[g] (offset 128 or 8), then
+ *   q8 q4 per group: exact integer dot s = sum q u - offset sum q (offset 128 or 8), then
  *         acc = fma(scale d, (float)s, acc) with scale d rounded to float first; groups in sequence */
 typedef void ch_gemm_fn(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M, int n0,
                         int n1, int K, int flags);

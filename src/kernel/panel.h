@@ -25,20 +25,12 @@ static inline size_t ch_group_weights_at(int g, size_t bytes)
     return (size_t)(g >> 1) * (2 * CH_SCALE_BYTES + 2 * bytes) + 2 * CH_SCALE_BYTES + (size_t)(g & 1) * bytes;
 }
 
-/* A quantized activation row of `groups` groups. */
-static inline const int8_t *ch_row_q(const void *row)
-{
-    return row;
-}
-
-static inline const float *ch_row_d(const void *row, int groups)
-{
-    return (const float *)(const void *)((const char *)row + (size_t)groups * CH_GROUP);
-}
-
-static inline const int32_t *ch_row_sum(const void *row, int groups)
-{
-    return (const int32_t *)(const void *)(ch_row_d(row, groups) + groups);
-}
+/* A quantized activation row is an array of these: one address reaches all that a tile needs of a row. */
+typedef struct ch_group {
+    int8_t q[CH_GROUP];
+    float d;
+    int32_t bias_q4, bias_q8; /* -8 sum q, -128 sum q: where the sum of a group starts */
+    int32_t zero;             /* 48 bytes: rows of groups stay aligned for 16 */
+} ch_group;
 
 #endif

@@ -6,20 +6,19 @@
 #include "lanes_c.h"
 #include "panel.h"
 
-static void add_group(real acc[CH_PANEL_ROWS], const uint16_t *scale, const unsigned char *b, const int8_t *q,
-                      float d, int32_t sum)
+static void add_group(real acc[CH_PANEL_ROWS], const uint16_t *scale, const unsigned char *b, const ch_group *x)
 {
     int32_t s[CH_PANEL_ROWS];
     for (int r = 0; r < CH_PANEL_ROWS; r++)
-        s[r] = -8 * sum;
+        s[r] = x->bias_q4;
     for (int j = 0; j < CH_GROUP / 8; j++)
         for (int r = 0; r < CH_PANEL_ROWS; r++)
             for (int i = 0; i < 4; i++) {
                 const int byte = b[64 * j + 4 * r + i];
-                s[r] += q[4 * j + i] * (byte & 15) + q[16 + 4 * j + i] * (byte >> 4);
+                s[r] += x->q[4 * j + i] * (byte & 15) + x->q[16 + 4 * j + i] * (byte >> 4);
             }
     for (int r = 0; r < CH_PANEL_ROWS; r++) {
-        const float both = ch_f16_to_f32(scale[r]) * d;
+        const float both = ch_f16_to_f32(scale[r]) * x->d;
         acc[r] = real_fma((real)both, (real)s[r], acc[r]);
     }
 }
@@ -32,12 +31,11 @@ void ch_gemm_q4_c(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const vo
     for (int n = n0; n < n1; n += CH_PANEL_ROWS) {
         const unsigned char *panel = (const unsigned char *)w + (size_t)(n / CH_PANEL_ROWS) * panel_bytes;
         for (int m = 0; m < M; m++) {
-            const char *row = (const char *)x + m * ldx;
+            const ch_group *row = (const ch_group *)(const void *)((const char *)x + m * ldx);
             real acc[CH_PANEL_ROWS] = {0};
             for (int g = 0; g < groups; g++)
                 add_group(acc, (const uint16_t *)(const void *)(panel + ch_group_scale_at(g, CH_Q4_BYTES)),
-                          panel + ch_group_weights_at(g, CH_Q4_BYTES), ch_row_q(row) + g * CH_GROUP,
-                          ch_row_d(row, groups)[g], ch_row_sum(row, groups)[g]);
+                          panel + ch_group_weights_at(g, CH_Q4_BYTES), row + g);
             ch_lanes_store(y + m * ldy + n, acc, n1 - n, flags);
         }
     }

@@ -29,12 +29,12 @@ size_t ch_panels_bytes(ch_panel_kind kind, int N, int K)
 
 size_t ch_row_bytes(ch_panel_kind kind, int K)
 {
-    const size_t k = (size_t)K;
+    const size_t k = (size_t)K, groups = k / CH_GROUP;
     switch (kind) {
     case CH_PANEL_F32: return (k * sizeof(real) + 7) / 8 * 8;
     case CH_PANEL_BF16: return (k * sizeof(uint16_t) + 7) / 8 * 8;
     case CH_PANEL_Q8:
-    case CH_PANEL_Q4: return k / CH_GROUP * (CH_GROUP + sizeof(float) + sizeof(int32_t));
+    case CH_PANEL_Q4: return groups * sizeof(ch_group);
     case CH_PANELS: break;
     }
     return 0;

@@ -1,11 +1,9 @@
-/* row_q8_c.c - an activation row as 8-bit integers, one scale and one sum a group of 32
+/* row_q8_c.c - an activation row as 8-bit integers, one scale a group of 32
  *
- *     d = max|x| / 127 as a float,  q = x / d to nearest even, clamped to -127..127,  sum = sum q
+ *     d = max|x| / 127 as a float,  q = x / d to nearest even, clamped to -127..127
  * d = 0 (a group of zeros, or so small that d underflows): q = 0.  A value that is not finite: d = NaN,
  * q = 0.  SPDX-License-Identifier: MIT */
 #include "panel.h"
-
-#include <string.h>
 
 static int32_t quantize(real v)
 {
@@ -15,23 +13,24 @@ static int32_t quantize(real v)
 
 void ch_row_q8_c(void *out, const real *x, int K)
 {
-    const int groups = K / CH_GROUP;
-    int8_t *q = out;
-    float *d = (float *)(void *)(q + (size_t)groups * CH_GROUP);
-    int32_t *sum = (int32_t *)(void *)(d + groups);
-    for (int g = 0; g < groups; g++, x += CH_GROUP, q += CH_GROUP) {
+    ch_group *group = out;
+    for (int k = 0; k < K; k += CH_GROUP, x += CH_GROUP, group++) {
         real most = 0;
         bool finite = true;
+        int32_t sum = 0;
         for (int i = 0; i < CH_GROUP; i++) {
             finite = finite && real_abs(x[i]) <= (real)FLT_MAX;
             most = real_abs(x[i]) > most ? real_abs(x[i]) : most;
         }
-        d[g] = finite ? (float)(most / 127) : NAN;
-        sum[g] = 0;
+        const float d = finite ? (float)(most / 127) : NAN;
         for (int i = 0; i < CH_GROUP; i++) {
-            const int32_t v = finite && d[g] > 0 ? quantize(x[i] / (real)d[g]) : 0;
-            q[i] = (int8_t)v;
-            sum[g] += v;
+            const int32_t q = finite && d > 0 ? quantize(x[i] / (real)d) : 0;
+            group->q[i] = (int8_t)q;
+            sum += q;
         }
+        group->d = d;
+        group->bias_q4 = -8 * sum;
+        group->bias_q8 = -128 * sum;
+        group->zero = 0;
     }
 }

@@ -1,0 +1,101 @@
+/* gemm_walk.h - how the products of x86 walk over their output
+ *
+ * Rows are cut into blocks that stay in a second-level cache, a block into tiles of nearly equal height; for
+ * each few panels all tiles of the block are computed, so that weights come from memory once a
+ * block.  A tile keeps its sums in registers over all of K: what an element's sum looks like does not
+ * depend on the tile that it is in.  Tiles are functions of constant height and width, inlined into a switch.
+ * SPDX-License-Identifier: MIT */
+#ifndef CH_GEMM_WALK_H
+#define CH_GEMM_WALK_H
+
+#include "panel.h"
+
+#define CH_INLINE static inline __attribute__((always_inline))
+
+/* Before a loop over rows or panels of a tile: its sums become registers only when it is unrolled. */
+#ifdef __clang__
+#define CH_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define CH_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+enum {
+    CH_BLOCK_BYTES = 384 << 10, /* of activation rows */
+    CH_AHEAD = 1536,            /* bytes that a single row's panels are asked for in advance */
+};
+
+typedef struct ch_tile {
+    float *y; /* first element */
+    ptrdiff_t ldy;
+    const char *x; /* first row */
+    ptrdiff_t ldx;
+    const char *w; /* first panel */
+    size_t panel_bytes;
+    int K, rows;
+    int columns; /* from the first panel to the end of the slice */
+    bool add;
+} ch_tile;
+
+/* Rows of a tile are addressed from every third one: base, base + ldx and base + 2 ldx are addressing modes, and a
+ * tile of 14 rows would not find 14 registers. */
+typedef struct ch_rows {
+    const char *third[5];
+    ptrdiff_t ldx;
+} ch_rows;
+
+CH_INLINE ch_rows ch_rows_of(const ch_tile *t, const int R)
+{
+    ch_rows rows = {.ldx = t->ldx};
+    CH_UNROLL
+    for (int i = 0; 3 * i < R; i++)
+        rows.third[i] = t->x + 3 * i * t->ldx;
+    return rows;
+}
+
+CH_INLINE const char *ch_rows_at(const ch_rows *rows, const int r)
+{
+    return rows->third[r / 3] + r % 3 * rows->ldx;
+}
+
+CH_INLINE const ch_group *ch_group_at(const ch_rows *rows, const int r)
+{
+    return (const ch_group *)(const void *)ch_rows_at(rows, r);
+}
+
+/* Makes the compiler forget the sums third + ldx that it would keep, and spill, as pointers of their own. */
+CH_INLINE void ch_rows_forget(ch_rows *rows)
+{
+    __asm__("" : "+r"(rows->ldx));
+}
+
+CH_INLINE void ch_rows_advance(ch_rows *rows, const int R, ptrdiff_t bytes)
+{
+    CH_UNROLL
+    for (int i = 0; 3 * i < R; i++)
+        rows->third[i] += bytes;
+}
+
+/* Computes t->rows rows of some panels and returns how many.  That number is the same for all heights
+ * from half the greatest one up. */
+typedef int ch_tile_fn(const ch_tile *t);
+
+static inline void ch_gemm_walk(ch_tile_fn *fn, int most_rows, size_t row_bytes, ch_tile t, int M, int n0, int n1)
+{
+    const ch_tile whole = t;
+    const int block = most_rows * (int)(CH_BLOCK_BYTES / (row_bytes * (size_t)most_rows) + 1);
+    for (int m0 = 0; m0 < M; m0 += block) {
+        const int rows = CH_MIN(block, M - m0), tiles = (rows + most_rows - 1) / most_rows;
+        for (int n = n0, took = 0; n < n1; n += took * CH_PANEL_ROWS) {
+            t.w = whole.w + (size_t)(n / CH_PANEL_ROWS) * t.panel_bytes;
+            t.columns = n1 - n;
+            for (int i = 0, m = m0; i < tiles; i++, m += t.rows) {
+                t.rows = (m0 + rows - m + tiles - i - 1) / (tiles - i);
+                t.x = whole.x + m * t.ldx;
+                t.y = whole.y + m * t.ldy + n;
+                took = fn(&t);
+            }
+        }
+    }
+}
+
+#endif
