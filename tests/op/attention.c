@@ -1,0 +1,111 @@
+/* attention.c - training attention in float against its formula in double
+ *
+ * Threads are covered by tests/op/tape.c, gradients by tests/gradcheck.  SPDX-License-Identifier:
+ * MIT */
+#include "bench.h"
+
+enum { MOST = 128 };
+
+/* Row t of head h by the formula; *slack: how far float may be from it.  A score is a sum of E
+ * terms (E + 4 roundings, the scale and the slope included); a weight moves by the error of its
+ * score and of the sum of weights, relatively; the mix adds a rounding a key.  Exponentials are
+ * good to 4 units. */
+static void formula(double *o, double *slack, const ch_tensor *q, const ch_tensor *k,
+                    const ch_tensor *v, const int32_t *first, const ch_attention_spec *s, int t,
+                    int h)
+{
+    const int E = s->width, kv = h / (s->heads / s->kv_heads);
+    const double slope = s->alibi ? pow(2, -8.0 * (h + 1) / s->heads) : 0, eps = ldexp(1, -24);
+    double p[MOST], most = -INFINITY, sum = 0, score_error = 0, largest = 0;
+    const int lo = s->window ? CH_MAX(first[t], t - s->window + 1) : first[t];
+    for (int j = lo; j <= t; j++) {
+        double dot = 0, size = 0;
+        for (int e = 0; e < E; e++) {
+            const double term =
+                (double)ch_tensor_row(q, t)[h * E + e] * (double)ch_tensor_row(k, j)[kv * E + e];
+            dot += term;
+            size += fabs(term);
+            largest = CH_MAX(largest, fabs((double)ch_tensor_row(v, j)[kv * E + e]));
+        }
+        p[j] = dot * (double)s->scale - slope * (t - j);
+        most = CH_MAX(most, p[j]);
+        score_error =
+            CH_MAX(score_error, (E + 4) * eps * (size * (double)s->scale + slope * (t - j)));
+    }
+    for (int j = lo; j <= t; j++)
+        sum += p[j] = exp(p[j] - most);
+    for (int e = 0; e < E; e++)
+        o[e] = 0;
+    for (int j = lo; j <= t; j++)
+        for (int e = 0; e < E; e++)
+            o[e] += p[j] / sum * (double)ch_tensor_row(v, j)[kv * E + e];
+    *slack = (2 * score_error + (2 * (t - lo + 1) + 12) * eps) * largest;
+}
+
+static void compare(int T, const int32_t *first, ch_attention_spec s)
+{
+    bench b;
+    bench_open(&b, 2);
+    const ch_tensor q = bench_tensor(&b, T, s.heads * s.width, 1);
+    const ch_tensor k = bench_tensor(&b, T, s.kv_heads * s.width, 2);
+    const ch_tensor v = bench_tensor(&b, T, s.kv_heads * s.width, 3);
+    const ch_rows rows = {.n = T, .first = first};
+    const ch_tensor *o = ch_op_attention(&b.run, &q, &k, &v, &rows, &s);
+    for (int t = 0; t < T; t++)
+        for (int h = 0; h < s.heads; h++) {
+            double wanted[64], slack;
+            formula(wanted, &slack, &q, &k, &v, first, &s, t, h);
+            for (int e = 0; e < s.width; e++)
+                assert_close(ch_tensor_row(o, t)[h * s.width + e], wanted[e], slack,
+                             "T %d row %d head %d element %d", T, t, h, e);
+        }
+    bench_close(&b);
+}
+
+static void test_formula(void **state)
+{
+    (void)state;
+    int32_t one[MOST] = {0}, documents[MOST];
+    for (int t = 0; t < MOST; t++)
+        documents[t] = t < 3 ? 0 : t < 50 ? 3 : t < 51 ? 50 : 51;
+    compare(1, one, (ch_attention_spec){1, 1, 1, 1, 0, false});
+    compare(33, one, (ch_attention_spec){4, 2, 16, 0.25F, 0, false});
+    compare(MOST, one, (ch_attention_spec){2, 1, 24, 0.2F, 0, true});
+    compare(MOST, documents, (ch_attention_spec){6, 2, 8, 0.35F, 0, false});
+    compare(MOST, documents, (ch_attention_spec){3, 3, 64, 0.125F, 10, false});
+    compare(100, documents, (ch_attention_spec){2, 2, 5, 0.4F, 17, true});
+}
+
+/* What other documents of the batch hold does not matter to one; nor do later rows (beyond the
+ * grid of 16 and 32 that blocks are cut on, which the numbers here stay on). */
+static void test_documents_are_alone(void **state)
+{
+    (void)state;
+    enum { T = 96, E = 16 };
+    bench b;
+    bench_open(&b, 2);
+    int32_t first[T];
+    for (int t = 0; t < T; t++)
+        first[t] = t < 32 ? 0 : 32;
+    const ch_attention_spec s = {2, 1, E, 0.25F, 0, false};
+    ch_tensor q = bench_tensor(&b, T, 2 * E, 1), k = bench_tensor(&b, T, E, 2);
+    ch_tensor v = bench_tensor(&b, T, E, 3);
+    const ch_rows rows = {.n = T, .first = first};
+    const ch_tensor *before = ch_op_attention(&b.run, &q, &k, &v, &rows, &s);
+    fill(k.data, 32 * E, FILL_NORMAL, 9);
+    fill(v.data, 32 * E, FILL_NORMAL, 8);
+    const ch_tensor *after = ch_op_attention(&b.run, &q, &k, &v, &rows, &s);
+    assert_memory_not_equal(before->data, after->data, 32 * 2 * E * sizeof(real));
+    assert_memory_equal(ch_tensor_row(before, 32), ch_tensor_row(after, 32),
+                        (T - 32) * 2 * E * sizeof(real));
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_formula),
+        cmocka_unit_test(test_documents_are_alone),
+    };
+    return cmocka_run_group_tests_name("op/attention", tests, NULL, NULL);
+}
