@@ -4,14 +4,17 @@
  * begins at p (-1: inside one), before[p] where the token before it begins; length gives the one
  * after it.  For each pair of neighbours: how often it occurs (occurrences that overlap, as in
  * "aaa", all count) and where it has occurred; places are never taken out, they are checked when
- * used.  A heap holds (count, pair); an entry whose count has changed since is pushed again or
- * dropped.  Each merge costs time in its own occurrences, so all of them cost about O(bytes * log)
- * however long the pieces are.
+ * used.  A heap holds (count, pair).  A pair gains occurrences in one step only, the one that
+ * makes the later of its tokens, and is pushed then; an entry found too high is pushed again. Each
+ * merge costs time in its own occurrences, so all together cost about O(bytes * log), however long
+ * pieces are.
  *
- * Ties: the smaller (left, right).  Within a piece occurrences are merged from left to right.  A
- * merge that makes a text which is a token already is learned as a second way to it; one that
- * would make a special token's name is not. Source: Sennrich et al. 2016, algorithm 1 and its
- * incremental form.  SPDX-License-Identifier: MIT */
+ * Ties: the smaller (left, right).  Within a piece occurrences are merged from left to right.
+ * No two merges make the same text: until a text becomes one token no merge reaches over its ends,
+ * so the same merges happen within it wherever it stands.  A merge that would make a special
+ * token's name is left out.
+ * Source: Sennrich et al. 2016, algorithm 1 and its incremental form.
+ * SPDX-License-Identifier: MIT */
 #include "bpe_learn.h"
 
 #include <stdlib.h>
@@ -48,8 +51,7 @@ typedef struct learner {
     uint32_t *touched; /* pairs that the present step added to */
     size_t n_touched, touched_cap;
     uint32_t step;
-    ch_map texts; /* tokens by their bytes */
-    ch_map names; /* specials by their names */
+    ch_map names; /* specials */
 } learner;
 
 /* An array with room for one more element; false: out of memory (told). */
@@ -208,29 +210,24 @@ static int merge_at(learner *l, uint32_t p, uint32_t q, ch_token id)
     return rc;
 }
 
-static int compare_places(const void *a, const void *b)
+static bool stands_at(const learner *l, const pair *x, uint32_t p)
 {
-    uint32_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return (x > y) - (x < y);
+    uint32_t q = p + length(l, x->left);
+    return l->symbol[p] == x->left && q < l->pieces->bytes && l->piece[q] == l->piece[p] &&
+           l->symbol[q] == x->right;
 }
 
+/* Its places are in ascending order, as they were found: what overlaps is merged from the left. */
 static int merge_everywhere(learner *l, uint32_t which, ch_token id)
 {
     pair x = l->pairs[which];
     l->pairs[which].at = NULL; /* what this step adds to the pair itself begins a new list */
     l->pairs[which].n = l->pairs[which].cap = 0;
-    if (x.left == x.right) /* they may overlap, then the order matters */
-        qsort(x.at, x.n, sizeof *x.at, compare_places);
     int rc = CH_OK;
     l->step++;
-    for (uint32_t i = 0; i < x.n && rc == CH_OK; i++) {
-        uint32_t p = x.at[i], q = p + length(l, x.left);
-        if (l->symbol[p] == x.left && q < l->pieces->bytes && l->piece[q] == l->piece[p] &&
-            l->symbol[q] == x.right)
-            rc = merge_at(l, p, q, id);
-    }
+    for (uint32_t i = 0; i < x.n && rc == CH_OK; i++)
+        if (stands_at(l, &x, x.at[i]))
+            rc = merge_at(l, x.at[i], x.at[i] + length(l, x.left), id);
     free(x.at);
     return rc < 0 ? rc : push_touched(l);
 }
@@ -253,34 +250,25 @@ static bool is_special_name(const learner *l, const char *bytes, uint32_t n)
     return ch_map_get(&l->names, name, at) >= 0;
 }
 
-/* The id that merging pair x makes: a new one, or the one that has this text already; -1: not to
- * be merged. */
-static int new_word(ch_token *id, learner *l, const pair *x)
+/* Any place where the pair still stands: there its text can be read. */
+static uint32_t find_place(const learner *l, const pair *x)
+{
+    for (uint32_t i = 0; i < x->n; i++)
+        if (stands_at(l, x, x->at[i]))
+            return x->at[i];
+    return 0; /* not reached: its count is not 0 */
+}
+
+/* The token that merging pair x makes; -1: it is not to be merged. */
+static ch_token new_word(learner *l, const pair *x)
 {
     ch_bpe_learned *out = l->out;
-    uint32_t n = length(l, x->left) + length(l, x->right), p = 0;
-    *id = -1;
-    for (uint32_t i = 0; i < x->n; i++) { /* any place where it still stands shows the text */
-        uint32_t q = x->at[i] + length(l, x->left);
-        p = x->at[i];
-        if (l->symbol[p] == x->left && q < l->pieces->bytes && l->piece[q] == l->piece[p] &&
-            l->symbol[q] == x->right)
-            break;
-    }
-    const char *text = l->pieces->text + p;
+    uint32_t n = length(l, x->left) + length(l, x->right);
+    const char *text = l->pieces->text + find_place(l, x);
     if (is_special_name(l, text, n))
-        return CH_OK;
-    *id = (ch_token)ch_map_get(&l->texts, text, n);
-    if (*id < 0) {
-        *id = out->words;
-        out->word[out->words++] = (ch_bpe_word){text, n};
-        if (ch_map_put(&l->texts, text, n, *id, NULL, l->e) < 0)
-            return CH_ENOMEM;
-    }
-    if (!room(l, &out->merge, &out->cap, out->merges, sizeof *out->merge))
-        return CH_ENOMEM;
-    out->merge[out->merges++] = (ch_bpe_merge){x->left, x->right, *id};
-    return CH_OK;
+        return -1;
+    out->word[out->words] = (ch_bpe_word){text, n, x->left, x->right};
+    return out->words++;
 }
 
 static int learn_all(learner *l)
@@ -289,14 +277,14 @@ static int learn_all(learner *l)
     while (l->out->words < l->o->vocab && l->n_heap > 0) {
         candidate c = heap_pop(l);
         const pair *x = &l->pairs[c.pair];
-        if (x->count == 0 || x->count > c.count)
-            continue; /* gone, or there is a later entry for it */
         int rc = CH_OK;
+        if (x->count == 0)
+            continue;
         if (x->count < c.count) {
             rc = heap_push(l, c.pair);
         } else {
-            ch_token id;
-            if ((rc = new_word(&id, l, x)) == CH_OK && id >= 0)
+            ch_token id = new_word(l, x);
+            if (id >= 0)
                 rc = merge_everywhere(l, c.pair, id);
             if (l->o->progress != NULL && rc == CH_OK)
                 l->o->progress(l->o->arg, l->out->words - first, of);
@@ -342,8 +330,6 @@ static int set_up(learner *l)
         return ch_fail(l->e, CH_ENOMEM, "out of memory in training: %zu bytes of distinct pieces",
                        n);
     int rc = ch_map_open(&l->names, (size_t)o->n_special, l->e);
-    if (rc == CH_OK)
-        rc = ch_map_open(&l->texts, (size_t)o->vocab, l->e);
     for (int i = 0; i < o->n_special && rc == CH_OK; i++)
         rc = ch_map_put(&l->names, o->specials[i], strlen(o->specials[i]), i, NULL, l->e);
     for (int b = 0; b < 256; b++)
@@ -368,7 +354,6 @@ int ch_bpe_learn(ch_bpe_learned *out, const ch_bpe_pieces *p, const ch_bpe_optio
     free(l.slots);
     free(l.heap);
     free(l.touched);
-    ch_map_close(&l.texts);
     ch_map_close(&l.names);
     if (rc < 0)
         ch_bpe_learned_close(out);
@@ -378,6 +363,5 @@ int ch_bpe_learn(ch_bpe_learned *out, const ch_bpe_pieces *p, const ch_bpe_optio
 void ch_bpe_learned_close(ch_bpe_learned *l)
 {
     free(l->word);
-    free(l->merge);
     *l = (ch_bpe_learned){0};
 }

@@ -7,20 +7,16 @@
 #include "bpe_pieces.h"
 #include "token.h"
 
-typedef struct ch_bpe_word { /* a token's bytes, in the pieces' text (the 256 bytes: NULL) */
-    const char *p;
+typedef struct ch_bpe_word {
+    const char *p; /* n bytes in the pieces' text; of the 256 bytes only n is set */
     uint32_t n;
+    ch_token left, right; /* what was merged */
 } ch_bpe_word;
 
-typedef struct ch_bpe_merge {
-    ch_token left, right, id;
-} ch_bpe_merge;
-
+/* Entries by id: o->n_special unused ones, the bytes, then the merges as they were learned. */
 typedef struct ch_bpe_learned {
-    ch_bpe_word *word; /* o->vocab of them; the first o->n_special are unused */
-    int words;         /* how many there are, specials counted */
-    ch_bpe_merge *merge;
-    size_t merges, cap;
+    ch_bpe_word *word;
+    int words;
 } ch_bpe_learned;
 
 /* Merges until there are o->vocab entries or no pair is left. */

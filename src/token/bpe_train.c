@@ -156,9 +156,9 @@ static int build(ch_tokenizer **out, const ch_bpe_learned *l, const ch_bpe_optio
     t->eos = o->eos;
     t->add_bos = o->bos >= 0;
     if ((rc = add_words(t, l, o, e)) == CH_OK && (rc = ch_token_index(t, e)) == CH_OK)
-        rc = ch_pairs_open(&t->pairs, l->merges, e);
-    for (size_t i = 0; i < l->merges && rc == CH_OK; i++)
-        ch_pairs_add(&t->pairs, l->merge[i].left, l->merge[i].right, l->merge[i].id);
+        rc = ch_pairs_open(&t->pairs, (size_t)o->vocab, e);
+    for (int i = o->n_special + 256; i < o->vocab && rc == CH_OK; i++)
+        ch_pairs_add(&t->pairs, l->word[i].left, l->word[i].right, i);
     return rc < 0 ? rc : ch_token_finish(t, e);
 }
 

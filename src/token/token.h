@@ -41,9 +41,8 @@ int ch_tokenizer_from_json(ch_tokenizer **out, const char *path, ch_err *e);
 
 /* ---- Training a byte-level BPE ----------------------------------------------------------------
  * Deterministic: pieces (GPT-2's pattern) are counted over all texts, the most frequent pair is
- * merged, ties go to the smaller (left id, right id).  A merge may make a text that is a token
- * already; then it adds no entry.  The result does not depend on the number of threads or the order
- * of texts.
+ * merged, ties go to the smaller (left id, right id).  The result does not depend on the number of
+ * threads or the order of texts.
  * Ids: 0..n_special-1 the special tokens as given, then the 256 bytes, then merges in the order
  * learned. */
 typedef struct ch_bpe_options {

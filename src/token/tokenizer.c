@@ -9,12 +9,12 @@
 #include "vocab.h"
 
 #ifdef CH_HOSTILE
-#define SEEN_MIN 2 /* pieces remembered, powers of two */
-#define SEEN_MAX 4
+#define SEEN_MIN  2 /* pieces remembered, powers of two */
+#define SEEN_MAX  4
 #define SEEN_FROM 8 /* bytes of text below which it does not pay */
 #else
-#define SEEN_MIN 256
-#define SEEN_MAX 8192
+#define SEEN_MIN  256
+#define SEEN_MAX  8192
 #define SEEN_FROM 1024
 #endif
 #define SEEN_LENGTH 128 /* longest piece remembered */
