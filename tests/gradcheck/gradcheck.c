@@ -144,12 +144,13 @@ typedef struct wanted {
 static void check_direction(gc *g, gc_loss *loss, void *arg, const gc_leaf *l, const wanted *w,
                             const char *which, int64_t element)
 {
+    const double h = g->step > 0 ? g->step : STEP;
     memcpy(w->from, l->value, (size_t)l->n * sizeof(real));
-    const double far = value_at(g, loss, arg, l, w->from, w->way, 2 * STEP) -
-                       value_at(g, loss, arg, l, w->from, w->way, -2 * STEP);
-    const double near = value_at(g, loss, arg, l, w->from, w->way, STEP) -
-                        value_at(g, loss, arg, l, w->from, w->way, -STEP);
-    const double found = (8 * near - far) / (12 * STEP);
+    const double far = value_at(g, loss, arg, l, w->from, w->way, 2 * h) -
+                       value_at(g, loss, arg, l, w->from, w->way, -2 * h);
+    const double near = value_at(g, loss, arg, l, w->from, w->way, h) -
+                        value_at(g, loss, arg, l, w->from, w->way, -h);
+    const double found = (8 * near - far) / (12 * h);
     double said = 0, size = 0;
     for (int64_t i = 0; i < l->n; i++) {
         said += w->gradient[i] * w->way[i];
@@ -226,6 +227,7 @@ int main(void)
 #define OP(name, group) {#name, check_##name, NULL, NULL, NULL},
 #include "ops.def"
 #undef OP
+        {"whole model: llama and qwen3, loss vs finite differences", check_model, NULL, NULL, NULL},
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("gradcheck", cases, NULL, NULL);

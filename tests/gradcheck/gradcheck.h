@@ -34,6 +34,7 @@ typedef struct gc {
     gc_leaf leaf[GC_MAX_LEAVES];
     int leaves;
     ch_arena memory;
+    double step;     /* of differences; 0: 1e-3.  Deep compositions curve more and want less */
     bool takes_less; /* the run passes over work that depends on data */
 } gc;
 
@@ -57,7 +58,8 @@ double gc_sum(const ch_run *r, ch_tensor *y);
 typedef double gc_loss(ch_run *r, void *arg);
 void gc_check(gc *g, gc_loss *loss, void *arg);
 
-/* The cases: one a line of ops.def. */
+/* The cases: one a line of ops.def, and whole models. */
+void check_model(void **state);
 #define OP(name, group) void check_##name(void **state);
 #include "ops.def"
 #undef OP
