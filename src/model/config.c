@@ -65,6 +65,25 @@ static int vocab_size(int64_t *out, const ch_file *f, const char *key, ch_err *e
     return ch_file_int_opt(out, f, key, 1, CH_MAX_VOCAB, e);
 }
 
+/* Rotary positions that are stretched by a factor, with the type unsaid (older files). */
+static int refuse_scaled(const ch_file *f, const char *arch, ch_err *e)
+{
+    static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear"};
+    for (size_t i = 0; i < CH_COUNT(keys); i++) {
+        char key[128];
+        double factor = 1;
+        snprintf(key, sizeof key, "%s.%s", arch, keys[i]);
+        const int rc = ch_file_real_opt(&factor, f, key, 0, 1e12, e);
+        if (rc < 0)
+            return rc;
+        if (factor != 0 && factor != 1)
+            return ch_fail(e, CH_EUNSUPPORTED,
+                           "%s: %s is %g; scaled rotary positions are not supported yet", f->path,
+                           key, factor);
+    }
+    return CH_OK;
+}
+
 /* Things a file may ask for that would silently give wrong numbers if they were passed over. */
 static int refuse_unknown(const ch_config *c, const ch_file *f, const char *arch, ch_err *e)
 {
@@ -75,9 +94,11 @@ static int refuse_unknown(const ch_config *c, const ch_file *f, const char *arch
         return ch_fail(e, CH_EUNSUPPORTED,
                        "%s: %s asks for scaled rotary positions, which are not supported yet",
                        f->path, key);
+    int rc = m ? CH_OK : refuse_scaled(f, arch, e); /* type "none": a factor means nothing */
     int64_t value_width = c->head_width;
     snprintf(key, sizeof key, "%s.attention.value_length", arch);
-    int rc = ch_file_int_opt(&value_width, f, key, 1, 1024, e);
+    if (rc == CH_OK)
+        rc = ch_file_int_opt(&value_width, f, key, 1, 1024, e);
     if (rc < 0)
         return rc;
     if (value_width != c->head_width)
@@ -138,7 +159,7 @@ static int read_keys(ch_config *c, const ch_file *f, const char *arch, ch_err *e
     snprintf(key, sizeof key, "%s.vocab_size", arch);
     if (rc == CH_OK)
         rc = vocab_size(&vocab, f, key, e);
-    c->vocab = (int)vocab;
+    c->vocab = (int)CH_MIN(vocab, (int64_t)INT32_MAX);
     return rc;
 }
 
@@ -161,6 +182,16 @@ int ch_config_read(ch_config *c, const ch_file *f, ch_err *e)
     if (rc == CH_OK)
         rc = c->arch->configure(c, f, e);
     return rc == CH_OK ? ch_config_check(c, f->path, e) : rc;
+}
+
+ch_hash128 ch_config_hash(ch_hash128 before, const ch_config *c)
+{
+    const int64_t whole[] = {c->width,   c->heads,   c->kv_heads,  c->head_width,       c->hidden,
+                             c->vocab,   c->layers,  c->rope.dims, c->rope.interleaved, c->tied};
+    const double real_numbers[] = {c->norm_eps, c->rope.base};
+    before = ch_hash_bytes(before, c->arch->name, strlen(c->arch->name));
+    before = ch_hash_bytes(before, whole, sizeof whole);
+    return ch_hash_bytes(before, real_numbers, sizeof real_numbers);
 }
 
 int ch_config_write(const ch_config *c, ch_file *f, ch_err *e)

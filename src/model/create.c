@@ -98,6 +98,6 @@ int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_
     s.at = 0;
     ch_model_each(m, place, &s);
     ch_model_connect(m);
-    m->hash = (ch_hash128){seed, (uint64_t)m->bucket};
+    m->hash = ch_config_hash((ch_hash128){seed, (uint64_t)m->bucket}, c);
     return CH_OK;
 }

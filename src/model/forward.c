@@ -13,7 +13,7 @@
 static void rope_tables(ch_forward *f)
 {
     const ch_rope *rope = &f->model->config.rope;
-    const ch_rows *rows = &f->step->rows;
+    const ch_rows *rows = f->rows;
     const size_t bytes = (size_t)rows->n * (size_t)(rope->dims / 2) * sizeof(real);
     f->cosines = ch_arena_take(f->run->scratch, bytes);
     f->sines = ch_arena_take(f->run->scratch, bytes);
@@ -41,7 +41,7 @@ static void tap(const ch_run *r, const ch_step *s, int layer, const ch_tensor *x
 
 ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
 {
-    ch_forward f = {.run = r, .model = m, .step = s};
+    ch_forward f = {.run = r, .model = m, .step = s, .rows = &s->rows};
     const ch_arch *arch = m->config.arch;
     rope_tables(&f);
     ch_tensor *x = arch->embed(&f);
@@ -86,7 +86,7 @@ static int same_sequence(const ch_rows *rows, int i)
 
 static void write_keys(const ch_forward *f, int layer, const ch_tensor *k, const ch_tensor *v)
 {
-    const ch_rows *rows = &f->step->rows;
+    const ch_rows *rows = f->rows;
     for (int i = 0, end; i < rows->n; i = end) {
         end = same_sequence(rows, i);
         ch_state *pages = ch_sequence_state(f->step->seqs[rows->seq[i]], &ch_pages_kind);
@@ -101,16 +101,16 @@ ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *
     ch_run *r = f->run;
     const ch_step *step = f->step;
     if (!step->seqs && !step->like)
-        return ch_op_attention(r, q, k, v, &step->rows, s);
+        return ch_op_attention(r, q, k, v, f->rows, s);
     if (!ch_op_computes(r))
-        return ch_op_attention_pages(r, q, step->like, &step->rows, s);
+        return ch_op_attention_pages(r, q, step->like, f->rows, s);
     write_keys(f, layer, k, v);
     ch_kv_view *views = ch_arena_take(r->scratch, (size_t)step->n_seqs * sizeof *views);
     for (int i = 0; i < step->n_seqs; i++) {
         const ch_state *pages = ch_sequence_state(step->seqs[i], &ch_pages_kind);
         ch_pages_view(&views[i], pages, layer, pages->length);
     }
-    return ch_op_attention_pages(r, q, views, &step->rows, s);
+    return ch_op_attention_pages(r, q, views, f->rows, s);
 }
 
 size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, ch_pool *pool, int rows,
@@ -124,6 +124,7 @@ size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, ch_pool *pool,
     if (like) {
         step.wanted = &any;
         ch_arena_take(&arena, (size_t)rows * sizeof(ch_kv_view));
+        ch_op_output(&run, wanted, m->config.width); /* rows picked out, or (below) all as they are */
         ch_forward_logits(&run, m, &step);
     } else {
         double nll;

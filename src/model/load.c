@@ -105,12 +105,12 @@ static int refuse_superfluous(const struct loading *l)
     return CH_OK;
 }
 
-/* Identity for page keys and saved sessions: sizes, metadata and tensor directory in full, of
- * each tensor's bytes 64 stretches of 64.  Two models that differ only between the samples would
- * have to be made on purpose. */
-static ch_hash128 fingerprint(const ch_file *f)
+/* Identity for page keys and saved sessions: configuration, file size and tensor directory in full,
+ * of each tensor's bytes some 64 stretches of 64.  Two models that differ only between the samples
+ * would have to be made on purpose. */
+static ch_hash128 fingerprint(const ch_config *c, const ch_file *f)
 {
-    ch_hash128 h = {f->map.size, f->n_tensors};
+    ch_hash128 h = ch_config_hash((ch_hash128){f->map.size, f->n_tensors}, c);
     for (size_t i = 0; i < f->n_tensors; i++) {
         const ch_file_tensor *t = &f->tensors[i];
         const unsigned char *p = t->t.data;
@@ -135,7 +135,7 @@ static int fill(struct loading *l)
         return rc;
     ch_model_each(l->m, settle_weight, l);
     ch_model_connect(l->m);
-    l->m->hash = fingerprint(l->f);
+    l->m->hash = fingerprint(&l->m->config, l->f);
     ch_str name;
     if (ch_file_meta_find(l->f, "general.name") &&
         ch_file_str(&name, l->f, "general.name", NULL) == CH_OK) {

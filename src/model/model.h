@@ -46,6 +46,8 @@ int ch_config_check(const ch_config *c, const char *name, ch_err *e);
 int ch_config_read(ch_config *c, const ch_file *f,
                    ch_err *e); /* general.architecture and <arch>.* keys */
 int ch_config_write(const ch_config *c, ch_file *f, ch_err *e);
+/* Every number of it, chained to `before`. */
+ch_hash128 ch_config_hash(ch_hash128 before, const ch_config *c);
 
 /* ---- Weight tables ------------------------------------------------------------------------- */
 
@@ -131,20 +133,19 @@ void *ch_model_layer(const ch_model *m, int layer);
  * Tensor data is encoded into memory that f owns until closed. */
 int ch_model_to_file(ch_model *m, ch_file *f, ch_dtype dtype, int *fallbacks, ch_err *e);
 
-/* ---- Forward
- * ------------------------------------------------------------------------------------ One step
- * takes rows of one or many sequences through the layers.  Inference: seqs hold the state,
- * rows->seq says which one a row extends; the rows of one sequence stand together, are its last
- * tokens, and have been appended. Training: seqs is NULL, rows->first cuts documents, run->tape
- * may be set. */
-typedef int ch_tap_fn(void *arg, int layer,
-                      const ch_tensor *x); /* after `layer` (-1: the embedding); may read x */
+/* ---- Forward -------------------------------------------------------------------------------
+ * One step takes rows of one or many sequences through the layers.  Inference: seqs hold the
+ * state, rows->seq says which one a row extends; the rows of one sequence stand together, are its
+ * last tokens, and have been appended.  Training: seqs is NULL, rows->first cuts documents,
+ * run->tape may be set. */
+/* After `layer` (-1: the embedding), between steps of the loop; may read x. */
+typedef void ch_tap_fn(void *arg, int layer, const ch_tensor *x);
 
 typedef struct ch_step {
     ch_rows rows;
     ch_sequence *const *seqs;
     int n_seqs;
-    const int32_t *wanted; /* rows whose logits are wanted, ascending */
+    const int32_t *wanted; /* rows whose logits are wanted, ascending; NULL: all */
     int n_wanted;
     ch_tap_fn *tap; /* NULL, or called between layers */
     void *tap_arg;
@@ -156,7 +157,8 @@ struct ch_forward { /* what an architecture's functions see */
     ch_run *run;
     const ch_model *model;
     const ch_step *step;
-    real *cosines, *sines; /* (T, rope dims / 2) */
+    const ch_rows *rows;   /* that this layer computes */
+    real *cosines, *sines; /* (T, rope dims / 2), of these rows */
 };
 
 /* Final hidden states (T or n_wanted, D); run->scratch holds them. */

@@ -86,6 +86,9 @@ static void faults_are_sentences(void **state)
         {{.set_key = "llama.rope.scaling.type", .set_string = "yarn"},
          CH_EUNSUPPORTED,
          "rope.scaling"},
+        {{.set_key = "llama.rope.scaling.factor", .set_value = 4},
+         CH_EUNSUPPORTED,
+         "rope.scaling.factor is 4"},
         {{.set_key = "llama.attention.value_length", .set_value = 8}, CH_EUNSUPPORTED, "values 8"},
         {{.set_key = "llama.attention.sliding_window", .set_value = 8}, CH_EUNSUPPORTED, "window"},
     };

@@ -10,7 +10,7 @@ const ch_weight_row ch_plain_rows[3] = {
 ch_tensor *ch_plain_embed(ch_forward *f)
 {
     const ch_plain_globals *w = f->model->globals;
-    return ch_op_embed(f->run, &w->embedding, &f->step->rows);
+    return ch_op_embed(f->run, &w->embedding, f->rows);
 }
 
 ch_tensor *ch_plain_head(ch_forward *f, ch_tensor *x)
@@ -23,7 +23,7 @@ ch_tensor *ch_block_swiglu(ch_forward *f, ch_tensor *x, const ch_weight *norm,
                            const ch_weight *gate, const ch_weight *up, const ch_weight *down)
 {
     ch_run *r = f->run;
-    const ch_rows *rows = &f->step->rows;
+    const ch_rows *rows = f->rows;
     ch_tensor *gu[2], *n = ch_op_rmsnorm(r, x, norm, 0, (real)f->model->config.norm_eps);
     ch_op_linear_many(r, gu, n, (const ch_weight *const[]){gate, up}, 2, rows);
     return ch_op_linear_add(r, x, ch_op_swiglu(r, gu[0], gu[1]), down, rows);

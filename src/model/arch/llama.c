@@ -37,7 +37,7 @@ static ch_tensor *layer(ch_forward *f, int l, ch_tensor *x)
 {
     const struct layer *w = ch_model_layer(f->model, l);
     const ch_config *c = &f->model->config;
-    const ch_rows *rows = &f->step->rows;
+    const ch_rows *rows = f->rows;
     const ch_attention_spec spec = {.heads = c->heads,
                                     .kv_heads = c->kv_heads,
                                     .width = c->head_width,
