@@ -14,26 +14,29 @@ int ch_session_feed(ch_session *s, const ch_token *tokens, int n, ch_err *e)
         return rc;
     const uint64_t t0 = ch_clock_ns();
     const int before = s->n_tokens;
-    memcpy(s->tokens + s->n_tokens, tokens, (size_t)n * sizeof *tokens);
+    if (n > 0)
+        memcpy(s->tokens + s->n_tokens, tokens, (size_t)n * sizeof *tokens);
     s->n_tokens += n;
     rc = ch_session_catch_up(s, e);
+    if (rc < 0) /* what was there before stays, and with it what was computed of this */
+        s->n_tokens = CH_MAX(before, s->computed);
     s->stats.prompt_tokens += (uint64_t)(s->n_tokens - before);
     s->stats.prompt_s += (double)(ch_clock_ns() - t0) * 1e-9;
     return rc;
 }
 
+/* All n rows are part of the timeline: the logits of the last one stay, also when `each` ends it
+ * before. */
 static int hand_out(ch_session *s, const ch_tensor *logits, int n, ch_logits_fn *each, void *arg)
 {
+    int rc = CH_OK;
     for (int i = 0; i < n; i++) {
-        const real *row = ch_tensor_row(logits, i);
-        for (int v = 0; v < s->family->model->config.vocab; v++)
-            s->last[v] = (float)row[v];
-        s->has_last = true;
-        const int rc = each ? each(arg, s->computed - n + i, s->last) : CH_OK;
-        if (rc != CH_OK)
-            return rc;
+        if (rc == CH_OK || i == n - 1)
+            ch_session_keep_logits(s, ch_tensor_row(logits, i));
+        if (rc == CH_OK && each)
+            rc = each(arg, s->computed - n + i, s->last);
     }
-    return CH_OK;
+    return rc;
 }
 
 int ch_session_feed_each(ch_session *s, const ch_token *tokens, int n, ch_logits_fn *each,
@@ -46,8 +49,10 @@ int ch_session_feed_each(ch_session *s, const ch_token *tokens, int n, ch_logits
         rc = ch_session_catch_up(s, e);
     for (int done = 0, rows; done < n && rc == CH_OK; done += rows) {
         rows = CH_MIN(n - done, s->family->logit_rows);
-        const ch_tensor *logits;
-        rc = ch_session_step(&logits, s, tokens + done, NULL, rows, NULL, rows, e);
+        const ch_tensor *logits = NULL;
+        rc = ch_session_interrupted(s, e);
+        if (rc == CH_OK)
+            rc = ch_session_step(&logits, s, tokens + done, NULL, rows, NULL, rows, e);
         if (rc < 0)
             break;
         memcpy(s->tokens + s->n_tokens, tokens + done, (size_t)rows * sizeof *tokens);
@@ -70,10 +75,11 @@ int ch_session_feed_vectors(ch_session *s, const real *vectors, int n, ch_err *e
     for (int done = 0, rows; done < n && rc == CH_OK; done += rows) {
         rows = CH_MIN(n - done, s->family->step_rows);
         const int32_t last_row = rows - 1;
-        const ch_tensor *logits;
-        rc = ch_session_step(&logits, s, NULL,
-                             vectors + (ptrdiff_t)done * s->family->model->config.width, rows,
-                             &last_row, 1, e);
+        const real *from = vectors + (ptrdiff_t)done * s->family->model->config.width;
+        const ch_tensor *logits = NULL;
+        rc = ch_session_interrupted(s, e);
+        if (rc == CH_OK)
+            rc = ch_session_step(&logits, s, NULL, from, rows, &last_row, 1, e);
         if (rc < 0)
             break;
         for (int i = 0; i < rows; i++)

@@ -11,10 +11,12 @@
 #include "model.h"
 #include "sample.h"
 
-/* The logits after the last token fed, V of them; NULL before the first.  Valid until the next
- * call on the family. */
+/* V logits, after the last token fed or before the one drawn last; NULL in an empty session and
+ * after going back.  Valid until the next call on the session. */
 const float *ch_session_logits(const ch_session *s);
-/* Feeds tokens and hands every row's logits to `each` (perplexity, tests), rows in order. */
+/* Feeds tokens and hands every row's logits to `each` (perplexity, tests), rows in order.  What it
+ * returns, if not CH_OK, ends the feeding and is returned; the rows of the step stay fed.  It must
+ * not use the session's family. */
 typedef int ch_logits_fn(void *arg, int position, const float *logits);
 int ch_session_feed_each(ch_session *s, const ch_token *tokens, int n, ch_logits_fn *each,
                          void *arg, ch_err *e);

@@ -1,7 +1,8 @@
 /* keep.c - going back, saving and loading a timeline
  *
  * File: "CHSESS01", model hash (16), page scope (16), i32 tokens, i32 computed, i32 flags (1:
- * logits, 2: private), token ids, V f32 logits if flag 1, then the states' snapshots.
+ * logits, 2: private), token ids, V f32 logits if flag 1, then the states' snapshots, and a hash
+ * (16) of all before: pages that are loaded may be found by others, so they must be what was saved.
  * Little-endian.  SPDX-License-Identifier: MIT */
 #include "session.h"
 
@@ -9,6 +10,17 @@
 
 static const char magic[8] = "CHSESS01";
 enum { HAS_LAST = 1, PRIVATE = 2 };
+
+int ch_session_go_back(ch_session *s, int length, ch_err *e)
+{
+    const int rc = ch_sequence_rollback(&s->sequence, length, e);
+    if (rc < 0)
+        return rc;
+    s->computed = length;
+    s->has_last = false;
+    s->keyed = CH_MIN(s->keyed, length / ch_cache_get_options(s->family->cache)->page_size);
+    return CH_OK;
+}
 
 int ch_session_rollback(ch_session *s, int length, ch_err *e)
 {
@@ -18,21 +30,16 @@ int ch_session_rollback(ch_session *s, int length, ch_err *e)
     int rc = ch_session_drop_guesses(s, e);
     if (rc < 0 || length == s->n_tokens)
         return rc;
-    if (length <= s->computed) {
-        /* The logits after the new last token are gone: compute that token again, to the same
-         * bits.  A vector cannot be computed again; it stays, and something must be fed before
-         * the next draw. */
-        const bool again = s->tokens[length - 1] >= 0;
-        rc = ch_sequence_rollback(&s->sequence, again ? length - 1 : length, e);
-        if (rc < 0)
-            return rc;
-        s->computed = s->sequence.length;
-        s->has_last = false;
-        const int sealed = s->computed / ch_cache_get_options(s->family->cache)->page_size;
-        s->keyed = CH_MIN(s->keyed, sealed);
-    }
-    s->n_tokens = length;
-    return CH_OK;
+    if (length < s->computed)
+        rc = ch_session_go_back(s, length, e);
+    if (rc == CH_OK)
+        s->n_tokens = length;
+    return rc;
+}
+
+static ch_hash128 checksum(const void *bytes, size_t n)
+{
+    return ch_hash_bytes((ch_hash128){0, 0}, bytes, n);
 }
 
 static void header(ch_buf *b, const ch_session *s)
@@ -59,6 +66,11 @@ int ch_session_save(ch_session *s, const char *path, ch_err *e)
     rc = ch_buf_check(&b, path, e);
     if (rc == CH_OK)
         rc = ch_sequence_snapshot(&s->sequence, &b, e);
+    if (rc == CH_OK) {
+        const ch_hash128 sum = checksum(b.data, b.size);
+        ch_buf_put(&b, &sum, sizeof sum);
+        rc = ch_buf_check(&b, path, e);
+    }
     if (rc == CH_OK)
         rc = ch_io_write_file(path, b.data, b.size, e);
     ch_buf_close(&b);
@@ -92,15 +104,27 @@ static int load_tokens(ch_session *s, struct cursor *c, const int32_t numbers[3]
     if (!take(c, s->tokens, (size_t)numbers[0] * sizeof *s->tokens) ||
         ((numbers[2] & HAS_LAST) && !take(c, s->last, (size_t)vocab * sizeof *s->last)))
         return ch_fail(e, CH_EFORMAT, "%s: the file ends early, within its tokens", path);
-    for (int i = 0; i < numbers[0]; i++)
-        if (s->tokens[i] < ((numbers[2] & PRIVATE) ? -1 : 0) || s->tokens[i] >= vocab)
+    for (int i = 0; i < numbers[0]; i++) /* what is to be computed yet cannot be a vector */
+        if (s->tokens[i] < ((numbers[2] & PRIVATE) && i < numbers[1] ? -1 : 0) ||
+            s->tokens[i] >= vocab)
             return ch_fail(e, CH_EFORMAT, "%s: token %d is %d, the vocabulary has 0 to %d", path,
                            i, (int)s->tokens[i], vocab - 1);
     return CH_OK;
 }
 
-static int load_bytes(ch_session *s, struct cursor *c, const char *path, ch_err *e)
+/* Does the file end in the hash of what is before? */
+static bool unharmed(const ch_mapping *m)
 {
+    ch_hash128 sum;
+    if (m->size < sizeof sum)
+        return false;
+    memcpy(&sum, m->data + m->size - sizeof sum, sizeof sum);
+    return ch_hash_equal(sum, checksum(m->data, m->size - sizeof sum));
+}
+
+static int load_bytes(ch_session *s, const ch_mapping *whole, const char *path, ch_err *e)
+{
+    struct cursor cursor = {whole->data, whole->size}, *c = &cursor;
     char start[8];
     ch_hash128 model, scope;
     int32_t numbers[3];
@@ -109,6 +133,10 @@ static int load_bytes(ch_session *s, struct cursor *c, const char *path, ch_err 
     if (!take(c, &model, sizeof model) || !take(c, &scope, sizeof scope) ||
         !take(c, numbers, sizeof numbers))
         return ch_fail(e, CH_EFORMAT, "%s: the file ends early, within its header", path);
+    if (!unharmed(whole))
+        return ch_fail(e, CH_EFORMAT, "%s: the file is damaged or incomplete (its hash differs)",
+                       path);
+    c->left -= CH_MIN(c->left, sizeof(ch_hash128));
     if (!ch_hash_equal(model, s->family->model->hash) || !ch_hash_equal(scope, s->family->scope))
         return ch_fail(e, CH_EFORMAT,
                        "%s: it was saved with another model, cache type or page size", path);
@@ -140,8 +168,7 @@ int ch_session_load(ch_session *s, const char *path, ch_err *e)
     int rc = ch_io_map(&m, path, e);
     if (rc < 0)
         return rc;
-    struct cursor c = {m.data, m.size};
-    rc = load_bytes(s, &c, path, e);
+    rc = load_bytes(s, &m, path, e);
     ch_io_unmap(&m);
     return rc;
 }

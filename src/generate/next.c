@@ -30,20 +30,21 @@ int ch_session_drop_guesses(ch_session *s, ch_err *e)
 {
     if (s->used == s->guesses)
         return CH_OK;
-    s->used = s->guesses = 0;
-    return ch_sequence_rollback(&s->sequence, s->computed, e);
+    const int rc = ch_sequence_rollback(&s->sequence, s->computed, e);
+    if (rc == CH_OK)
+        s->used = s->guesses = 0;
+    return rc;
 }
 
 static int ask_drafter(ch_session *s)
 {
     const int vocab = s->family->model->config.vocab;
-    const int room = s->family->context - s->n_tokens;
-    const int n =
-        s->draft(s->draft_arg, s->tokens, s->n_tokens, s->guess, CH_MIN(s->draft_most, room));
-    for (int i = 0; i < n; i++)
+    const int most = CH_MIN(s->draft_most, s->family->context - s->n_tokens);
+    const int n = s->draft(s->draft_arg, s->tokens, s->n_tokens, s->guess, most);
+    for (int i = 0; i < n && i < most; i++)
         if (s->guess[i] < 0 || s->guess[i] >= vocab)
             return i; /* nonsense ends the guess */
-    return CH_MAX(0, CH_MIN(n, CH_MIN(s->draft_most, room)));
+    return CH_MAX(0, CH_MIN(n, most));
 }
 
 /* Computes the one waiting token with guesses behind it. */
@@ -60,11 +61,13 @@ static int compute_ahead(ch_session *s, ch_err *e)
         return ch_session_catch_up(s, e); /* no room in the cache for guesses */
     for (int i = 0; i <= n; i++) {
         const real *row = ch_tensor_row(logits, i);
-        float *to = i == 0 ? s->last : s->guess_logits + (ptrdiff_t)(i - 1) * vocab;
-        for (int v = 0; v < vocab; v++)
-            to[v] = (float)row[v];
+        float *to = s->guess_logits + (ptrdiff_t)(i - 1) * vocab;
+        if (i == 0)
+            ch_session_keep_logits(s, row);
+        else
+            for (int v = 0; v < vocab; v++)
+                to[v] = (float)row[v];
     }
-    s->has_last = true;
     s->computed++;
     s->guesses = n;
     s->used = 0;
@@ -73,18 +76,7 @@ static int compute_ahead(ch_session *s, ch_err *e)
     return CH_OK;
 }
 
-static int make_current(ch_session *s, ch_err *e)
-{
-    if (s->computed == s->n_tokens)
-        return CH_OK;
-    if (atomic_exchange(&s->cancelled, 0))
-        return ch_fail(e, CH_ECANCELED, "interrupted after %d tokens", s->n_tokens);
-    if (s->draft && s->n_tokens - s->computed == 1 && s->used == s->guesses)
-        return compute_ahead(s, e);
-    return ch_session_catch_up(s, e);
-}
-
-/* The drawn token was guessed and is computed already: its logits are here. */
+/* The token that waits was guessed and is computed already: its logits are here. */
 static void use_guess(ch_session *s)
 {
     const int vocab = s->family->model->config.vocab;
@@ -93,6 +85,36 @@ static void use_guess(ch_session *s)
     s->computed++;
     s->stats.accepted++;
     ch_session_seal(s);
+}
+
+/* Logits that are gone (a rollback, an interrupted prompt) come from computing the last token
+ * again, to the same bits.  A vector cannot be computed again. */
+static int forget_last(ch_session *s, ch_err *e)
+{
+    if (s->tokens[s->n_tokens - 1] < 0)
+        return ch_fail(e, CH_EARG,
+                       "the timeline ends in a vector whose logits are gone: feed a token first");
+    return ch_session_go_back(s, s->computed - 1, e);
+}
+
+static int make_current(ch_session *s, ch_err *e)
+{
+    int rc = CH_OK;
+    if (s->computed == s->n_tokens && s->has_last)
+        return CH_OK;
+    if (s->computed == s->n_tokens)
+        rc = forget_last(s, e);
+    if (rc == CH_OK)
+        rc = ch_session_interrupted(s, e);
+    if (rc < 0)
+        return rc;
+    if (s->used < s->guesses) {
+        use_guess(s);
+        return CH_OK;
+    }
+    if (s->draft && s->n_tokens - s->computed == 1)
+        return compute_ahead(s, e);
+    return ch_session_catch_up(s, e);
 }
 
 static ch_token draw(ch_session *s, const ch_sampling *how)
@@ -120,15 +142,12 @@ int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err
     rc = make_current(s, e);
     if (rc < 0)
         return rc;
-    if (!s->has_last)
-        return ch_fail(e, CH_EARG,
-                       "the timeline ends in a vector whose logits are gone: feed a token first");
     *out = draw(s, how);
-    s->tokens[s->n_tokens++] = *out;
-    if (s->used < s->guesses && s->guess[s->used] == *out)
-        use_guess(s);
-    else
+    if (s->used < s->guesses && s->guess[s->used] != *out)
         rc = ch_session_drop_guesses(s, e);
+    if (rc < 0)
+        return rc;
+    s->tokens[s->n_tokens++] = *out;
     s->stats.drawn_tokens++;
     s->stats.drawn_s += (double)(ch_clock_ns() - t0) * 1e-9;
     return rc;

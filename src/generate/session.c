@@ -161,6 +161,7 @@ int ch_session_open(ch_session **out, ch_model *m, const ch_session_options *o, 
 
 int ch_session_fork(ch_session **out, ch_session *s, ch_err *e)
 {
+    *out = NULL;
     int rc = ch_session_drop_guesses(s, e);
     if (rc == CH_OK)
         rc = open_member(out, s->family, e);

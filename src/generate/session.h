@@ -34,14 +34,15 @@ struct ch_session {
     int keyed;
     bool private_pages;    /* vectors were fed: tokens no longer tell what pages hold */
     bool has_last;
-    float *last;           /* V logits after token computed-1, if has_last */
+    float *last; /* V logits after token computed-1, if has_last; where they are not, that token is
+                    computed again when they are needed */
 
     ch_draft_fn *draft;
     void *draft_arg;
     int draft_most;
     ch_token guess[CH_DRAFT_MOST];
     float *guess_logits;   /* (CH_DRAFT_MOST, V), taken when a drafter is set: after guess[i] */
-    int guesses, used;
+    int guesses, used;     /* used < guesses: a token that waits is guess[used] */
 
     ch_own_sampler own;
     bool has_own;
@@ -58,9 +59,14 @@ struct ch_session {
  * computed, last. */
 int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tokens,
                     const real *vectors, int n, const int32_t *wanted, int n_wanted, ch_err *e);
-/* Computes what is fed and not computed; leaves the last token's logits in s->last.  When
- * cancelled, tokens that were not computed are dropped. */
+/* Computes what is fed and not computed; leaves the last token's logits in s->last.  On failure the
+ * first `computed` tokens are, and no token is dropped: that is the caller's. */
 int ch_session_catch_up(ch_session *s, ch_err *e);
+/* CH_ECANCELED, once, after ch_session_cancel. */
+int ch_session_interrupted(ch_session *s, ch_err *e);
+void ch_session_keep_logits(ch_session *s, const real *row); /* in s->last */
+/* Takes the sequence back to `length` <= computed tokens; their logits are gone then. */
+int ch_session_go_back(ch_session *s, int length, ch_err *e);
 /* Keys for whole pages of computed tokens; makes newly sealed ones findable. */
 void ch_session_seal(ch_session *s);
 /* Takes guesses that were computed ahead out of the sequence again. */

@@ -57,9 +57,8 @@ int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tok
     return CH_OK;
 }
 
-static void keep_last(ch_session *s, const ch_tensor *logits)
+void ch_session_keep_logits(ch_session *s, const real *row)
 {
-    const real *row = ch_tensor_row(logits, 0);
     for (int i = 0; i < s->family->model->config.vocab; i++)
         s->last[i] = (float)row[i];
     s->has_last = true;
@@ -110,6 +109,7 @@ static void adopt(ch_session *s)
     ch_state *pages = ch_sequence_state(&s->sequence, &ch_pages_kind);
     const int found = ch_pages_adopt(pages, s->page_keys + from, to - from);
     s->sequence.length = pages->length;
+    s->has_last = s->has_last && found == 0;
     s->computed += found * size;
     s->keyed = s->computed / size;
     s->stats.shared_tokens += (uint64_t)found * (uint64_t)size;
@@ -117,29 +117,30 @@ static void adopt(ch_session *s)
 
 /* ---- Catching up --------------------------------------------------------------------------- */
 
+int ch_session_interrupted(ch_session *s, ch_err *e)
+{
+    if (atomic_exchange(&s->cancelled, 0))
+        return ch_fail(e, CH_ECANCELED, "interrupted after %d tokens", s->computed);
+    return CH_OK;
+}
+
 int ch_session_catch_up(ch_session *s, ch_err *e)
 {
-    if (s->computed < s->n_tokens)
-        s->has_last = false;
     adopt(s);
     while (s->computed < s->n_tokens) {
-        if (atomic_exchange(&s->cancelled, 0)) {
-            s->n_tokens = s->computed;
-            return ch_fail(e, CH_ECANCELED, "interrupted after %d tokens", s->computed);
-        }
+        int rc = ch_session_interrupted(s, e);
         const int n = CH_MIN(s->n_tokens - s->computed, s->family->step_rows);
         const bool ends = s->computed + n == s->n_tokens;
         const int32_t last_row = n - 1;
-        const ch_tensor *logits;
-        const int rc =
-            ch_session_step(&logits, s, s->tokens + s->computed, NULL, n, &last_row, 1, e);
-        if (rc < 0) {
-            s->n_tokens = s->computed;
+        const ch_tensor *logits = NULL;
+        if (rc == CH_OK)
+            rc = ch_session_step(&logits, s, s->tokens + s->computed, NULL, n, &last_row, 1, e);
+        if (rc < 0)
             return rc;
-        }
         s->computed += n;
+        s->has_last = false;
         if (ends)
-            keep_last(s, logits);
+            ch_session_keep_logits(s, ch_tensor_row(logits, 0));
         ch_session_seal(s);
     }
     return CH_OK;

@@ -135,6 +135,14 @@ static void saved_and_loaded_is_the_same(void **state)
         assert_ok(ch_session_feed(l, text, 3, &e), e);
         ch_session_close(&l);
     }
+    for (size_t at = 0; at < bytes.size; at += 1 + at / 5) { /* and so is every changed bit */
+        l = open_session(64, 0);
+        bytes.data[at] ^= 4;
+        assert_ok(ch_io_write_file(path, bytes.data, bytes.size, &e), e);
+        assert_int_equal(ch_session_load(l, path, &e), CH_EFORMAT);
+        bytes.data[at] ^= 4;
+        ch_session_close(&l);
+    }
     ch_buf_close(&bytes);
     ch_session_close(&s);
     free(path);
@@ -146,14 +154,13 @@ struct taps {
     real first[4][64];
 };
 
-static int tap(void *arg, int layer, const ch_tensor *x)
+static void tap(void *arg, int layer, const ch_tensor *x)
 {
     struct taps *t = arg;
     assert_int_equal(layer, t->last + 1);
     t->last = layer == 2 ? -2 : layer;
     t->calls++;
     memcpy(t->first[layer + 1], ch_tensor_row(x, 0), sizeof t->first[0]);
-    return 0;
 }
 
 /* A row that enters as the embedding of a token is that token; and its layers can be looked at. */
@@ -191,12 +198,11 @@ static void vectors_stand_in_for_tokens(void **state)
     ch_session_close(&b);
 }
 
-static int cancel_on_first(void *arg, int layer, const ch_tensor *x)
+static void cancel_on_first(void *arg, int layer, const ch_tensor *x)
 {
     (void)x;
     if (layer == 0)
         ch_session_cancel(arg);
-    return 0;
 }
 
 static void cancelling_keeps_whole_tokens(void **state)
@@ -204,7 +210,8 @@ static void cancelling_keeps_whole_tokens(void **state)
     (void)state;
     ch_err e = {0};
     ch_session *s;
-    const ch_session_options o = {.context = 64, .step_rows = 4, .threads = 1};
+    const ch_session_options o = {
+        .context = 64, .step_rows = 4, .threads = 1, .page_size = 8};
     assert_ok(ch_session_open(&s, model, &o, &e), e);
     ch_session_tap(s, cancel_on_first, s);
     assert_int_equal(ch_session_feed(s, text, 20, &e), CH_ECANCELED);
@@ -214,6 +221,108 @@ static void cancelling_keeps_whole_tokens(void **state)
     ch_session *plain = open_session(64, 0);
     assert_ok(ch_session_feed(plain, text, 20, &e), e);
     assert_memory_equal(ch_session_logits(s), ch_session_logits(plain), 320 * sizeof(float));
+    ch_session_close(&s);
+    ch_session_close(&plain);
+}
+
+/* What was drawn and shown stays, even if its own step is interrupted. */
+static void cancelling_forgets_nothing(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    const ch_sampling how = CH_SAMPLING;
+    ch_session *s = open_session(64, 0), *plain = open_session(64, 0);
+    ch_token a[3], b[3];
+    assert_ok(ch_session_feed(plain, text, 8, &e), e);
+    for (int i = 0; i < 3; i++)
+        assert_ok(ch_session_next(&b[i], plain, &how, &e), e);
+
+    assert_ok(ch_session_feed(s, text, 8, &e), e);
+    assert_ok(ch_session_next(&a[0], s, &how, &e), e);
+    ch_session_cancel(s);
+    assert_int_equal(ch_session_next(&a[1], s, &how, &e), CH_ECANCELED);
+    assert_int_equal(ch_session_length(s), 9);
+    ch_session_cancel(s);
+    assert_int_equal(ch_session_feed(s, text, 3, &e), CH_ECANCELED);
+    assert_int_equal(ch_session_length(s), 9);
+    assert_int_equal(ch_session_get_stats(s).prompt_tokens, 8);
+    assert_ok(ch_session_next(&a[1], s, &how, &e), e);
+    assert_ok(ch_session_next(&a[2], s, &how, &e), e);
+    assert_memory_equal(a, b, sizeof a);
+    ch_session_close(&s);
+    ch_session_close(&plain);
+}
+
+/* The prompt ends early, between two steps: the next draw computes the logits that it needs. */
+static void drawing_after_an_interrupted_prompt(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    const ch_session_options o = {.context = 64, .step_rows = 4, .threads = 1, .page_size = 8};
+    const ch_sampling how = CH_SAMPLING;
+    ch_session *s, *plain = open_session(64, 0);
+    ch_token a, b;
+    assert_ok(ch_session_open(&s, model, &o, &e), e);
+    ch_session_tap(s, cancel_on_first, s);
+    assert_int_equal(ch_session_feed(s, text, 20, &e), CH_ECANCELED);
+    ch_session_tap(s, NULL, NULL);
+    assert_ok(ch_session_feed(plain, text, 4, &e), e);
+    assert_ok(ch_session_next(&a, s, &how, &e), e);
+    assert_ok(ch_session_next(&b, plain, &how, &e), e);
+    assert_int_equal(a, b);
+    assert_memory_equal(ch_session_logits(s), ch_session_logits(plain), 320 * sizeof(float));
+    ch_session_close(&s);
+    ch_session_close(&plain);
+}
+
+static int stop_at(void *arg, int position, const float *logits)
+{
+    (void)logits;
+    return position == *(const int *)arg ? 7 : CH_OK;
+}
+
+/* Whoever looks at each row may end it; the session goes on from the last row that was fed. */
+static void looking_may_end_early(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    int at = 2;
+    ch_session *s = open_session(64, 0), *plain = open_session(64, 0);
+    assert_int_equal(ch_session_feed_each(s, text, 6, stop_at, &at, &e), 7);
+    assert_ok(ch_session_feed(plain, text, ch_session_length(s), &e), e);
+    assert_memory_equal(ch_session_logits(s), ch_session_logits(plain), 320 * sizeof(float));
+    ch_session_cancel(s);
+    assert_int_equal(ch_session_feed_each(s, text, 6, NULL, NULL, &e), CH_ECANCELED);
+    ch_session_close(&s);
+    ch_session_close(&plain);
+}
+
+static int too_many(void *arg, const ch_token *tokens, int n, ch_token *out, int most)
+{
+    (void)arg, (void)tokens, (void)n;
+    for (int i = 0; i < most; i++)
+        out[i] = 3;
+    return 1 << 20;
+}
+
+/* The logits that a caller sees do not depend on a drafter, and one that lies about its number is
+ * believed up to what was allowed. */
+static void drafts_are_not_seen(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    const ch_sampling how = CH_SAMPLING;
+    ch_session *s = open_session(64, 0), *plain = open_session(64, 0);
+    ch_session_draft(s, too_many, NULL, 4);
+    assert_ok(ch_session_feed(s, text, 5, &e), e);
+    assert_ok(ch_session_feed(plain, text, 5, &e), e);
+    for (int i = 0; i < 20; i++) {
+        ch_token a, b;
+        assert_ok(ch_session_next(&a, s, &how, &e), e);
+        assert_ok(ch_session_next(&b, plain, &how, &e), e);
+        assert_int_equal(a, b);
+        assert_memory_equal(ch_session_logits(s), ch_session_logits(plain), 320 * sizeof(float));
+    }
     ch_session_close(&s);
     ch_session_close(&plain);
 }
@@ -247,6 +356,10 @@ int main(void)
         cmocka_unit_test(saved_and_loaded_is_the_same),
         cmocka_unit_test(vectors_stand_in_for_tokens),
         cmocka_unit_test(cancelling_keeps_whole_tokens),
+        cmocka_unit_test(cancelling_forgets_nothing),
+        cmocka_unit_test(drawing_after_an_interrupted_prompt),
+        cmocka_unit_test(looking_may_end_early),
+        cmocka_unit_test(drafts_are_not_seen),
         cmocka_unit_test(samples_differ_by_their_number),
     };
     return cmocka_run_group_tests_name("generate/session", tests, open_model, close_model);
