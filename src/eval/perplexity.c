@@ -83,9 +83,10 @@ static int check_windows(int *window, int *stride, int head, ch_err *e)
     if (*window < 2 || *window > CH_MAX_CONTEXT)
         return ch_fail(e, CH_EARG, "a window of %d tokens was asked for; allowed are 2 to %d",
                        *window, CH_MAX_CONTEXT);
-    if (*stride < 1 || *stride > *window - head)
+    /* Without BOS the first token of a window cannot be scored: windows overlap by one then. */
+    if (*stride < 1 || *stride > *window - 1)
         return ch_fail(e, CH_EARG, "a stride of %d tokens was asked for; allowed are 1 to %d",
-                       *stride, *window - head);
+                       *stride, *window - 1);
     return CH_OK;
 }
 
@@ -104,7 +105,7 @@ int ch_model_perplexity(ch_perplexity *out, ch_model *m, const ch_tokenizer *tk,
                      ids.n);
     if (rc == CH_OK)
         rc = check_windows(&window, &stride, head, e);
-    so.context = window;
+    so.context = (int)CH_MIN((size_t)window, CH_MAX(ids.n, (size_t)1));
     if (rc == CH_OK)
         rc = ch_session_open(&s, m, &so, e);
     if (rc == CH_OK) {
