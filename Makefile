@@ -182,15 +182,31 @@ uninstall: ## remove what install put there
 	    $(addprefix $(DESTDIR)$(PREFIX)/include/,$(notdir $(wildcard include/*.h)))
 	rm -rf $(DESTDIR)$(PREFIX)/share/chalcis
 
-# ---- Fuzzing (clang) -----------------------------------------------------------------------------
-# A build of its own: every source with libFuzzer's coverage.
-FB := build/fuzz
-$(FB)/%: tests/fuzz/%.c $(SRC) $(SUPPORT)
-	@mkdir -p $(@D)
+# ---- Fuzzing (clang's libFuzzer) -----------------------------------------------------------------
+# The folders that read what strangers wrote, in a configuration of their own.  tests/fuzz/fuzz_<name>.c
+# starts from the files in tests/fuzz/seeds/<name>; what it finds worth keeping goes to
+# build/fuzz/corpus-<name>.
+FUZZ_SECONDS ?= 20
+FUZZ_LAYERS  := base dtype tensor file token
+FB      := build/fuzz
+FUZZOBJ := $(foreach l,$(FUZZ_LAYERS),$(patsubst src/%.c,$(FB)/%.o,$(wildcard src/$(l)/*.c)))
+FUZZBIN := $(FUZZ:tests/fuzz/%.c=$(FB)/%)
+
+.PHONY: fuzz-objects
+fuzz-objects:
+	$(Q)$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined B=$(FB) $(FUZZOBJ)
+
+$(FUZZBIN): $(FB)/%: tests/fuzz/%.c fuzz-objects
 	@echo "  FUZZ  $@"
-	$(Q)clang -std=c11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    -ffp-contract=off -pthread -DCH_FUZZING $(INC_ALL) -Isrc/kernel/simd -Itests/support -o $@ $< \
-	    $(filter-out src/kernel/% src/train/%,$(SRC)) $(FUZZ_KERNELS) $(LIBS)
+	$(Q)clang -std=c11 -D_GNU_SOURCE $(WARN) -g -O1 -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -pthread $(INC_ALL) -o $@ $< $(FUZZOBJ) $(LIBS)
+
+fuzz: $(FUZZBIN) ## run every fuzz target for FUZZ_SECONDS (default 20) each
+	$(Q)set -e; for t in $(FUZZ:tests/fuzz/fuzz_%.c=%); do \
+	    mkdir -p $(FB)/corpus-$$t; \
+	    $(FB)/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
+	        -artifact_prefix=$(FB)/ $(FB)/corpus-$$t $$(ls -d tests/fuzz/seeds/$$t 2>/dev/null); \
+	done
 
 clean: ## remove everything built
 	rm -rf build chalcis

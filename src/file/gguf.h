@@ -22,8 +22,8 @@ enum {
     CH_GGUF_BOOL, CH_GGUF_STR, CH_GGUF_ARRAY, CH_GGUF_U64, CH_GGUF_I64, CH_GGUF_F64, CH_GGUF_TYPES
 };
 
-/* Bytes of one stored value; 0 for strings, arrays and what is no type.  *type gets its kind. */
-size_t ch_gguf_value_bytes(ch_meta_type *type, int64_t gguf_type);
+/* Bytes of one stored value of a type above, 0 for strings and arrays.  *type gets its kind. */
+size_t ch_gguf_value_bytes(ch_meta_type *type, int gguf_type);
 /* A number or bool of that type, from its stored bytes (any alignment). */
 void ch_gguf_value(ch_meta *m, int gguf_type, const void *bytes);
 /* What general.alignment says (a power of two from 8), or 32. */

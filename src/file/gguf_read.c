@@ -138,7 +138,7 @@ static int read_array(ch_meta *m, reader *r)
     if (type >= CH_GGUF_TYPES)
         return bad(r, CH_EFORMAT, "elements of type %u, allowed are 0 to %d", type,
                    CH_GGUF_TYPES - 1);
-    const size_t size = ch_gguf_value_bytes(&m->v.a.type, type);
+    const size_t size = ch_gguf_value_bytes(&m->v.a.type, (int)type);
     m->v.a.gguf_type = (int)type;
     m->v.a.n = (size_t)n;
     if (type == CH_GGUF_STR)
@@ -168,7 +168,7 @@ static int read_meta(reader *r)
         return rc;
     if (type >= CH_GGUF_TYPES)
         return bad(r, CH_EFORMAT, "type %u, allowed are 0 to %d", type, CH_GGUF_TYPES - 1);
-    const size_t size = ch_gguf_value_bytes(&m.type, type);
+    const size_t size = ch_gguf_value_bytes(&m.type, (int)type);
     m.gguf_type = (int)type;
     if (type == CH_GGUF_STR) {
         rc = take_str(&m.v.s, r, CH_FILE_MAX_STRING, "its string");

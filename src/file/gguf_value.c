@@ -18,10 +18,8 @@ static const struct {
     [CH_GGUF_ARRAY] = {0, CH_META_ARRAY},
 };
 
-size_t ch_gguf_value_bytes(ch_meta_type *type, int64_t gguf_type)
+size_t ch_gguf_value_bytes(ch_meta_type *type, int gguf_type)
 {
-    if (gguf_type < 0 || gguf_type >= CH_GGUF_TYPES)
-        return 0;
     *type = types[gguf_type].type;
     return types[gguf_type].bytes;
 }

@@ -77,11 +77,20 @@ static void strings_and_arrays_come_as_what_they_are(void **state)
     assert_fails(ch_file_str_array(&all, &n, f, "numbers", &e), CH_EFORMAT, e,
                  "wanted are strings");
     assert_fails(ch_file_str_array(&all, &n, f, "a.u8", &e), CH_EFORMAT, e, "array of strings");
+    assert_fails(ch_file_str_array(&all, &n, f, "none", &e), CH_EFORMAT, e, "missing");
     assert_int_equal(ch_meta_at_real(&r, ch_file_meta_find(f, "numbers"), 0), CH_OK);
     assert_true(r == 1);
     assert_true(ch_meta_at_real(&r, ch_file_meta_find(f, "flags"), 0) < 0);
     assert_true(ch_meta_at_int(&v, ch_file_meta_find(f, "words"), 0) < 0);
     assert_true(ch_meta_at_int(&v, ch_file_meta_find(f, "a.u8"), 0) < 0);
+    static const uint64_t big[] = {INT64_MAX, 1ull << 63};
+    ch_meta m = {.type = CH_META_ARRAY,
+                 .v.a = {.type = CH_META_UINT, .gguf_type = 10, .n = 2, .data = big}};
+    assert_int_equal(ch_meta_at_int(&v, &m, 0), CH_OK);
+    assert_int_equal(v, INT64_MAX);
+    assert_true(ch_meta_at_int(&v, &m, 1) < 0);
+    assert_int_equal(ch_meta_at_real(&r, &m, 1), CH_OK);
+    assert_true(r == 0x1p63);
     ch_file_close(&f);
     ch_buf_close(&b);
 }
@@ -186,7 +195,8 @@ static void what_was_built_is_what_is_read(void **state)
     assert_memory_equal(g->tensors[0].t.data, data, sizeof data);
     assert_memory_equal(g->tensors[1].t.data, data + 4, 16);
     ch_file_close(&g); /* the copy needs nothing of it */
-    assert_true(same_meta(ch_file_meta_find(h, "words"), ch_file_meta_find(f, "words")));
+    for (size_t i = 0; i < h->n_meta; i++)
+        assert_true(same_meta(&h->meta[i], &f->meta[i]));
     ch_file_close(&h);
     ch_file_close(&f);
     free(path);
@@ -251,6 +261,32 @@ static void a_bad_alignment_is_not_written(void **state)
     temp_dir_remove(dir);
 }
 
+static void limits_are_kept(void **state)
+{
+    (void)state;
+    float one = 1;
+    ch_err e = {0};
+    ch_file *f;
+    char name[32];
+    assert_ok(ch_file_new(&f, &e), e);
+    /* More than is allowed: refused before a byte is looked at. */
+    const size_t string = ((size_t)64 << 20) + 1, strings = ((size_t)1 << 24) + 1;
+    const ch_str words[] = {{"x", string}};
+    assert_fails(ch_file_set_str(f, "k", "x", string, &e), CH_ELIMIT, e, "67108865 bytes");
+    assert_fails(ch_file_set_strs(f, "k", words, 1, &e), CH_ELIMIT, e, "67108865 bytes");
+    assert_fails(ch_file_set_strs(f, "k", words, strings, &e), CH_ELIMIT, e, "16777217 strings");
+    const ch_tensor t = ch_tensor_1d(&one, CH_F32, 1);
+    for (uint32_t i = 0; i < 65536; i++) {
+        snprintf(name, sizeof name, "n%u", i);
+        assert_ok(ch_file_set_u32(f, name, i, &e), e);
+        assert_ok(ch_file_add_tensor(f, name, &t, &e), e);
+    }
+    assert_fails(ch_file_set_u32(f, "more", 1, &e), CH_ELIMIT, e, "more than 65536 metadata");
+    assert_fails(ch_file_add_tensor(f, "more", &t, &e), CH_ELIMIT, e, "more than 65536 tensors");
+    assert_ok(ch_file_set_u32(f, "n65535", 1, &e), e);
+    ch_file_close(&f);
+}
+
 /* Many entries: look-up, growth and order hold. */
 static void many_entries_keep_their_order(void **state)
 {
@@ -286,6 +322,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_value_is_copied),
         cmocka_unit_test(bad_arguments_are_refused),
         cmocka_unit_test(a_bad_alignment_is_not_written),
+        cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(many_entries_keep_their_order),
     };
     return cmocka_run_group_tests_name("file/file", tests, NULL, NULL);

@@ -185,6 +185,12 @@ static void bad_metadata_is_refused(void **state)
     begin(&b, 0, 2), put_key(&b, "twice", 0), ch_buf_put(&b, "1", 1);
     put_key(&b, "twice", 0), ch_buf_put(&b, "1", 1);
     refused(&b, CH_EFORMAT, "\"twice\" appears twice");
+    char *key = calloc(1, 65537);
+    assert_non_null(key);
+    memset(key, 'k', 65536);
+    begin(&b, 0, 1), put_key(&b, key, 0), ch_buf_put(&b, "1", 1);
+    refused(&b, CH_ELIMIT, "its key has 65536 bytes, allowed are 65535");
+    free(key);
     begin(&b, 0, 1), put_key(&b, "k", 10), put_u32(&b, 0);
     refused(&b, CH_EFORMAT, "its value takes 8 bytes at offset 37, the file has 4 left");
 }
@@ -231,6 +237,10 @@ static void bad_tensors_are_refused(void **state)
     put_u32(&b, 1), put_u64(&b, 1), put_u32(&b, 0), put_u64(&b, 0), put_pad(&b, 32),
         put_data(&b, 4);
     refused(&b, CH_EFORMAT, "none of them 0");
+    char name[1025] = {0};
+    memset(name, 'n', 1024);
+    begin(&b, 1, 0), put_gguf_tensor(&b, name, 1, four, 0, 0);
+    refused(&b, CH_ELIMIT, "its name has 1024 bytes, allowed are 1023");
     begin(&b, 1, 0), put_gguf_tensor(&b, "t", 1, four, 0, 0); /* no data at all */
     refused(&b, CH_EFORMAT, "the file has 0 bytes of data");
 }

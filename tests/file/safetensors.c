@@ -144,6 +144,24 @@ static void header_lengths_are_checked(void **state)
     }
 }
 
+static void the_order_of_names_is_free(void **state)
+{
+    (void)state;
+    ch_buf b;
+    ch_err e = {0};
+    ch_file *f;
+    sample_json(&b,
+                "{\"c\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]},"
+                "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+                "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+                12);
+    assert_ok(ch_file_open_memory(&f, b.data, b.size, "mixed", &e), e);
+    assert_string_equal(f->tensors[0].name, "c");
+    assert_int_equal(*(const unsigned char *)ch_file_tensor_find(f, "b")->t.data, 4 * 7);
+    ch_file_close(&f);
+    ch_buf_close(&b);
+}
+
 static void no_tensors_are_fine(void **state)
 {
     (void)state;
@@ -197,6 +215,29 @@ static void reading_and_writing_changes_nothing(void **state)
     temp_dir_remove(dir);
 }
 
+/* Numbers have no place in its metadata. */
+static void other_metadata_is_left_out(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_file *f, *g;
+    char *dir = temp_dir(), *path = ch_io_join(dir, "strings");
+    assert_ok(ch_file_new(&f, &e), e);
+    assert_ok(ch_file_set_u32(f, "number", 7, &e), e);
+    assert_ok(ch_safetensors_write(f, path, &e), e);
+    assert_ok(ch_file_open(&g, path, &e), e);
+    assert_int_equal(g->n_meta, 0);
+    ch_file_close(&g);
+    assert_ok(ch_file_set_str(f, "text", "", 0, &e), e);
+    assert_ok(ch_safetensors_write(f, path, &e), e);
+    assert_ok(ch_file_open(&g, path, &e), e);
+    assert_int_equal(g->n_meta, 1);
+    ch_file_close(&g);
+    ch_file_close(&f);
+    free(path);
+    temp_dir_remove(dir);
+}
+
 static void what_it_cannot_hold_is_not_written(void **state)
 {
     (void)state;
@@ -235,8 +276,10 @@ int main(void)
         cmocka_unit_test(the_sample_is_read),
         cmocka_unit_test(bad_files_are_refused),
         cmocka_unit_test(header_lengths_are_checked),
+        cmocka_unit_test(the_order_of_names_is_free),
         cmocka_unit_test(no_tensors_are_fine),
         cmocka_unit_test(reading_and_writing_changes_nothing),
+        cmocka_unit_test(other_metadata_is_left_out),
         cmocka_unit_test(what_it_cannot_hold_is_not_written),
     };
     return cmocka_run_group_tests_name("file/safetensors", tests, NULL, NULL);
