@@ -27,15 +27,15 @@ enum {
 /* From a model file's tokenizer.ggml.* metadata (GGUF specification, "Tokenizer").  Copies what it
  * needs: f may be closed afterwards. */
 int ch_tokenizer_from_file(ch_tokenizer **out, const ch_file *f, ch_err *e);
-/* From llama2.c's tokenizer.bin (max length, then score, length, bytes per token; ids 0 unk, 1 BOS,
- * 2 EOS). */
+/* From llama2.c's tokenizer.bin (max length, then score, length, bytes per token; ids 0 unk, 1
+ * BOS, 2 EOS). */
 int ch_tokenizer_from_llama2c(ch_tokenizer **out, const char *path, ch_err *e);
 /* Writes tokenizer.ggml.* into a file under construction. */
 int ch_tokenizer_to_file(const ch_tokenizer *t, ch_file *f, ch_err *e);
-/* Hugging Face tokenizer.json, for byte-level BPE ("type": "BPE", ByteLevel).  Reading accepts what
- * writing makes and GPT-2's own; anything it cannot reproduce to the id is refused by name.  Which
- * tokens are BOS and EOS stands in tokenizer_config.json in the same folder, as in Hugging Face's:
- * written and read along. */
+/* Hugging Face tokenizer.json, for byte-level BPE ("type": "BPE", ByteLevel).  Reading accepts
+ * what writing makes and GPT-2's own; anything it cannot reproduce to the id is refused by name.
+ * Which tokens are BOS and EOS stands in tokenizer_config.json in the same folder, as in Hugging
+ * Face's: written and read along. */
 int ch_tokenizer_to_json(const ch_tokenizer *t, const char *path, ch_err *e);
 int ch_tokenizer_from_json(ch_tokenizer **out, const char *path, ch_err *e);
 

@@ -197,7 +197,7 @@ static void spm_over_words(void **state)
 static void long_pieces(void **state)
 {
     (void)state;
-    const size_t n = 1 << 20;
+    const size_t n = 1 << 18;
     static const char *const letters[] = {"a", "ab", " ", "the", "\xff"};
     static const char *const tokens[] = {" ", "a", "b", "ab", "aa", "aaaa", "  "};
     static const float scores[] = {-9, -9, -9, -3, -1, -2, -2};
