@@ -1,8 +1,8 @@
 /* Long random lives of sequences in a small cache against plain arrays.
  *
- * What a row holds is a function of the tokens up to it, as in a model.  The reference of a sequence is
- * therefore its tokens alone, and whatever the cache shows must be what these tokens say, to the bit:
- * a page that was shared, adopted, copied or evicted wrongly shows other tokens' rows.
+ * A row is a function of the tokens up to it, as in a model.  The reference of a sequence
+ * is therefore its tokens alone, and whatever the cache shows must be what these tokens say, to the
+ * bit: a page that was shared, adopted, copied or evicted wrongly shows other tokens' rows.
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +80,8 @@ static void check_row(const void *found, ch_dtype t, const real *x)
     for (int i = 0; i < w.o.head_width; i++)
         padded[i] = (float)(plain[i] = x[i]);
     ch_dtype_get(t)->encode(want, padded, w.width);
-    assert_memory_equal(found, t == CH_REAL ? (void *)plain : (void *)want, ch_dtype_bytes(t, w.width));
+    const void *expected = t == CH_REAL ? (const void *)plain : want;
+    assert_memory_equal(found, expected, ch_dtype_bytes(t, w.width));
 }
 
 static void check_life(const life *s)
@@ -110,7 +111,7 @@ static void check_life(const life *s)
     }
 }
 
-/* ---- What the tables say about sharing ------------------------------------------------------- */
+/* ---- What the tables say about sharing ----------------------------------------------------- */
 
 static int pages_of(int tokens)
 {
@@ -156,7 +157,7 @@ static void check_all(void)
     check_stats();
 }
 
-/* ---- Things that happen ----------------------------------------------------------------------- */
+/* ---- Things that happen -------------------------------------------------------------------- */
 
 static life *vacant(void)
 {
@@ -371,7 +372,7 @@ static void lives_of_plain_pages(void **state)
     static const int sizes[] = {1, 2, 7, 32};
     for (size_t t = 0; t < CH_COUNT(types); t++)
         for (size_t s = 0; s < CH_COUNT(sizes); s++)
-            live(sizes[s], types[t], types[t], t % 2 ? 5 : 8, 500);
+            live(sizes[s], types[t], types[t], t % 2 ? 5 : 8, 400);
 }
 
 static void lives_of_block_pages(void **state)
