@@ -103,7 +103,7 @@ static void other_kinds(void **state)
 /* ---- Documents by hand ---- */
 
 #define BYTE_LEVEL "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}"
-#define VOCAB      "\"a\":0,\"b\":1,\"ab\":2"
+#define VOCAB "\"a\":0,\"b\":1,\"ab\":2"
 
 /* Opens a small document in which one part is replaced; "" takes GPT-2's parts. */
 static int open_with(ch_tokenizer **t, const char *key, const char *value, ch_err *e)
@@ -165,73 +165,71 @@ static void accepted(void **state)
     }
 }
 
+static const struct {
+    const char *key, *value;
+    int code;
+    const char *part;
+} refusals[] = {
+    {"truncation", "{\"max_length\":512}", CH_EUNSUPPORTED, "truncation {\"max_length\":512}"},
+    {"padding", "{}", CH_EUNSUPPORTED, "padding"},
+    {"normalizer", "{\"type\":\"NFKC\"}", CH_EUNSUPPORTED, "NFKC"},
+    {"decoder", "{\"type\":\"WordPiece\"}", CH_EUNSUPPORTED, "decoder"},
+    {"decoder", "null", CH_EUNSUPPORTED, "decoder"},
+    {"pre_tokenizer", "null", CH_EUNSUPPORTED, "pre_tokenizer"},
+    {"pre_tokenizer", "{\"type\":\"ByteLevel\",\"add_prefix_space\":true}", CH_EUNSUPPORTED,
+     "pre_tokenizer"},
+    {"pre_tokenizer", "{\"type\":\"Whitespace\"}", CH_EUNSUPPORTED, "Whitespace"},
+    {"pre_tokenizer",
+     "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"("
+     "a+)+$\"},"
+     "\"behavior\":\"Isolated\"}," BYTE_LEVEL "]}",
+     CH_EUNSUPPORTED, "(a+)+$"},
+    {"pre_tokenizer", "{\"type\":\"Sequence\",\"pretokenizers\":[" BYTE_LEVEL "," BYTE_LEVEL "]}",
+     CH_EUNSUPPORTED, "pre_tokenizer"},
+    {"post_processor", "{\"type\":\"BertProcessing\"}", CH_EUNSUPPORTED, "BertProcessing"},
+    {"post_processor",
+     "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"?\"}}]}",
+     CH_EUNSUPPORTED, "TemplateProcessing"},
+    {"model", "{\"type\":\"WordPiece\",\"vocab\":{},\"merges\":[]}", CH_EUNSUPPORTED,
+     "model type \"WordPiece\""},
+    {"model", "{\"type\":\"BPE\",\"vocab\":{" VOCAB "},\"merges\":[],\"byte_fallback\":true}",
+     CH_EUNSUPPORTED, "byte_fallback"},
+    {"model", "{\"vocab\":{" VOCAB "},\"merges\":[],\"ignore_merges\":true}", CH_EUNSUPPORTED,
+     "ignore_merges"},
+    {"model", "{\"vocab\":{" VOCAB "},\"merges\":[],\"end_of_word_suffix\":\"</w>\"}",
+     CH_EUNSUPPORTED, "</w>"},
+    {"model", "{\"vocab\":{" VOCAB "},\"merges\":[],\"dropout\":0.1}", CH_EUNSUPPORTED,
+     "dropout 0.1"},
+    {"model", "{\"vocab\":{" VOCAB "},\"merges\":[\"a c\"]}", CH_EFORMAT, "\"c\" is no token"},
+    {"model", "{\"vocab\":{" VOCAB "},\"merges\":[\"ab\"]}", CH_EFORMAT,
+     "merge 0 is not two tokens"},
+    {"model", "{\"vocab\":{" VOCAB "},\"merges\":[\"\"]}", CH_EFORMAT,
+     "merge 0 is not two tokens"},
+    {"model", "{\"vocab\":{" VOCAB "},\"merges\":[[\"a\"]]}", CH_EFORMAT,
+     "merge 0 is not two tokens"},
+    {"model", "{\"vocab\":{" VOCAB "},\"merges\":[7]}", CH_EFORMAT, "merge 0 is not two tokens"},
+    {"model", "{\"vocab\":{\"a\":0,\"b\":1,\"ab\":7},\"merges\":[]}", CH_EFORMAT, "no gaps"},
+    {"model", "{\"vocab\":{\"a\":0,\"b\":1,\"ab\":-1},\"merges\":[]}", CH_EFORMAT, "\"ab\""},
+    {"model", "{\"vocab\":{\"a\":0,\"b\":1,\"ab\":1},\"merges\":[]}", CH_EFORMAT, "have id 1"},
+    {"model", "{\"vocab\":{\"a\":0,\"b\":1,\"ab\":\"2\"},\"merges\":[]}", CH_EFORMAT, "\"ab\""},
+    {"model", "{\"vocab\":[],\"merges\":[]}", CH_EFORMAT, "no \"model\""},
+    {"model", "7", CH_EFORMAT, "no \"model\""},
+    {"added_tokens", "[{\"id\":3,\"content\":\"<x>\",\"lstrip\":true}]", CH_EUNSUPPORTED,
+     "lstrip"},
+    {"added_tokens", "[{\"id\":3}]", CH_EFORMAT, "no content"},
+    {"added_tokens", "[{\"id\":0,\"content\":\"<x>\"},{\"id\":3,\"content\":\"y\"}]", CH_EFORMAT,
+     "have id 0"},
+    {"added_tokens", "[7]", CH_EFORMAT, "no content"},
+};
+
 static void refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *key, *value;
-        int code;
-        const char *part;
-    } cases[] = {
-        {"truncation", "{\"max_length\":512}", CH_EUNSUPPORTED, "truncation {\"max_length\":512}"},
-        {"padding", "{}", CH_EUNSUPPORTED, "padding"},
-        {"normalizer", "{\"type\":\"NFKC\"}", CH_EUNSUPPORTED, "NFKC"},
-        {"decoder", "{\"type\":\"WordPiece\"}", CH_EUNSUPPORTED, "decoder"},
-        {"decoder", "null", CH_EUNSUPPORTED, "decoder"},
-        {"pre_tokenizer", "null", CH_EUNSUPPORTED, "pre_tokenizer"},
-        {"pre_tokenizer", "{\"type\":\"ByteLevel\",\"add_prefix_space\":true}", CH_EUNSUPPORTED,
-         "pre_tokenizer"},
-        {"pre_tokenizer", "{\"type\":\"Whitespace\"}", CH_EUNSUPPORTED, "Whitespace"},
-        {"pre_tokenizer",
-         "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"("
-         "a+)+$\"},"
-         "\"behavior\":\"Isolated\"}," BYTE_LEVEL "]}",
-         CH_EUNSUPPORTED, "(a+)+$"},
-        {"pre_tokenizer",
-         "{\"type\":\"Sequence\",\"pretokenizers\":[" BYTE_LEVEL "," BYTE_LEVEL "]}",
-         CH_EUNSUPPORTED, "pre_tokenizer"},
-        {"post_processor", "{\"type\":\"BertProcessing\"}", CH_EUNSUPPORTED, "BertProcessing"},
-        {"post_processor",
-         "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"?\"}}]}",
-         CH_EUNSUPPORTED, "TemplateProcessing"},
-        {"model", "{\"type\":\"WordPiece\",\"vocab\":{},\"merges\":[]}", CH_EUNSUPPORTED,
-         "model type \"WordPiece\""},
-        {"model", "{\"type\":\"BPE\",\"vocab\":{" VOCAB "},\"merges\":[],\"byte_fallback\":true}",
-         CH_EUNSUPPORTED, "byte_fallback"},
-        {"model", "{\"vocab\":{" VOCAB "},\"merges\":[],\"ignore_merges\":true}", CH_EUNSUPPORTED,
-         "ignore_merges"},
-        {"model", "{\"vocab\":{" VOCAB "},\"merges\":[],\"end_of_word_suffix\":\"</w>\"}",
-         CH_EUNSUPPORTED, "</w>"},
-        {"model", "{\"vocab\":{" VOCAB "},\"merges\":[],\"dropout\":0.1}", CH_EUNSUPPORTED,
-         "dropout 0.1"},
-        {"model", "{\"vocab\":{" VOCAB "},\"merges\":[\"a c\"]}", CH_EFORMAT, "\"c\" is no token"},
-        {"model", "{\"vocab\":{" VOCAB "},\"merges\":[\"ab\"]}", CH_EFORMAT,
-         "merge 0 is not two tokens"},
-        {"model", "{\"vocab\":{" VOCAB "},\"merges\":[\"\"]}", CH_EFORMAT,
-         "merge 0 is not two tokens"},
-        {"model", "{\"vocab\":{" VOCAB "},\"merges\":[[\"a\"]]}", CH_EFORMAT,
-         "merge 0 is not two tokens"},
-        {"model", "{\"vocab\":{" VOCAB "},\"merges\":[7]}", CH_EFORMAT,
-         "merge 0 is not two tokens"},
-        {"model", "{\"vocab\":{\"a\":0,\"b\":1,\"ab\":7},\"merges\":[]}", CH_EFORMAT, "no gaps"},
-        {"model", "{\"vocab\":{\"a\":0,\"b\":1,\"ab\":-1},\"merges\":[]}", CH_EFORMAT, "\"ab\""},
-        {"model", "{\"vocab\":{\"a\":0,\"b\":1,\"ab\":1},\"merges\":[]}", CH_EFORMAT, "have id 1"},
-        {"model", "{\"vocab\":{\"a\":0,\"b\":1,\"ab\":\"2\"},\"merges\":[]}", CH_EFORMAT,
-         "\"ab\""},
-        {"model", "{\"vocab\":[],\"merges\":[]}", CH_EFORMAT, "no \"model\""},
-        {"model", "7", CH_EFORMAT, "no \"model\""},
-        {"added_tokens", "[{\"id\":3,\"content\":\"<x>\",\"lstrip\":true}]", CH_EUNSUPPORTED,
-         "lstrip"},
-        {"added_tokens", "[{\"id\":3}]", CH_EFORMAT, "no content"},
-        {"added_tokens", "[{\"id\":0,\"content\":\"<x>\"},{\"id\":3,\"content\":\"y\"}]",
-         CH_EFORMAT, "have id 0"},
-        {"added_tokens", "[7]", CH_EFORMAT, "no content"},
-    };
-    for (size_t i = 0; i < CH_COUNT(cases); i++) {
+    for (size_t i = 0; i < CH_COUNT(refusals); i++) {
         ch_tokenizer *t;
         ch_err e = {0};
-        assert_fails(open_with(&t, cases[i].key, cases[i].value, &e), cases[i].code, e,
-                     cases[i].part);
+        assert_fails(open_with(&t, refusals[i].key, refusals[i].value, &e), refusals[i].code, e,
+                     refusals[i].part);
         assert_null(t);
     }
 }
