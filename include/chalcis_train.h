@@ -27,20 +27,22 @@ typedef struct ch_train_progress {
     int64_t tokens;    /* seen so far */
 } ch_train_progress;
 
-/* Zero (or NULL) chooses the default in brackets.  What decides the result is stored in the run
- * and checked on resume. */
+/* Zero (or NULL) chooses the default in brackets; less than zero means none for held_out, lr_end,
+ * warmup, weight_decay and clip.  What decides the result is stored in the run: on resume zero
+ * means what the run says, and anything else has to agree with it. */
 typedef struct ch_train_options {
-    /* data: text files, or directories of them; a file is a document, and so is each line of
-     * .jsonl with "text" */
+    /* data: text files, or directories of them, where what is not UTF-8 is passed over; a file is
+     * a document, and so is each line of .jsonl with "text" */
     const char *const *data;
     int n_data;
     double held_out; /* share of documents kept for validation [0.02]; split by a hash of their
-                        content */
+                        content; where that leaves a side empty, the end of the longest one */
     const char *tokenizer; /* a file with a vocabulary; NULL: train one on the data */
     int vocab;             /* entries of a trained vocabulary [4096] */
     /* model */
     const char *arch;      /* ["qwen3"] */
-    int layers, width, heads, kv_heads, head_width, hidden; /* [6 256 4 2 64 1024] */
+    /* [6 256 4 2 64 1024]; at other widths heads of 64, half as many for keys, hidden 4 x width */
+    int layers, width, heads, kv_heads, head_width, hidden;
     bool untied;           /* a head of its own */
     /* steps */
     int length;            /* tokens in a sequence [256] */
@@ -52,7 +54,7 @@ typedef struct ch_train_options {
     double lr;             /* [2e-3] */
     double lr_end;         /* [0.1] */
     double warmup;         /* share of steps [0.02] */
-    double weight_decay;   /* on matrices [0.1] */
+    double weight_decay;   /* on matrices, not on the embedding table or vectors [0.1] */
     double beta1, beta2;   /* [0.9 0.95] */
     double clip;           /* gradient norm [1.0] */
     /* run */
@@ -62,7 +64,9 @@ typedef struct ch_train_options {
     int threads;           /* 0: one per CPU */
     int eval_every, save_every; /* steps [a twentieth of the run, a tenth] */
     int eval_tokens;       /* held-out tokens scored each time [65536] */
-    const volatile int *cancel; /* set to nonzero: stop after this step, with a checkpoint */
+    /* Set to nonzero: stop after this step with a checkpoint, and CH_OK; result.steps is then less
+     * than was asked for, and there is no model.gguf yet. */
+    const volatile int *cancel;
     /* told after each step; NULL: silent */
     void (*progress)(void *arg, const ch_train_progress *p);
     void *progress_arg;

@@ -3,8 +3,9 @@
  *   m = b1 m + (1 - b1) g          v = b2 v + (1 - b2) g^2          g: the gradient times scale
  *   p = p - lr (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + wd p)
  *
- * Kingma & Ba 2015, Loshchilov & Hutter 2019.  Factors are made in double; elements are computed in `real`, each from
- * its own m, v, p and g alone, so cutting the bucket into tasks changes nothing.  SPDX-License-Identifier: MIT */
+ * Kingma & Ba 2015, Loshchilov & Hutter 2019.  Factors are made in double; elements are computed
+ * in `real`, each from its own m, v, p and g alone, so cutting the bucket into tasks changes
+ * nothing.  SPDX-License-Identifier: MIT */
 #include "train.h"
 
 enum { BLOCK = 64, BLOCKS = 512 }; /* reals that share a decay flag; blocks in a task */
@@ -35,13 +36,22 @@ static void update_task(void *arg, int task, int thread)
     (void)thread;
     const int64_t first = (int64_t)task * BLOCKS;
     for (int64_t b = first; b < first + BLOCKS && b * BLOCK < u->o->n; b++)
-        update_block(u, b * BLOCK, CH_MIN((int64_t)BLOCK, u->o->n - b * BLOCK), u->o->decays[b] ? u->decay : 0);
+        update_block(u, b * BLOCK, CH_MIN((int64_t)BLOCK, u->o->n - b * BLOCK),
+                     u->o->decays[b] ? u->decay : 0);
 }
 
-void ch_adamw_step(ch_adamw *o, real *p, const real *g, double scale, double lr, int64_t step, ch_pool *pool)
+void ch_adamw_step(ch_adamw *o, real *p, const real *g, double scale, double lr, int64_t step,
+                   ch_pool *pool)
 {
-    update u = {.o = o, .p = p, .g = g, .scale = (real)scale, .b1 = (real)o->beta1, .b2 = (real)o->beta2,
-                .c1 = (real)(lr / (1 - pow(o->beta1, (double)step))), .c2 = (real)(1 / (1 - pow(o->beta2, (double)step))),
-                .eps = (real)o->eps, .decay = (real)(lr * o->weight_decay)};
+    update u = {.o = o,
+                .p = p,
+                .g = g,
+                .scale = (real)scale,
+                .b1 = (real)o->beta1,
+                .b2 = (real)o->beta2,
+                .c1 = (real)(lr / (1 - pow(o->beta1, (double)step))),
+                .c2 = (real)(1 / (1 - pow(o->beta2, (double)step))),
+                .eps = (real)o->eps,
+                .decay = (real)(lr * o->weight_decay)};
     ch_pool_run(pool, update_task, &u, (int)((o->n + BLOCK * BLOCKS - 1) / (BLOCK * BLOCKS)));
 }

@@ -1,11 +1,11 @@
 /* batch.c - the rows of a leaf, from (seed, leaf number) alone
  *
- *   number of a sequence   q = leaf * count + i        epoch = q / S, its place in the epoch = q mod S
- *   S = ceil(n / length)   sequence s of the epoch: tokens offset + s * length ... of the ring of n
+ *   number of a sequence   q = leaf * count + i      epoch = q / S, its place there = q mod S
+ *   S = ceil(n / length)   sequence s of an epoch: tokens offset + s * length ... of the ring
  *
- * Which s stands at a place is a permutation of 0..S-1 that needs no memory: a Feistel network (six rounds of Philox)
- * over the smallest even number of bits that holds S, walked until it lands inside (Black & Rogaway 2002).
- * SPDX-License-Identifier: MIT */
+ * Which s stands at a place is a permutation of 0..S-1 that needs no memory: a Feistel network
+ * (six rounds of Philox) over the smallest even number of bits that holds S, walked until it lands
+ * inside (Black & Rogaway 2002). SPDX-License-Identifier: MIT */
 #include "train.h"
 
 #include <stdlib.h>
@@ -69,7 +69,8 @@ static int64_t document_of(const ch_corpus *c, int64_t p)
     return low;
 }
 
-/* Rows [row, row + length): `rows` tokens from p on, then padding, each row of which is a document of its own. */
+/* Rows [row, row + length): `rows` tokens from p on, then padding, each row of which is a document
+ * of its own. */
 static void cut(ch_batch *b, int row, int length, const ch_corpus *c, int64_t p, int64_t rows)
 {
     int32_t first = row;
@@ -94,19 +95,23 @@ static void cut(ch_batch *b, int row, int length, const ch_corpus *c, int64_t p,
     }
 }
 
-void ch_batch_fill(ch_batch *b, const ch_corpus *c, uint64_t seed, int count, int length, int64_t leaf)
+void ch_batch_fill(ch_batch *b, const ch_corpus *c, uint64_t seed, int count, int length,
+                   int64_t leaf)
 {
     const int64_t S = (c->n + length - 1) / length;
     b->targets = 0;
     for (int i = 0; i < count; i++) {
         const int64_t q = leaf * count + i, epoch = q / S;
         const int64_t s = (int64_t)permute((uint64_t)(q % S), (uint64_t)S, seed, (uint64_t)epoch);
-        const int64_t offset = (int64_t)ch_rng_below((uint64_t)c->n, seed, CH_RNG_DATA, 0, (uint64_t)epoch);
-        cut(b, i * length, length, c, (offset + s * length) % c->n, CH_MIN((int64_t)length, c->n - s * length));
+        const int64_t offset = (int64_t)ch_rng_below((uint64_t)c->n, seed, CH_RNG_DATA, 0,
+                                                     (uint64_t)epoch);
+        cut(b, i * length, length, c, (offset + s * length) % c->n,
+            CH_MIN((int64_t)length, c->n - s * length));
     }
 }
 
-void ch_batch_fill_even(ch_batch *b, const ch_corpus *c, int count, int length, int64_t at, int64_t of)
+void ch_batch_fill_even(ch_batch *b, const ch_corpus *c, int count, int length, int64_t at,
+                        int64_t of)
 {
     const int64_t S = (c->n + length - 1) / length;
     b->targets = 0;

@@ -1,12 +1,13 @@
 /* checkpoint.c - a checkpoint is whole or not there
  *
  *   DIR/current -> checkpoint.0            one rename of this link is the moment of saving
- *   DIR/checkpoint.0/{config.json model.safetensors tokenizer.json optimizer.safetensors state.json ...}
+ *   DIR/checkpoint.0/{config.json model.safetensors tokenizer.json tokenizer_config.json
+ *                     optimizer.safetensors state.json}
  *   DIR/config.json -> current/config.json ...          so DIR itself is a Hugging Face directory
  *
- * The folder that `current` does not name is nobody's: saving empties it, fills it, syncs it, and lets `current` name it;
- * then the other is emptied.  Killed at any moment, `current` names a whole checkpoint: the last or the one before.
- * SPDX-License-Identifier: MIT */
+ * The folder that `current` does not name is nobody's: saving empties it, fills it, syncs it, and
+ * lets `current` name it; then the other is emptied.  Killed at any moment, `current` names a
+ * whole checkpoint: the last or the one before. SPDX-License-Identifier: MIT */
 #include "hf.h"
 
 #include <dirent.h>
@@ -16,8 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const files[] = {"config.json", "model.safetensors", "tokenizer.json", "optimizer.safetensors",
-                                    "state.json", "tokenizer_config.json"};
+static const char *const files[] = {"config.json",    "model.safetensors",
+                                    "tokenizer.json", "optimizer.safetensors",
+                                    "state.json",     "tokenizer_config.json"};
 enum { WRITTEN = 5 }; /* of them; the last comes with tokenizer.json */
 static const char *const folders[] = {"checkpoint.0", "checkpoint.1"};
 
@@ -77,7 +79,7 @@ static int show_files(int at, const char *dir, ch_err *e)
     return rc;
 }
 
-/* ---- Writing -------------------------------------------------------------------------------------------- */
+/* ---- Writing -------------------------------------------------------------------------------- */
 
 static int write_json(const char *path, const json_t *v, ch_err *e)
 {
@@ -105,7 +107,8 @@ static int write_optimizer(const char *path, const ch_adamw *o, ch_err *e)
     return rc;
 }
 
-static int write_file(int i, const char *path, const ch_trainer *t, const ch_tokenizer *tk, const json_t *state, ch_err *e)
+static int write_file(int i, const char *path, const ch_trainer *t, const ch_tokenizer *tk,
+                      const json_t *state, ch_err *e)
 {
     json_t *config;
     int rc;
@@ -123,7 +126,8 @@ static int write_file(int i, const char *path, const ch_trainer *t, const ch_tok
     }
 }
 
-static int fill_folder(const char *folder, const ch_trainer *t, const ch_tokenizer *tk, const json_t *state, ch_err *e)
+static int fill_folder(const char *folder, const ch_trainer *t, const ch_tokenizer *tk,
+                       const json_t *state, ch_err *e)
 {
     int rc = ch_io_make_dir(folder, e);
     for (int i = 0; i < WRITTEN && rc == CH_OK; i++) {
@@ -134,7 +138,8 @@ static int fill_folder(const char *folder, const ch_trainer *t, const ch_tokeniz
     return rc;
 }
 
-int ch_checkpoint_save(const char *dir, const ch_trainer *t, const ch_tokenizer *tk, const json_t *state, ch_err *e)
+int ch_checkpoint_save(const char *dir, const ch_trainer *t, const ch_tokenizer *tk,
+                       const json_t *state, ch_err *e)
 {
     const int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (at < 0)
@@ -158,7 +163,7 @@ int ch_checkpoint_save(const char *dir, const ch_trainer *t, const ch_tokenizer 
     return rc;
 }
 
-/* ---- Reading ---------------------------------------------------------------------------------------------- */
+/* ---- Reading -------------------------------------------------------------------------------- */
 
 bool ch_checkpoint_exists(const char *dir)
 {
@@ -172,8 +177,8 @@ static int read_moment(real *out, const ch_file *f, const char *name, int64_t n,
 {
     const ch_file_tensor *t = ch_file_tensor_find(f, name);
     if (!t || t->t.rank != 1 || t->t.dim[0] != n || t->t.dtype != CH_REAL)
-        return ch_fail(e, CH_EFORMAT, "%s: tensor %s is not there as %lld numbers of type %s", f->path, name, (long long)n,
-                       ch_dtype_get(CH_REAL)->name);
+        return ch_fail(e, CH_EFORMAT, "%s: tensor %s is not there as %lld numbers of type %s",
+                       f->path, name, (long long)n, ch_dtype_get(CH_REAL)->name);
     ch_tensor_read(out, &t->t, 0, n);
     return CH_OK;
 }

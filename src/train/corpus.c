@@ -1,7 +1,7 @@
 /* corpus.c - documents to tokens, many at once, in the order of the documents
  *
- * Tasks are runs of documents; what they make is laid end to end afterwards, so the number of threads changes nothing.
- * SPDX-License-Identifier: MIT */
+ * Tasks are runs of documents; what they make is laid end to end afterwards, so the number of
+ * threads changes nothing. SPDX-License-Identifier: MIT */
 #include "train.h"
 
 #include <stdlib.h>
@@ -47,7 +47,9 @@ static int reserve(ch_corpus *c, const encoding *w, bool held_out, bool begins, 
         }
     c->token = malloc(ch_size_mul((size_t)c->n + 1, sizeof *c->token));
     c->start = malloc(ch_size_mul((size_t)c->documents + 1, sizeof *c->start));
-    return c->token && c->start ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for %lld tokens", (long long)c->n);
+    return c->token && c->start
+               ? CH_OK
+               : ch_fail(e, CH_ENOMEM, "no memory for %lld tokens", (long long)c->n);
 }
 
 static void gather(ch_corpus *c, const encoding *w, bool held_out, ch_token begin)
@@ -84,7 +86,8 @@ static int encode(encoding *w, ch_pool *pool, ch_err *e)
     return CH_OK;
 }
 
-int ch_corpus_build(ch_corpus *train, ch_corpus *held_out, const ch_texts *t, const ch_tokenizer *tk, ch_pool *pool, ch_err *e)
+int ch_corpus_build(ch_corpus *train, ch_corpus *held_out, const ch_texts *t,
+                    const ch_tokenizer *tk, ch_pool *pool, ch_err *e)
 {
     const ch_token end = ch_tokenizer_eos(tk);
     const ch_token begin = ch_tokenizer_bos(tk) >= 0 ? ch_tokenizer_bos(tk) : end;

@@ -6,9 +6,9 @@
  *                \       /
  *             (0+1)+(2+3)              level 2
  *
- * After i leaves, level b is full where bit b of i is set.  A leaf lands on level 0; two sums of one level make one
- * of the next, by swapping pointers where that one is empty.  Of 2^k leaves the last finds levels 0..k-1 full, so
- * max(1, k) buckets are enough.  SPDX-License-Identifier: MIT */
+ * After i leaves, level b is full where bit b of i is set.  A leaf lands on level 0; two sums of
+ * one level make one of the next, by swapping pointers where that one is empty.  Of 2^k leaves the
+ * last finds levels 0..k-1 full, so max(1, k) buckets are enough.  SPDX-License-Identifier: MIT */
 #include "train.h"
 
 #include <stdlib.h>
@@ -49,13 +49,15 @@ int ch_grad_tree_open(ch_grad_tree *t, int64_t n, int leaves, ch_pool *pool, ch_
 {
     *t = (ch_grad_tree){.n = n, .pool = pool};
     if (leaves < 1 || leaves > 1 << 15 || (leaves & (leaves - 1)))
-        return ch_fail(e, CH_EARG, "%d leaves in a step; allowed are powers of two up to %d", leaves, 1 << 15);
+        return ch_fail(e, CH_EARG, "%d leaves in a step; allowed are powers of two up to %d",
+                       leaves, 1 << 15);
     const size_t bytes = ch_size_mul((size_t)n, sizeof(real));
     for (int i = 0; i == 0 || 1 << i < leaves; i++) {
         t->level[i] = malloc(bytes);
         if (!t->level[i]) {
             ch_grad_tree_close(t);
-            return ch_fail(e, CH_ENOMEM, "no memory for sums of gradients (%zu bytes each)", bytes);
+            return ch_fail(e, CH_ENOMEM, "no memory for sums of gradients (%zu bytes each)",
+                           bytes);
         }
     }
     return CH_OK;
@@ -101,7 +103,8 @@ real *ch_grad_tree_sum(ch_grad_tree *t)
 void ch_grad_tree_clear(ch_grad_tree *t)
 {
     memset(t->full, 0, sizeof t->full);
-    for (size_t i = 0, low = 0; i < CH_COUNT(t->level); i++) { /* buckets go back to the lowest levels */
+    for (size_t i = 0, low = 0; i < CH_COUNT(t->level);
+         i++) { /* buckets go back to the lowest levels */
         real *bucket = t->level[i];
         t->level[i] = NULL;
         if (bucket)

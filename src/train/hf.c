@@ -1,14 +1,14 @@
 /* hf.c - config.json and model.safetensors as Hugging Face's transformers read them
  *
- * Rows of a head whose positions turn pairs (2i, 2i+1) here (and in GGUF) turn pairs (i, i + R/2) there, R the
- * rotary dims: row p R/2 + i there is row 2i + p here, p in {0, 1}; rows past R keep their places.
- * SPDX-License-Identifier: MIT */
+ * Rows of a head whose positions turn pairs (2i, 2i+1) here (and in GGUF) turn pairs (i, i + R/2)
+ * there, R the rotary dims: row p R/2 + i there is row 2i + p here, p in {0, 1}; rows past R keep
+ * their places. SPDX-License-Identifier: MIT */
 #include "hf.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- config.json ---------------------------------------------------------------------------------- */
+/* ---- config.json ---------------------------------------------------------------------------- */
 
 static json_t *token(ch_token id)
 {
@@ -27,20 +27,21 @@ int ch_checkpoint_config(json_t **out, const ch_config *c, const ch_tokenizer *t
     *out = NULL;
     if (!name)
         return ch_fail(e, CH_EUNSUPPORTED, "%s models have no config.json here", c->arch->name);
-    *out = json_pack("{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:n, s:i, s:i, s:b, s:s, s:b, s:b, s:f, s:b,"
-                     " s:o, s:o, s:s}",
-                     "architectures", name, "model_type", c->arch->name, "hidden_size", c->width, "intermediate_size",
-                     c->hidden, "num_hidden_layers", c->layers, "num_attention_heads", c->heads, "num_key_value_heads",
-                     c->kv_heads, "head_dim", c->head_width, "rms_norm_eps", c->norm_eps, "rope_theta", c->rope.base,
-                     "rope_scaling", "vocab_size", c->vocab, "max_position_embeddings", c->context,
-                     "tie_word_embeddings", (int)c->tied, "hidden_act", "silu", "attention_bias", 0, "mlp_bias", 0,
-                     "attention_dropout", 0.0, "use_cache", 1, "bos_token_id", token(ch_tokenizer_bos(tk)),
-                     "eos_token_id", token(ch_tokenizer_eos(tk)), "torch_dtype",
-                     CH_REAL == CH_F32 ? "float32" : "float64");
+    *out = json_pack(
+        "{s:[s], s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:n, s:i, s:i, s:b, s:s, s:b, s:b,"
+        " s:f, s:b, s:o, s:o, s:s}",
+        "architectures", name, "model_type", c->arch->name, "hidden_size", c->width,
+        "intermediate_size", c->hidden, "num_hidden_layers", c->layers, "num_attention_heads",
+        c->heads, "num_key_value_heads", c->kv_heads, "head_dim", c->head_width, "rms_norm_eps",
+        c->norm_eps, "rope_theta", c->rope.base, "rope_scaling", "vocab_size", c->vocab,
+        "max_position_embeddings", c->context, "tie_word_embeddings", (int)c->tied, "hidden_act",
+        "silu", "attention_bias", 0, "mlp_bias", 0, "attention_dropout", 0.0, "use_cache", 1,
+        "bos_token_id", token(ch_tokenizer_bos(tk)), "eos_token_id", token(ch_tokenizer_eos(tk)),
+        "torch_dtype", CH_REAL == CH_F32 ? "float32" : "float64");
     return *out ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for config.json");
 }
 
-/* ---- Rotary rows ------------------------------------------------------------------------------------- */
+/* ---- Rotary rows ---------------------------------------------------------------------------- */
 
 static bool is_turned(const ch_model *m, const ch_weight_row *row)
 {
@@ -48,17 +49,19 @@ static bool is_turned(const ch_model *m, const ch_weight_row *row)
 }
 
 /* Copies the rows of a turned matrix from one order into the other. */
-static void reorder(real *to, const real *from, const ch_tensor *t, const ch_config *c, bool to_halves)
+static void reorder(real *to, const real *from, const ch_tensor *t, const ch_config *c,
+                    bool to_halves)
 {
     const int64_t width = ch_tensor_width(t), rows = ch_tensor_rows(t), R = c->rope.dims;
     for (int64_t r = 0; r < rows; r++) {
         const int64_t head = r / c->head_width * c->head_width, i = r - head;
         const int64_t there = i < R ? head + i % 2 * (R / 2) + i / 2 : r;
-        memcpy(to + (to_halves ? there : r) * width, from + (to_halves ? r : there) * width, (size_t)width * sizeof(real));
+        memcpy(to + (to_halves ? there : r) * width, from + (to_halves ? r : there) * width,
+               (size_t)width * sizeof(real));
     }
 }
 
-/* ---- model.safetensors --------------------------------------------------------------------------------- */
+/* ---- model.safetensors ---------------------------------------------------------------------- */
 
 struct weights {
     ch_model *m;
@@ -75,7 +78,8 @@ static int put_weight(void *arg, ch_weight *w, const ch_weight_row *row, int lay
         return CH_OK;
     char name[192];
     if (!ch_name_to_hf(name, sizeof name, w->name))
-        return ch_fail(s->e, CH_EUNSUPPORTED, "tensor %s has no name in Hugging Face's layout", w->name);
+        return ch_fail(s->e, CH_EUNSUPPORTED, "tensor %s has no name in Hugging Face's layout",
+                       w->name);
     ch_tensor t = w->stored;
     if (is_turned(s->m, row)) {
         t.data = ch_file_memory(s->f, (size_t)ch_tensor_count(&t) * sizeof(real), s->e);
@@ -112,7 +116,8 @@ static int get_weight(void *arg, ch_weight *w, const ch_weight_row *row, int lay
         (want->rank == 2 && t->t.dim[1] != want->dim[1])) {
         char shape[96];
         ch_tensor_describe(shape, sizeof shape, want);
-        return ch_fail(s->e, CH_EFORMAT, "%s: tensor %s is not there as %s", s->f->path, w->name, shape);
+        return ch_fail(s->e, CH_EFORMAT, "%s: tensor %s is not there as %s", s->f->path, w->name,
+                       shape);
     }
     const size_t bytes = (size_t)ch_tensor_count(want) * sizeof(real);
     s->found++;
@@ -137,7 +142,8 @@ int ch_hf_read(ch_model *m, const char *path, ch_err *e)
         return rc;
     rc = ch_model_each(m, get_weight, &s);
     if (rc == CH_OK && s.found != s.f->n_tensors)
-        rc = ch_fail(e, CH_EFORMAT, "%s: it has %zu tensors, the model %zu", path, s.f->n_tensors, s.found);
+        rc = ch_fail(e, CH_EFORMAT, "%s: it has %zu tensors, the model %zu", path, s.f->n_tensors,
+                     s.found);
     ch_file_close(&s.f);
     return rc;
 }

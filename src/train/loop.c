@@ -1,4 +1,5 @@
-/* loop.c - ch_train: steps, with a look at the held-out text and a checkpoint now and then, and the finished file
+/* loop.c - ch_train: steps, with a look at the held-out text and a checkpoint now and then, and
+ * the finished file
  *
  * SPDX-License-Identifier: MIT */
 #include "run.h"
@@ -21,24 +22,28 @@ static int evaluate(ch_train_run *r)
 {
     int64_t scored;
     ch_train_tell(r, "evaluating");
-    int rc = ch_trainer_eval(&r->trainer, &r->held_out, r->o.eval_tokens, &r->p.val_loss, &scored, r->e);
+    int rc = ch_trainer_eval(&r->trainer, &r->held_out, r->o.eval_tokens, &r->p.val_loss, &scored,
+                             r->e);
     if (rc < 0 || scored == 0)
         return rc;
     /* Bytes a token: of the whole held-out text, of which a part may have been scored. */
     const double bytes = (double)r->held_out.bytes / (double)r->held_out.n;
     r->val_bpb = r->p.val_loss / (log(2) * bytes);
-    return ch_metrics_put(&r->metrics, json_pack("{s:I, s:f, s:f, s:I}", "step", (json_int_t)r->trainer.step, "val_loss",
-                                                 r->p.val_loss, "val_bpb", r->val_bpb, "val_tokens", (json_int_t)scored),
+    return ch_metrics_put(&r->metrics,
+                          json_pack("{s:I, s:f, s:f, s:I}", "step", (json_int_t)r->trainer.step,
+                                    "val_loss", r->p.val_loss, "val_bpb", r->val_bpb, "val_tokens",
+                                    (json_int_t)scored),
                           r->e);
 }
 
 static int save(ch_train_run *r)
 {
     ch_train_tell(r, "saving");
-    json_t *state = json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "format", 1, "step", (json_int_t)r->trainer.step,
-                              "tokens", (json_int_t)(r->trainer.step * step_tokens(r)), "options",
-                              ch_train_describe(&r->o), "data", ch_train_data_json(r), "loss", number(r->p.loss),
-                              "val_loss", number(r->p.val_loss));
+    json_t *state = json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "format", 1, "step",
+                              (json_int_t)r->trainer.step, "tokens",
+                              (json_int_t)(r->trainer.step * step_tokens(r)), "options",
+                              ch_train_describe(&r->o), "data", ch_train_data_json(r), "loss",
+                              number(r->p.loss), "val_loss", number(r->p.val_loss));
     if (!state)
         return ch_fail(r->e, CH_ENOMEM, "no memory for the state of the run");
     const int rc = ch_checkpoint_save(r->o.out, &r->trainer, r->tk, state, r->e);
@@ -64,8 +69,9 @@ static int one_step(ch_train_run *r, double *timed_s, int64_t *timed_tokens)
     p->eta_s = (double)(p->steps - p->step) * (double)step_tokens(r) / p->tok_s;
     ch_train_tell(r, "training");
     return ch_metrics_put(&r->metrics,
-                          json_pack("{s:I, s:f, s:f, s:f, s:I, s:f, s:f}", "step", (json_int_t)t->step, "loss", p->loss,
-                                    "lr", p->lr, "grad_norm", p->grad_norm, "tokens", (json_int_t)p->tokens, "tok_s",
+                          json_pack("{s:I, s:f, s:f, s:f, s:I, s:f, s:f}", "step",
+                                    (json_int_t)t->step, "loss", p->loss, "lr", p->lr, "grad_norm",
+                                    p->grad_norm, "tokens", (json_int_t)p->tokens, "tok_s",
                                     (double)step_tokens(r) / s, "seconds", s),
                           r->e);
 }
@@ -89,7 +95,7 @@ static int run_steps(ch_train_run *r)
     return rc == CH_OK && saved != r->trainer.step ? save(r) : rc;
 }
 
-/* ---- The finished model ------------------------------------------------------------------------------- */
+/* ---- The finished model --------------------------------------------------------------------- */
 
 /* The last part of the path to the run. */
 static int set_name(ch_file *f, const char *out, ch_err *e)
@@ -107,7 +113,8 @@ static int finish(ch_train_run *r)
 {
     ch_file *f = NULL;
     char *path = ch_io_join(r->o.out, "model.gguf");
-    int rc = path ? ch_file_new(&f, r->e) : ch_fail(r->e, CH_ENOMEM, "no memory for a path in %s", r->o.out);
+    int rc = path ? ch_file_new(&f, r->e)
+                  : ch_fail(r->e, CH_ENOMEM, "no memory for a path in %s", r->o.out);
     ch_train_tell(r, "saving");
     if (rc == CH_OK)
         rc = ch_model_to_file(r->model, f, CH_F32, NULL, r->e);
@@ -137,9 +144,12 @@ int ch_train(ch_train_result *out, const ch_train_options *o, ch_err *e)
     if (rc == CH_OK && r.trainer.step == r.o.steps)
         rc = finish(&r);
     if (rc == CH_OK)
-        *out = (ch_train_result){.steps = (int)r.trainer.step, .tokens = r.trainer.step * step_tokens(&r),
-                                 .parameters = ch_model_count(&r.model->config, true), .loss = r.p.loss,
-                                 .val_loss = r.p.val_loss, .val_bpb = r.val_bpb,
+        *out = (ch_train_result){.steps = (int)r.trainer.step,
+                                 .tokens = r.trainer.step * step_tokens(&r),
+                                 .parameters = ch_model_count(&r.model->config, true),
+                                 .loss = r.p.loss,
+                                 .val_loss = r.p.val_loss,
+                                 .val_bpb = r.val_bpb,
                                  .seconds = (double)(ch_clock_ns() - began) * 1e-9};
     ch_train_teardown(&r);
     return rc;

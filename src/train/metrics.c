@@ -1,6 +1,7 @@
 /* metrics.c - metrics.jsonl: a line a step, appended as it happens
  *
- *   {"step": 3, "loss": 7.01, "lr": 0.0012, "grad_norm": 1.4, "tokens": 12288, "tok_s": 9000, "seconds": 0.45}
+ *   {"step": 3, "loss": 7.01, "lr": 0.0012, "grad_norm": 1.4, "tokens": 12288, "tok_s": 9000,
+ *    "seconds": 0.45}
  *   {"step": 3, "val_loss": 6.9, "val_bpb": 2.9}
  *
  * SPDX-License-Identifier: MIT */

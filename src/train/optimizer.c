@@ -1,7 +1,9 @@
 /* optimizer.c - the learning rate, and the size of a gradient
  *
- *   warm-up  lr t / w                                              t = 1..w, w = warmup * steps rounded up
- *   then     lr (end + (1 - end) (1 + cos(pi (t - w)/(T - w))) / 2)      (Loshchilov & Hutter 2017)
+ *   warm-up  lr t / w                             t = 1..w, w = warmup * steps rounded up
+ *   then     lr (end + (1 - end) (1 + cos(pi (t - w)/(T - w))) / 2)
+ *
+ * Loshchilov & Hutter 2017.
  *
  * SPDX-License-Identifier: MIT */
 #include "train.h"

@@ -1,4 +1,5 @@
-/* run.h - one call of ch_train: what setup.c makes and loop.c uses.  SPDX-License-Identifier: MIT */
+/* run.h - one call of ch_train: what setup.c makes and loop.c uses.  SPDX-License-Identifier: MIT
+ * */
 #ifndef CH_TRAIN_RUN_H
 #define CH_TRAIN_RUN_H
 
@@ -26,7 +27,8 @@ int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e);
 void ch_train_teardown(ch_train_run *r);
 
 void ch_train_tell(ch_train_run *r, const char *phase);
-json_t *ch_train_data_json(const ch_train_run *r); /* what the state says of the data; NULL: out of memory */
+json_t *ch_train_data_json(
+    const ch_train_run *r); /* what the state says of the data; NULL: out of memory */
 
 static inline bool ch_train_cancelled(const ch_train_run *r)
 {

@@ -14,8 +14,8 @@ typedef struct option {
     const char *name;
     kind kind;
     size_t at;
-    double or, min, max; /* or: its default; 0: made from others */
-    bool off;            /* negative means none */
+    double normal, min, max; /* normal: its default; 0: made from others */
+    bool off;                /* negative means none */
 } option;
 
 #define AT(field) offsetof(ch_train_options, field)
@@ -50,7 +50,7 @@ static void *field(const ch_train_options *o, const option *p)
     return (char *)(uintptr_t)o + p->at;
 }
 
-/* ---- As JSON, and from it -------------------------------------------------------------------------- */
+/* ---- As JSON, and from it ------------------------------------------------------------------- */
 
 static json_t *to_json(const ch_train_options *o, const option *p)
 {
@@ -60,7 +60,9 @@ static json_t *to_json(const ch_train_options *o, const option *p)
     case REAL_NUMBER: return json_real(*(const double *)v);
     case TEXT: return json_string(*(const char *const *)v);
     case FLAG: return json_boolean(*(const bool *)v);
-    default: return json_integer((json_int_t)*(const uint64_t *)v); /* to the bit, perhaps below zero */
+    default:
+        return json_integer((json_int_t) *
+                            (const uint64_t *)v); /* to the bit, perhaps below zero */
     }
 }
 
@@ -90,7 +92,9 @@ static bool is_set(const ch_train_options *o, const option *p)
 static bool matches(const option *p, const json_t *v)
 {
     switch (p->kind) {
-    case INT: return json_is_integer(v) && json_integer_value(v) >= INT32_MIN && json_integer_value(v) <= INT32_MAX;
+    case INT:
+        return json_is_integer(v) && json_integer_value(v) >= INT32_MIN &&
+               json_integer_value(v) <= INT32_MAX;
     case REAL_NUMBER: return json_is_number(v);
     case TEXT: return json_is_string(v);
     case FLAG: return json_is_boolean(v);
@@ -129,7 +133,8 @@ static int follow(ch_train_options *o, const json_t *stored, ch_err *e)
         const option *p = &options[i];
         const json_t *v = json_object_get(stored, p->name);
         if (!v || !matches(p, v))
-            return ch_fail(e, CH_EFORMAT, "state.json: the option \"%s\" is missing or of a wrong kind", p->name);
+            return ch_fail(e, CH_EFORMAT,
+                           "state.json: the option \"%s\" is missing or of a wrong kind", p->name);
         ch_train_options run = *o;
         take(&run, p, v);
         char asked[80], found[80];
@@ -137,25 +142,27 @@ static int follow(ch_train_options *o, const json_t *stored, ch_err *e)
         if (is_set(o, p)) {
             show(asked, sizeof asked, o, p);
             if (strcmp(asked, found) != 0)
-                return ch_fail(e, CH_EARG, "cannot resume: %s is %s in the run and %s was asked for", p->name, found, asked);
+                return ch_fail(e, CH_EARG,
+                               "cannot resume: %s is %s in the run and %s was asked for", p->name,
+                               found, asked);
         }
         *o = run;
     }
     return CH_OK;
 }
 
-/* ---- Defaults and ranges ------------------------------------------------------------------------------- */
+/* ---- Defaults and ranges -------------------------------------------------------------------- */
 
 static void derive(ch_train_options *o)
 {
     if (!o->arch)
         o->arch = "qwen3";
     for (size_t i = 0; i < CH_COUNT(options); i++)
-        if (options[i].or != 0 && !is_set(o, &options[i])) {
+        if (options[i].normal != 0 && !is_set(o, &options[i])) {
             if (options[i].kind == INT)
-                *(int *)field(o, &options[i]) = (int)options[i].or;
+                *(int *)field(o, &options[i]) = (int)options[i].normal;
             else
-                *(double *)field(o, &options[i]) = options[i].or;
+                *(double *)field(o, &options[i]) = options[i].normal;
         }
     if (o->head_width == 0)
         o->head_width = o->heads > 0 ? CH_MAX(2, o->width / o->heads) : 64;
@@ -175,12 +182,13 @@ static int check_ranges(const ch_train_options *o, ch_err *e)
         const option *p = &options[i];
         if ((p->kind != INT && p->kind != REAL_NUMBER) || !is_set(o, p))
             continue;
-        const double v = p->kind == INT ? (double)*(const int *)field(o, p) : *(const double *)field(o, p);
+        const double v = p->kind == INT ? (double)*(const int *)field(o, p)
+                                        : *(const double *)field(o, p);
         if (p->off && v < 0)
             continue;
         if (!(v >= p->min && v <= p->max))
-            return ch_fail(e, CH_EARG, "%s is %.9g; allowed are %.9g to %.9g%s", p->name, v, p->min, p->max,
-                           p->off ? ", or less than 0 for none" : "");
+            return ch_fail(e, CH_EARG, "%s is %.9g; allowed are %.9g to %.9g%s", p->name, v,
+                           p->min, p->max, p->off ? ", or less than 0 for none" : "");
     }
     return CH_OK;
 }
@@ -191,19 +199,27 @@ static int check_together(const ch_train_options *o, ch_err *e)
     if (!arch)
         return ch_fail(e, CH_EARG, "arch is \"%s\"; known are %s", o->arch, ch_arch_names());
     if (o->heads % o->kv_heads != 0)
-        return ch_fail(e, CH_EARG, "heads is %d and kv_heads %d; heads must be a multiple of kv_heads", o->heads, o->kv_heads);
+        return ch_fail(e, CH_EARG,
+                       "heads is %d and kv_heads %d; heads must be a multiple of kv_heads",
+                       o->heads, o->kv_heads);
     if (o->head_width % 2 != 0)
-        return ch_fail(e, CH_EARG, "head_width is %d; it must be even, because positions turn pairs", o->head_width);
+        return ch_fail(e, CH_EARG,
+                       "head_width is %d; it must be even, because positions turn pairs",
+                       o->head_width);
     if (o->accumulate & (o->accumulate - 1))
         return ch_fail(e, CH_EARG, "accumulate is %d; it must be a power of two", o->accumulate);
     if ((int64_t)o->micro_batch * o->length > 1 << 20)
         return ch_fail(e, CH_EARG, "micro_batch times length is %lld; allowed are up to %d rows",
                        (long long)o->micro_batch * o->length, 1 << 20);
     if (!(o->tokens >= 0 && o->tokens <= 1e15))
-        return ch_fail(e, CH_EARG, "tokens is %g; allowed are 0 (one pass over the data) to 1e15", o->tokens);
+        return ch_fail(e, CH_EARG, "tokens is %g; allowed are 0 (one pass over the data) to 1e15",
+                       o->tokens);
     if (o->eval_every < 0 || o->save_every < 0 || o->eval_tokens < 0 || o->threads < 0)
-        return ch_fail(e, CH_EARG, "eval_every, save_every, eval_tokens and threads must not be negative (they are %d, %d, %d, %d)",
-                       o->eval_every, o->save_every, o->eval_tokens, o->threads);
+        return ch_fail(
+            e, CH_EARG,
+            "eval_every (%d), save_every (%d), eval_tokens (%d), threads (%d): none may be"
+            " negative",
+            o->eval_every, o->save_every, o->eval_tokens, o->threads);
     return CH_OK;
 }
 

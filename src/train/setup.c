@@ -25,14 +25,16 @@ static int settle(ch_train_run *r)
     if (o->resume && !there)
         return ch_fail(r->e, CH_EARG, "%s: there is no checkpoint to resume from", o->out);
     if (!o->resume && there)
-        return ch_fail(r->e, CH_EARG, "%s: a run is there already; resume it, or choose another directory", o->out);
+        return ch_fail(r->e, CH_EARG,
+                       "%s: a run is there already; resume it, or choose another directory",
+                       o->out);
     int rc = there ? ch_checkpoint_load(o->out, NULL, &r->stored, r->e) : CH_OK;
     if (rc == CH_OK)
         rc = ch_train_settle(&r->o, there ? json_object_get(r->stored, "options") : NULL, r->e);
     return rc;
 }
 
-/* ---- Vocabulary ---------------------------------------------------------------------------------- */
+/* ---- Vocabulary ----------------------------------------------------------------------------- */
 
 static void learned(void *arg, int done, int of)
 {
@@ -45,8 +47,13 @@ static void learned(void *arg, int done, int of)
 static int learn_vocabulary(ch_train_run *r)
 {
     static const char *const specials[] = {"<|endoftext|>"};
-    const ch_bpe_options o = {.vocab = r->o.vocab, .specials = specials, .n_special = 1, .bos = 0, .eos = 0,
-                              .progress = learned, .arg = r};
+    const ch_bpe_options o = {.vocab = r->o.vocab,
+                              .specials = specials,
+                              .n_special = 1,
+                              .bos = 0,
+                              .eos = 0,
+                              .progress = learned,
+                              .arg = r};
     ch_bpe_trainer *t;
     int rc = ch_bpe_trainer_open(&t, &o, r->e);
     if (rc < 0)
@@ -85,21 +92,23 @@ static int get_vocabulary(ch_train_run *r)
     r->p.step = r->p.steps = 0;
     const int size = ch_tokenizer_size(r->tk);
     if (r->stored && size != r->o.vocab)
-        return ch_fail(r->e, CH_EFORMAT, "%s: tokenizer.json has %d entries, state.json says %d", r->o.out, size, r->o.vocab);
+        return ch_fail(r->e, CH_EFORMAT, "%s: tokenizer.json has %d entries, state.json says %d",
+                       r->o.out, size, r->o.vocab);
     r->o.vocab = size;
     return CH_OK;
 }
 
-/* ---- Data -------------------------------------------------------------------------------------------- */
+/* ---- Data ----------------------------------------------------------------------------------- */
 
 json_t *ch_train_data_json(const ch_train_run *r)
 {
     char hash[33];
     snprintf(hash, sizeof hash, "%016" PRIx64 "%016" PRIx64, r->data.hi, r->data.lo);
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "hash", hash,
-                     "documents", (json_int_t)r->train.documents, "tokens", (json_int_t)r->train.n,
-                     "bytes", (json_int_t)r->train.bytes, "held_out_documents", (json_int_t)r->held_out.documents,
-                     "held_out_tokens", (json_int_t)r->held_out.n, "held_out_bytes", (json_int_t)r->held_out.bytes,
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "hash", hash, "documents",
+                     (json_int_t)r->train.documents, "tokens", (json_int_t)r->train.n, "bytes",
+                     (json_int_t)r->train.bytes, "held_out_documents",
+                     (json_int_t)r->held_out.documents, "held_out_tokens",
+                     (json_int_t)r->held_out.n, "held_out_bytes", (json_int_t)r->held_out.bytes,
                      "skipped", (json_int_t)r->skipped);
 }
 
@@ -115,11 +124,12 @@ static int same_data(ch_train_run *r)
         const json_int_t was = json_integer_value(json_object_get(then, keys[i]));
         const json_int_t is = json_integer_value(json_object_get(now, keys[i]));
         if (was != is)
-            rc = ch_fail(r->e, CH_EARG, "cannot resume: the data had %lld %s and has %lld now", (long long)was, keys[i],
-                         (long long)is);
+            rc = ch_fail(r->e, CH_EARG, "cannot resume: the data had %lld %s and has %lld now",
+                         (long long)was, keys[i], (long long)is);
     }
     if (rc == CH_OK && !json_equal(json_object_get(then, "hash"), json_object_get(now, "hash")))
-        rc = ch_fail(r->e, CH_EARG, "cannot resume: the data is as large as the run's, and is other data");
+        rc = ch_fail(r->e, CH_EARG,
+                     "cannot resume: the data is as large as the run's, and is other data");
     json_decref(now);
     return rc;
 }
@@ -133,7 +143,8 @@ static int get_tokens(ch_train_run *r)
     if (rc < 0)
         return rc;
     if (r->train.n < r->o.length)
-        return ch_fail(r->e, CH_EARG, "the text for training has %lld tokens; a sequence alone takes %d (length)",
+        return ch_fail(r->e, CH_EARG,
+                       "the text for training has %lld tokens; a sequence alone takes %d (length)",
                        (long long)r->train.n, r->o.length);
     const ch_hash128 h = ch_corpus_hash(&r->held_out);
     r->data = ch_corpus_hash(&r->train);
@@ -141,7 +152,7 @@ static int get_tokens(ch_train_run *r)
     return r->stored ? same_data(r) : CH_OK;
 }
 
-/* ---- Steps and model ------------------------------------------------------------------------------------ */
+/* ---- Steps and model ------------------------------------------------------------------------ */
 
 static int get_steps(ch_train_run *r)
 {
@@ -149,9 +160,12 @@ static int get_steps(ch_train_run *r)
     const double tokens = o->tokens > 0 ? o->tokens : (double)r->train.n;
     const double want = ceil(tokens / ((double)o->micro_batch * o->length * o->accumulate));
     if (o->steps == 0 && want > INT32_MAX)
-        return ch_fail(r->e, CH_EARG, "%g tokens are %g steps; allowed are up to %d", tokens, want, INT32_MAX);
+        return ch_fail(r->e, CH_EARG, "%g tokens are %g steps; allowed are up to %d", tokens, want,
+                       INT32_MAX);
     if (r->stored && o->tokens > 0 && want != o->steps)
-        return ch_fail(r->e, CH_EARG, "cannot resume: steps is %d in the run and tokens asks for %.0f", o->steps, want);
+        return ch_fail(r->e, CH_EARG,
+                       "cannot resume: steps is %d in the run and tokens asks for %.0f", o->steps,
+                       want);
     if (o->steps == 0)
         o->steps = (int)want;
     if (o->eval_every == 0)
@@ -164,9 +178,17 @@ static int get_steps(ch_train_run *r)
 
 static ch_config config_of(const ch_train_options *o)
 {
-    ch_config c = {.arch = ch_arch_find(o->arch, strlen(o->arch)), .width = o->width, .heads = o->heads,
-                   .kv_heads = o->kv_heads, .head_width = o->head_width, .hidden = o->hidden, .vocab = o->vocab,
-                   .layers = o->layers, .context = o->length, .norm_eps = 1e-6, .tied = !o->untied,
+    ch_config c = {.arch = ch_arch_find(o->arch, strlen(o->arch)),
+                   .width = o->width,
+                   .heads = o->heads,
+                   .kv_heads = o->kv_heads,
+                   .head_width = o->head_width,
+                   .hidden = o->hidden,
+                   .vocab = o->vocab,
+                   .layers = o->layers,
+                   .context = o->length,
+                   .norm_eps = 1e-6,
+                   .tied = !o->untied,
                    .rope = {.dims = o->head_width, .base = 10000}};
     return c;
 }
@@ -198,7 +220,8 @@ int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e)
     if (rc == CH_OK)
         rc = ch_io_make_dir(r->o.out, e);
     const int64_t step = r->stored ? json_integer_value(json_object_get(r->stored, "step")) : 0;
-    if (rc == CH_OK) /* first of all, so that a place that cannot be written to is told of at once */
+    if (rc ==
+        CH_OK) /* first of all, so that a place that cannot be written to is told of at once */
         rc = ch_metrics_open(&r->metrics, r->o.out, step, e);
     if (rc == CH_OK) {
         ch_train_tell(r, "reading");

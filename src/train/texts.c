@@ -1,9 +1,9 @@
 /* texts.c - files to documents
  *
- * A file is a document, and so is each line of a .jsonl file that is an object with a string "text".  Text is UTF-8; a byte
- * order mark is dropped.  A document is held out when the hash of its bytes, as a number in [0,1), is less than
- * the share: copies of a text fall on one side, and neither order nor neighbours matter.
- * SPDX-License-Identifier: MIT */
+ * A file is a document, and so is each line of a .jsonl file that is an object with a string
+ * "text".  Text is UTF-8; a byte order mark is dropped.  A document is held out when the hash of
+ * its bytes, as a number in [0,1), is less than the share: copies of a text fall on one side, and
+ * neither order nor neighbours matter. SPDX-License-Identifier: MIT */
 #include "train.h"
 
 #include <stdlib.h>
@@ -109,7 +109,8 @@ static int load_file(loading *l, const char *path)
     if (rc == CH_OK && bad < b.size && l->listed)
         l->t->skipped++;
     else if (rc == CH_OK && bad < b.size)
-        rc = ch_fail(l->e, CH_EFORMAT, "%s: not a UTF-8 text (byte %zu is 0x%02x)", path, bad, (unsigned char)text[bad]);
+        rc = ch_fail(l->e, CH_EFORMAT, "%s: not a UTF-8 text (byte %zu is 0x%02x)", path, bad,
+                     (unsigned char)text[bad]);
     else if (rc == CH_OK)
         rc = (ends_in(path, ".jsonl") ? load_lines : add)(l, text + mark, b.size - mark, path);
     ch_buf_close(&b);
@@ -130,9 +131,10 @@ static int load_path(loading *l, const char *path)
     return rc;
 }
 
-/* ---- The split ------------------------------------------------------------------------------------ */
+/* ---- The split ------------------------------------------------------------------------------ */
 
-/* The last `share` of the longest document, from the end of a line on, becomes the only one held out. */
+/* The last `share` of the longest document, from the end of a line on, becomes the only one held
+ * out. */
 static int cut_longest(loading *l, double share)
 {
     ch_texts *t = l->t;
@@ -178,8 +180,8 @@ int ch_texts_load(ch_texts *t, const char *const *paths, int n, double held_out,
     for (int i = 0; i < n && rc == CH_OK; i++)
         rc = load_path(&l, paths[i]);
     if (rc == CH_OK && t->n == 0)
-        rc = ch_fail(e, CH_EFORMAT, "no text in %s%s (%zu files or lines were empty or no text)", n > 0 ? paths[0] : "nothing",
-                     n > 1 ? " and the others" : "", t->skipped);
+        rc = ch_fail(e, CH_EFORMAT, "no text in %s%s (%zu files or lines were empty or no text)",
+                     n > 0 ? paths[0] : "nothing", n > 1 ? " and the others" : "", t->skipped);
     if (rc == CH_OK)
         rc = split(&l, held_out);
     if (rc < 0)

@@ -1,7 +1,7 @@
 /* train.h - the parts of training, each usable and tested by itself
  *
- *   data       texts -> documents -> tokens -> sequences; a batch is a function of (seed, leaf number)
- *   gradients  contiguous buckets; leaves are summed along a fixed tree; processes agree through ch_comm
+ *   data       texts -> documents -> tokens -> sequences; a batch is a function of (seed, leaf)
+ *   gradients  contiguous buckets; leaves are summed along a fixed tree, over processes too
  *   optimizer  AdamW over the parameter bucket · schedule · clip
  *   checkpoint Hugging Face directory, exact resume
  *   loop       ch_train (chalcis_train.h)
@@ -28,47 +28,53 @@ typedef struct ch_texts {
     uint64_t bytes;
     size_t skipped; /* empty, without "text", or found in a directory and not UTF-8 */
 } ch_texts;
-/* held_out <= 0: none.  Where the hashes leave a side without a document, the last held_out of the longest one, from
- * the end of a line on, is the only document held out. */
+/* held_out <= 0: none.  Where the hashes leave a side without a document, the last held_out of the
+ * longest one, from the end of a line on, is the only document held out. */
 int ch_texts_load(ch_texts *t, const char *const *paths, int n, double held_out, ch_err *e);
 void ch_texts_free(ch_texts *t);
 
-/* Documents of one split as one run of tokens; each starts with BOS (or EOS where a vocabulary has none). */
+/* Documents of one split as one run of tokens; each starts with BOS (or EOS where a vocabulary has
+ * none). */
 typedef struct ch_corpus {
     ch_token *token;
     int64_t n;
     int64_t *start; /* of each document, and n at the end */
     int64_t documents;
     uint64_t bytes; /* of text */
-    ch_token end;   /* EOS: what follows the last token of a document; -1: nothing is predicted there */
+    ch_token end;   /* EOS: what follows the last token of a document; -1: nothing does */
 } ch_corpus;
-int ch_corpus_build(ch_corpus *train, ch_corpus *held_out, const ch_texts *t, const ch_tokenizer *tk, ch_pool *pool, ch_err *e);
+int ch_corpus_build(ch_corpus *train, ch_corpus *held_out, const ch_texts *t,
+                    const ch_tokenizer *tk, ch_pool *pool, ch_err *e);
 void ch_corpus_free(ch_corpus *c);
 ch_hash128 ch_corpus_hash(const ch_corpus *c);
 
-/* One leaf: `count` sequences of `length` packed tokens.  An epoch sees the corpus as a ring and cuts it, from an offset
- * on, into ceil(n / length) sequences, of which the last may end in padding (target -1); offset and order depend on
- * (seed, epoch) alone.  Sequences follow one another through the epochs: leaf i has numbers i * count and on.
- * The target of a row is the next token of its document, or `end` after the last: so in each epoch every token but
- * the first of each document, and every document's end, is a target exactly once, and no row predicts, or attends
- * to, another document.  What stands before the cut of a sequence is not seen either. */
+/* One leaf: `count` sequences of `length` packed tokens.  An epoch sees the corpus as a ring and
+ * cuts it, from an offset on, into ceil(n / length) sequences, of which the last may end in
+ * padding (target -1); offset and order depend on (seed, epoch) alone.  Sequences follow one
+ * another through the epochs: leaf i has numbers i * count and on.  A row's target is the next
+ * token of its document, or `end` after the last: so in each epoch every token but the first of
+ * each document, and every document's end, is a target exactly once, and no row predicts, or
+ * attends to, another document.  What stands before the cut of a sequence is not seen either. */
 typedef struct ch_batch {
     int n; /* rows: count * length */
     ch_token *id, *target;
-    int32_t *pos, *first; /* documents are attended to separately; positions restart with each, and at a cut */
+    int32_t *pos, *first; /* positions restart with each document, and at a cut */
     int64_t targets;      /* rows that have one */
 } ch_batch;
 int ch_batch_open(ch_batch *b, int count, int length, ch_err *e);
 void ch_batch_close(ch_batch *b);
-void ch_batch_fill(ch_batch *b, const ch_corpus *c, uint64_t seed, int count, int length, int64_t leaf);
-/* For evaluation: numbers at, at + 1, ... of `of` sequences that lie evenly in the corpus, `of` at most n / length rounded
- * up; past the last of them there is padding. */
-void ch_batch_fill_even(ch_batch *b, const ch_corpus *c, int count, int length, int64_t at, int64_t of);
+void ch_batch_fill(ch_batch *b, const ch_corpus *c, uint64_t seed, int count, int length,
+                   int64_t leaf);
+/* For evaluation: numbers at, at + 1, ... of `of` sequences that lie evenly in the corpus, `of` at
+ * most n / length rounded up; past the last of them there is padding. */
+void ch_batch_fill_even(ch_batch *b, const ch_corpus *c, int count, int length, int64_t at,
+                        int64_t of);
 
 /* ---- Gradients ---------------------------------------------------------------------------------
- * Leaves 0..N-1 of a step are added pairwise, ((0+1)+(2+3))+..., whatever order or process computes them, so 1 x 8 and
- * 2 x 4 give the same bits.  Leaves are sums over targets; the one division by the targets of the whole step
- * is part of the update.  A process holds at most log2(N) buckets, and at least one. */
+ * Leaves 0..N-1 of a step are added pairwise, ((0+1)+(2+3))+..., whatever order or process
+ * computes them, so 1 x 8 and 2 x 4 give the same bits.  Leaves are sums over targets; the one
+ * division by the targets of the whole step is part of the update.  A process holds at most
+ * log2(N) buckets, and at least one. */
 typedef struct ch_grad_tree {
     int64_t n;          /* reals in a bucket */
     real *level[16];    /* partial sums of 2^i leaves */
@@ -79,34 +85,39 @@ typedef struct ch_grad_tree {
 int ch_grad_tree_open(ch_grad_tree *t, int64_t n, int leaves, ch_pool *pool, ch_err *e);
 void ch_grad_tree_close(ch_grad_tree *t);
 void ch_grad_tree_add(ch_grad_tree *t, const real *leaf); /* leaves of this process in order */
-real *ch_grad_tree_sum(ch_grad_tree *t);                  /* after 2^k leaves; empties the tree; valid until the next add */
+/* After 2^k leaves; empties the tree.  Good until the next add. */
+real *ch_grad_tree_sum(ch_grad_tree *t);
 void ch_grad_tree_clear(ch_grad_tree *t);
 
-/* Who else trains.  ranks is a power of two; rank r computes leaves [r, r+1) * N/ranks of each step. */
+/* Who else trains.  ranks is a power of two; rank r computes leaves [r, r+1) * N/ranks of each
+ * step. */
 typedef struct ch_comm {
     int rank, ranks;
-    int (*sum)(void *arg, real *bucket, int64_t n, ch_err *e); /* over ranks, along the same tree, in place */
+    /* Over ranks, along the same tree, in place. */
+    int (*sum)(void *arg, real *bucket, int64_t n, ch_err *e);
     int (*sum_double)(void *arg, double *values, int n, ch_err *e);
     void *arg;
 } ch_comm;
 ch_comm ch_comm_self(void);
 
-/* ---- Optimizer ------------------------------------------------------------------------------------ */
+/* ---- Optimizer ------------------------------------------------------------------------------ */
 
 typedef struct ch_adamw {
     int64_t n;
     real *m, *v;
-    const uint8_t *decays; /* per 64 parameters (buckets are padded per weight): weight decay applies */
+    const uint8_t *decays; /* per 64 parameters (weights are padded to that): they decay */
     double beta1, beta2, eps, weight_decay;
 } ch_adamw;
 /* p -= lr (m^/(sqrt(v^)+eps) + wd p), gradients multiplied by scale first; step counts from 1. */
-void ch_adamw_step(ch_adamw *o, real *p, const real *g, double scale, double lr, int64_t step, ch_pool *pool);
-/* Linear from 0 over the first `warmup` share of steps, then half a cosine to lr * lr_end at the last; step from 1. */
+void ch_adamw_step(ch_adamw *o, real *p, const real *g, double scale, double lr,
+                   int64_t step, ch_pool *pool);
+/* Linear from 0 over the first `warmup` share of steps, then half a cosine to lr * lr_end at the
+ * last; step from 1. */
 double ch_schedule_lr(int64_t step, int64_t steps, double lr, double lr_end, double warmup);
 /* Square root of the sum of squares, in a fixed order, in double. */
 double ch_grad_norm(const real *g, int64_t n, ch_pool *pool);
 
-/* ---- One step, and checkpoints ----------------------------------------------------------------------- */
+/* ---- One step, and checkpoints -------------------------------------------------------------- */
 
 typedef struct ch_trainer {
     ch_model *model; /* borrowed, like pool */
@@ -123,40 +134,50 @@ typedef struct ch_trainer {
     int64_t step;                    /* steps done */
     double clip;                     /* <= 0: off */
 } ch_trainer;
-/* Options are settled (below).  Weight decay applies to matrices, a head of its own among them, and neither to the
- * embedding table nor to vectors. */
-int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const ch_comm *comm, ch_pool *pool, ch_err *e);
+/* Options are settled (below).  Weight decay applies to matrices, a head of its own among them,
+ * and neither to the embedding table nor to vectors. */
+int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const ch_comm *comm,
+                    ch_pool *pool, ch_err *e);
 void ch_trainer_close(ch_trainer *t);
-/* Computes this rank's leaves, sums, clips, updates.  A loss or norm that is not finite: CH_EFORMAT, nothing updated. */
-int ch_trainer_step(ch_trainer *t, const ch_corpus *c, double lr, double *loss, double *norm, ch_err *e);
+/* Computes this rank's leaves, sums, clips, updates.  A loss or norm that is not finite:
+ * CH_EFORMAT, nothing updated. */
+int ch_trainer_step(ch_trainer *t, const ch_corpus *c, double lr, double *loss, double *norm,
+                    ch_err *e);
 /* Mean nll of about `tokens` held-out tokens, always the same ones; NaN where there are none. */
-int ch_trainer_eval(ch_trainer *t, const ch_corpus *c, int64_t tokens, double *nll, int64_t *scored, ch_err *e);
+int ch_trainer_eval(ch_trainer *t, const ch_corpus *c, int64_t tokens, double *nll,
+                    int64_t *scored, ch_err *e);
 
-/* A checkpoint is one of two folders in dir; the link `current` names the one that is whole, and is replaced in one
- * rename once the other is written and synced.  config.json and the rest stand in dir as links through it. */
-int ch_checkpoint_save(const char *dir, const ch_trainer *t, const ch_tokenizer *tk, const json_t *state, ch_err *e);
-/* Into a trainer whose model has the right shape (NULL: read the state only); *state gets what was saved (a new
- * reference). */
+/* A checkpoint is one of two folders in dir; the link `current` names the one that is whole, and
+ * is replaced in one rename once the other is written and synced.  config.json and the rest stand
+ * in dir as links through it. */
+int ch_checkpoint_save(const char *dir, const ch_trainer *t, const ch_tokenizer *tk,
+                       const json_t *state, ch_err *e);
+/* Into a trainer whose model has the right shape (NULL: read the state only); *state gets what was
+ * saved (a new reference). */
 int ch_checkpoint_load(const char *dir, ch_trainer *t, json_t **state, ch_err *e);
 bool ch_checkpoint_exists(const char *dir);
 /* config.json for Hugging Face's loaders. */
 int ch_checkpoint_config(json_t **out, const ch_config *c, const ch_tokenizer *tk, ch_err *e);
 
-/* ---- The run ------------------------------------------------------------------------------------------- */
+/* ---- The run -------------------------------------------------------------------------------- */
 
-/* Fields left at zero get what `stored` (options of the run that is resumed; NULL: none) says, then their defaults.
- * Fields that are set and differ from `stored`, or are out of range, are refused by name. */
+/* Fields left at zero get what `stored` (options of the run that is resumed; NULL: none) says,
+ * then their defaults. Fields that are set and differ from `stored`, or are out of range, are
+ * refused by name. */
 int ch_train_settle(ch_train_options *o, const json_t *stored, ch_err *e);
-json_t *ch_train_describe(const ch_train_options *o); /* what decides the result; NULL: out of memory */
+/* What decides the result; NULL: out of memory. */
+json_t *ch_train_describe(const ch_train_options *o);
 
 /* metrics.jsonl: one line a step. */
 typedef struct ch_metrics {
     FILE *f;
     char *path;
 } ch_metrics;
-/* Opens dir/metrics.jsonl for appending after the lines of the first `step` steps; later ones go. */
+/* Opens dir/metrics.jsonl for appending after the lines of the first `step` steps; later ones go.
+ * */
 int ch_metrics_open(ch_metrics *m, const char *dir, int64_t step, ch_err *e);
-int ch_metrics_put(ch_metrics *m, json_t *line, ch_err *e); /* takes line over; NULL: out of memory */
+/* Takes line over; NULL stands for one that there was no memory for. */
+int ch_metrics_put(ch_metrics *m, json_t *line, ch_err *e);
 void ch_metrics_close(ch_metrics *m);
 
 #endif

@@ -3,8 +3,8 @@
  *   g = sum over leaves of d(sum of nll)/dp          along the tree of grad_tree.c
  *   p = adamw(p, g / targets * min(1, clip / |g / targets|))
  *
- * A leaf knows nothing of the others: neither its gradient nor its loss is divided before all are summed.
- * SPDX-License-Identifier: MIT */
+ * A leaf knows nothing of the others: neither its gradient nor its loss is divided before all are
+ * summed. SPDX-License-Identifier: MIT */
 #include "train.h"
 
 #include <stdlib.h>
@@ -32,27 +32,39 @@ static int mark_decay(void *arg, ch_weight *w, const ch_weight_row *row, int lay
 static int open_optimizer(ch_trainer *t, const ch_train_options *o, ch_err *e)
 {
     ch_adamw *a = &t->adamw;
-    *a = (ch_adamw){.n = t->model->bucket, .beta1 = o->beta1, .beta2 = o->beta2, .eps = 1e-8,
+    *a = (ch_adamw){.n = t->model->bucket,
+                    .beta1 = o->beta1,
+                    .beta2 = o->beta2,
+                    .eps = 1e-8,
                     .weight_decay = CH_MAX(o->weight_decay, 0.0)};
     uint8_t *decays = calloc((size_t)(a->n / BLOCK + 1), 1);
     a->decays = decays;
     a->m = calloc((size_t)a->n, sizeof *a->m);
     a->v = calloc((size_t)a->n, sizeof *a->v);
     if (!a->m || !a->v || !decays)
-        return ch_fail(e, CH_ENOMEM, "no memory for the optimizer's state of %lld parameters", (long long)a->n);
+        return ch_fail(e, CH_ENOMEM, "no memory for the optimizer's state of %lld parameters",
+                       (long long)a->n);
     struct marking s = {t->model, decays};
     ch_model_each(t->model, mark_decay, &s);
     return CH_OK;
 }
 
-int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const ch_comm *comm, ch_pool *pool, ch_err *e)
+int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const ch_comm *comm,
+                    ch_pool *pool, ch_err *e)
 {
-    *t = (ch_trainer){.model = m, .pool = pool, .comm = *comm, .seed = o->seed, .length = o->length,
-                      .micro_batch = o->micro_batch, .leaves = o->accumulate, .clip = o->clip};
+    *t = (ch_trainer){.model = m,
+                      .pool = pool,
+                      .comm = *comm,
+                      .seed = o->seed,
+                      .length = o->length,
+                      .micro_batch = o->micro_batch,
+                      .leaves = o->accumulate,
+                      .clip = o->clip};
     unsigned features = 0;
     int rc = ch_cpu_features(&features, NULL, e);
     if (rc == CH_OK && o->accumulate % comm->ranks != 0)
-        rc = ch_fail(e, CH_EARG, "%d leaves in a step cannot be shared by %d processes evenly", o->accumulate, comm->ranks);
+        rc = ch_fail(e, CH_EARG, "%d leaves in a step cannot be shared by %d processes evenly",
+                     o->accumulate, comm->ranks);
     if (rc == CH_OK)
         rc = open_optimizer(t, o, e);
     if (rc == CH_OK)
@@ -61,7 +73,9 @@ int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const
         rc = ch_batch_open(&t->batch, o->micro_batch, o->length, e);
     if (rc == CH_OK) {
         ch_kernels_init(&t->kernels, features);
-        rc = ch_arena_open(&t->scratch, ch_forward_scratch(m, &t->kernels, pool, t->batch.n, t->batch.n, NULL), e);
+        rc = ch_arena_open(&t->scratch,
+                           ch_forward_scratch(m, &t->kernels, pool, t->batch.n, t->batch.n, NULL),
+                           e);
     }
     if (rc < 0)
         ch_trainer_close(t);
@@ -79,12 +93,14 @@ void ch_trainer_close(ch_trainer *t)
     *t = (ch_trainer){0};
 }
 
-/* The loss of the rows in t->batch, summed; with its gradient in the model's bucket if asked for. */
+/* The loss of the rows in t->batch, summed; with its gradient in the model's bucket if asked for.
+ * */
 static double run_batch(ch_trainer *t, bool learn)
 {
     const ch_batch *b = &t->batch;
     const ch_step step = {.rows = {.n = b->n, .id = b->id, .pos = b->pos, .first = b->first}};
-    ch_run run = {.scratch = &t->scratch, .pool = t->pool, .kernels = &t->kernels, .profile = t->profile};
+    ch_run run = {
+        .scratch = &t->scratch, .pool = t->pool, .kernels = &t->kernels, .profile = t->profile};
     double nll = 0;
     if (learn) {
         memset(t->model->gradients, 0, (size_t)t->model->bucket * sizeof(real));
@@ -119,7 +135,8 @@ static void run_leaves(ch_trainer *t, const ch_corpus *c, double *nll, double *t
     *nll = level[top];
 }
 
-int ch_trainer_step(ch_trainer *t, const ch_corpus *c, double lr, double *loss, double *norm, ch_err *e)
+int ch_trainer_step(ch_trainer *t, const ch_corpus *c, double lr, double *loss, double *norm,
+                    ch_err *e)
 {
     double sums[2]; /* nll, targets */
     run_leaves(t, c, &sums[0], &sums[1]);
@@ -130,20 +147,24 @@ int ch_trainer_step(ch_trainer *t, const ch_corpus *c, double lr, double *loss, 
     if (rc < 0)
         return rc;
     if (sums[1] < 1)
-        return ch_fail(e, CH_EFORMAT, "step %lld: none of its rows has anything to predict", (long long)t->step + 1);
+        return ch_fail(e, CH_EFORMAT, "step %lld: none of its rows has anything to predict",
+                       (long long)t->step + 1);
     *loss = sums[0] / sums[1];
     *norm = ch_grad_norm(g, t->model->bucket, t->pool) / sums[1];
     if (!isfinite(*loss) || !isfinite(*norm))
-        return ch_fail(e, CH_EFORMAT,
-                       "step %lld: the loss is %g and the gradient's norm %g; both must be finite (a smaller lr may help)",
-                       (long long)t->step + 1, *loss, *norm);
+        return ch_fail(
+            e, CH_EFORMAT,
+            "step %lld: the loss is %g and the gradient's norm %g; both must be finite"
+            " (a smaller lr may help)",
+            (long long)t->step + 1, *loss, *norm);
     const double clipped = t->clip > 0 && *norm > t->clip ? t->clip / *norm : 1;
     ch_adamw_step(&t->adamw, t->model->parameters, g, clipped / sums[1], lr, t->step + 1, t->pool);
     t->step++;
     return CH_OK;
 }
 
-int ch_trainer_eval(ch_trainer *t, const ch_corpus *c, int64_t tokens, double *nll, int64_t *scored, ch_err *e)
+int ch_trainer_eval(ch_trainer *t, const ch_corpus *c, int64_t tokens, double *nll,
+                    int64_t *scored, ch_err *e)
 {
     *nll = (double)NAN;
     *scored = 0;
@@ -158,7 +179,8 @@ int ch_trainer_eval(ch_trainer *t, const ch_corpus *c, int64_t tokens, double *n
         *scored += t->batch.targets;
     }
     if (!isfinite(sum))
-        return ch_fail(e, CH_EFORMAT, "step %lld: the held-out loss is %g; it must be finite", (long long)t->step, sum);
+        return ch_fail(e, CH_EFORMAT, "step %lld: the held-out loss is %g; it must be finite",
+                       (long long)t->step, sum);
     if (*scored > 0)
         *nll = sum / (double)*scored;
     return CH_OK;

@@ -1,7 +1,7 @@
 /* gc_model.c - whole models: the loss of packed documents, down to every weight
  *
- * Two layers, fewer key heads than heads, tied and with a head of its own, targets left out here and there.
- * SPDX-License-Identifier: MIT */
+ * Two layers, fewer key heads than heads, tied and with a head of its own, targets left out here
+ * and there. SPDX-License-Identifier: MIT */
 #include "gradcheck.h"
 
 #include "model.h"
@@ -44,9 +44,17 @@ static void whole(const char *arch, bool tied)
     static const int lengths[] = {1, 9, 6, 0};
     enum { V = 23 };
     ch_err e = {0};
-    ch_config config = {.arch = ch_arch_find(arch, strlen(arch)), .width = 12, .heads = 4,
-                        .kv_heads = 2, .head_width = 6, .hidden = 17, .vocab = V, .layers = 2,
-                        .context = 16, .norm_eps = 1e-3, .tied = tied,
+    ch_config config = {.arch = ch_arch_find(arch, strlen(arch)),
+                        .width = 12,
+                        .heads = 4,
+                        .kv_heads = 2,
+                        .head_width = 6,
+                        .hidden = 17,
+                        .vocab = V,
+                        .layers = 2,
+                        .context = 16,
+                        .norm_eps = 1e-3,
+                        .tied = tied,
                         .rope = {.dims = 6, .base = 100}};
     gc g;
     gc_open(&g, arch);

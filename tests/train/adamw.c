@@ -40,7 +40,8 @@ static void close_problem(problem *x)
     free(x->g);
 }
 
-/* The first step goes lr towards the sign of the gradient, whatever its size, and shrinks what decays. */
+/* The first step goes lr towards the sign of the gradient, whatever its size, and shrinks what
+ * decays. */
 static void first_step_is_known(void **state)
 {
     (void)state;

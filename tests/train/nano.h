@@ -19,9 +19,19 @@ typedef struct nano {
 static inline ch_train_options nano_options(const char *arch)
 {
     ch_err e = {0};
-    ch_train_options o = {.arch = arch, .layers = 2, .width = 32, .heads = 4, .kv_heads = 2,
-                          .head_width = 8, .hidden = 48, .vocab = 40, .length = 16,
-                          .micro_batch = 2, .accumulate = 8, .steps = 100, .seed = 5};
+    ch_train_options o = {.arch = arch,
+                          .layers = 2,
+                          .width = 32,
+                          .heads = 4,
+                          .kv_heads = 2,
+                          .head_width = 8,
+                          .hidden = 48,
+                          .vocab = 40,
+                          .length = 16,
+                          .micro_batch = 2,
+                          .accumulate = 8,
+                          .steps = 100,
+                          .seed = 5};
     assert_ok(ch_train_settle(&o, NULL, &e), e);
     return o;
 }
@@ -29,10 +39,17 @@ static inline ch_train_options nano_options(const char *arch)
 static inline void nano_open(nano *n, const ch_train_options *o, int threads, const ch_comm *comm)
 {
     ch_err e = {0};
-    ch_config c = {.arch = ch_arch_find(o->arch, strlen(o->arch)), .width = o->width,
-                   .heads = o->heads, .kv_heads = o->kv_heads, .head_width = o->head_width,
-                   .hidden = o->hidden, .vocab = o->vocab, .layers = o->layers,
-                   .context = o->length, .norm_eps = 1e-6, .tied = !o->untied,
+    ch_config c = {.arch = ch_arch_find(o->arch, strlen(o->arch)),
+                   .width = o->width,
+                   .heads = o->heads,
+                   .kv_heads = o->kv_heads,
+                   .head_width = o->head_width,
+                   .hidden = o->hidden,
+                   .vocab = o->vocab,
+                   .layers = o->layers,
+                   .context = o->length,
+                   .norm_eps = 1e-6,
+                   .tied = !o->untied,
                    .rope = {.dims = o->head_width, .base = 10000}};
     const ch_comm self = ch_comm_self();
     assert_non_null(c.arch);
@@ -72,7 +89,8 @@ static inline bool nano_equal(const nano *a, const nano *b)
            memcmp(a->trainer.adamw.v, b->trainer.adamw.v, bytes) == 0;
 }
 
-/* Documents of 1 to `longest` tokens: 0, then numbers below vocab that follow one another loosely. */
+/* Documents of 1 to `longest` tokens: 0, then numbers below vocab that follow one another loosely.
+ * */
 static inline ch_corpus nano_corpus(int64_t n, int longest, int vocab, uint64_t seed)
 {
     ch_corpus c = {.n = n, .bytes = (uint64_t)n * 3, .end = 0};
@@ -85,8 +103,9 @@ static inline ch_corpus nano_corpus(int64_t n, int longest, int vocab, uint64_t 
         c.start[c.documents] = at;
         for (int64_t i = 0; i < length; i++, at++)
             c.token[at] = i == 0 ? 0
-                                 : 1 + (ch_token)((uint64_t)(i * 7) +
-                                                  ch_rng_below(3, seed, CH_RNG_TEST, 2, (uint64_t)at)) %
+                                 : 1 + (ch_token)((uint64_t)(i * 7) + ch_rng_below(3, seed,
+                                                                                   CH_RNG_TEST, 2,
+                                                                                   (uint64_t)at)) %
                                            (vocab - 1);
     }
     c.start[c.documents] = n;
@@ -96,7 +115,8 @@ static inline ch_corpus nano_corpus(int64_t n, int longest, int vocab, uint64_t 
 /* Sentences about who does what where, about `bytes` of them, a paragraph a line. */
 static inline void nano_text(const char *path, size_t bytes, uint64_t seed)
 {
-    static const char *const who[] = {"the cat", "a small dog", "my aunt", "the old king", "nobody"};
+    static const char *const who[] = {"the cat", "a small dog", "my aunt", "the old king",
+                                      "nobody"};
     static const char *const does[] = {"sees", "wants", "has eaten", "looks for", "dreams of"};
     static const char *const what[] = {"the moon", "a red apple", "two fish", "the sea", "bread"};
     ch_err e = {0};

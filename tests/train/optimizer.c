@@ -47,7 +47,8 @@ static void norm_is_the_sum_of_squares(void **state)
         assert_non_null(g);
         double sum = 0;
         for (int64_t i = 0; i < n; i++) {
-            g[i] = (real)(ch_rng_normal(8, CH_RNG_TEST, 0, (uint64_t)i) * 1e-9); /* squares: 1e-18 */
+            g[i] = (real)(ch_rng_normal(8, CH_RNG_TEST, 0, (uint64_t)i) *
+                          1e-9); /* squares: 1e-18 */
             sum += (double)g[i] * (double)g[i];
         }
         const double norm = ch_grad_norm(g, n, NULL);

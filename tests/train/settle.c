@@ -1,0 +1,132 @@
+/* settle.c - tests of train/settle.c: defaults, ranges, and what a resumed run holds one to
+ *
+ * SPDX-License-Identifier: MIT */
+#include "nano.h"
+
+static void defaults_are_the_header_s(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_train_options o = {0};
+    assert_ok(ch_train_settle(&o, NULL, &e), e);
+    assert_string_equal(o.arch, "qwen3");
+    assert_int_equal(o.layers, 6);
+    assert_int_equal(o.width, 256);
+    assert_int_equal(o.heads, 4);
+    assert_int_equal(o.kv_heads, 2);
+    assert_int_equal(o.head_width, 64);
+    assert_int_equal(o.hidden, 1024);
+    assert_int_equal(o.vocab, 4096);
+    assert_int_equal(o.length, 256);
+    assert_int_equal(o.micro_batch, 8);
+    assert_int_equal(o.accumulate, 2);
+    assert_int_equal(o.eval_tokens, 65536);
+    assert_true(o.held_out == 0.02 && o.lr == 2e-3 && o.lr_end == 0.1 && o.warmup == 0.02);
+    assert_true(o.weight_decay == 0.1 && o.beta1 == 0.9 && o.beta2 == 0.95 && o.clip == 1);
+}
+
+static void shapes_follow_the_width(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_train_options o = {.width = 128};
+    assert_ok(ch_train_settle(&o, NULL, &e), e);
+    assert_true(o.heads == 2 && o.kv_heads == 1 && o.head_width == 64 && o.hidden == 512);
+    o = (ch_train_options){.width = 96, .heads = 3};
+    assert_ok(ch_train_settle(&o, NULL, &e), e);
+    assert_true(o.heads == 3 && o.kv_heads == 3 && o.head_width == 32 && o.hidden == 384);
+    o = (ch_train_options){.width = 32};
+    assert_ok(ch_train_settle(&o, NULL, &e), e);
+    assert_true(o.heads == 1 && o.kv_heads == 1 && o.head_width == 64);
+}
+
+static void wrong_options_are_named(void **state)
+{
+    (void)state;
+    const struct {
+        ch_train_options o;
+        const char *says;
+    } wrong[] = {
+        {{.lr = -1}, "lr is -1; allowed are 1e-12 to 10"},
+        {{.lr = (double)NAN}, "lr is nan"},
+        {{.layers = -2}, "layers is -2"},
+        {{.layers = 5000}, "layers is 5000; allowed are 1 to 1024"},
+        {{.heads = 4, .kv_heads = 3}, "heads is 4 and kv_heads 3"},
+        {{.head_width = 63}, "head_width is 63; it must be even"},
+        {{.arch = "gpt9"}, "arch is \"gpt9\"; known are llama, qwen3"},
+        {{.accumulate = 6}, "accumulate is 6; it must be a power of two"},
+        {{.length = 1}, "length is 1"},
+        {{.micro_batch = 1 << 15, .length = 1 << 15}, "micro_batch times length is 1073741824"},
+        {{.tokens = -5}, "tokens is -5"},
+        {{.beta1 = 1}, "beta1 is 1"},
+        {{.held_out = 0.95}, "held_out is 0.95; allowed are 0 to 0.9, or less than 0 for none"},
+        {{.steps = -1}, "steps is -1"},
+        {{.save_every = -1}, "save_every (-1)"},
+        {{.width = 1 << 20}, "width is 1048576"},
+    };
+    for (size_t i = 0; i < CH_COUNT(wrong); i++) {
+        ch_err e = {0};
+        ch_train_options o = wrong[i].o;
+        assert_fails(ch_train_settle(&o, NULL, &e), CH_EARG, e, wrong[i].says);
+    }
+    ch_err e = {0};
+    ch_train_options off = {
+        .held_out = -1, .clip = -1, .weight_decay = -1, .warmup = -1, .lr_end = -1};
+    assert_ok(ch_train_settle(&off, NULL, &e), e);
+}
+
+static void a_resumed_run_keeps_its_options(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_train_options o = {.lr = 3e-4,
+                          .layers = 3,
+                          .arch = "llama",
+                          .untied = true,
+                          .steps = 70,
+                          .seed = UINT64_MAX - 3,
+                          .clip = -1};
+    assert_ok(ch_train_settle(&o, NULL, &e), e);
+    json_t *stored = ch_train_describe(&o), *read;
+    ch_buf b; /* as it comes back from the file */
+    ch_buf_init(&b, 1 << 16);
+    assert_ok(ch_json_dump(&b, stored, &e), e);
+    assert_ok(ch_json_parse(&read, b.data, b.size, "state", &e), e);
+    ch_train_options again = {.lr = 3e-4, .length = 256};
+    assert_ok(ch_train_settle(&again, read, &e), e);
+    json_t *described = ch_train_describe(&again);
+    assert_true(json_equal(described, stored));
+    assert_true(again.seed == UINT64_MAX - 3 && again.untied);
+    const struct {
+        ch_train_options o;
+        const char *says;
+    } wrong[] = {
+        {{.lr = 1e-3}, "cannot resume: lr is 0.0003 in the run and 0.001 was asked for"},
+        {{.steps = 80}, "cannot resume: steps is 70 in the run and 80 was asked for"},
+        {{.arch = "qwen3"}, "cannot resume: arch is llama in the run and qwen3 was asked for"},
+        {{.seed = 7},
+         "cannot resume: seed is 18446744073709551612 in the run and 7 was asked for"},
+        {{.width = 512}, "cannot resume: width is 256 in the run and 512 was asked for"},
+    };
+    for (size_t i = 0; i < CH_COUNT(wrong); i++) {
+        ch_train_options w = wrong[i].o;
+        assert_fails(ch_train_settle(&w, read, &e), CH_EARG, e, wrong[i].says);
+    }
+    json_object_set_new(read, "layers", json_string("three"));
+    assert_fails(ch_train_settle(&again, read, &e), CH_EFORMAT, e, "\"layers\"");
+    json_decref(described);
+    json_decref(stored);
+    json_decref(read);
+    ch_buf_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_the_header_s),
+        cmocka_unit_test(shapes_follow_the_width),
+        cmocka_unit_test(wrong_options_are_named),
+        cmocka_unit_test(a_resumed_run_keeps_its_options),
+    };
+    return cmocka_run_group_tests_name("train/settle", tests, NULL, NULL);
+}
