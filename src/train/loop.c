@@ -18,6 +18,14 @@ static json_t *number(double v)
     return isfinite(v) ? json_real(v) : json_null();
 }
 
+/* Bits a byte of the newest look at the held-out text.  Bytes a token are the whole text's, of
+ * which a part may have been scored. */
+static double bits_a_byte(const ch_train_run *r)
+{
+    const double bytes = (double)r->held_out.bytes / (double)r->held_out.n;
+    return r->p.val_loss / (log(2) * bytes);
+}
+
 static int evaluate(ch_train_run *r)
 {
     int64_t scored;
@@ -26,13 +34,10 @@ static int evaluate(ch_train_run *r)
                              r->e);
     if (rc < 0 || scored == 0)
         return rc;
-    /* Bytes a token: of the whole held-out text, of which a part may have been scored. */
-    const double bytes = (double)r->held_out.bytes / (double)r->held_out.n;
-    r->val_bpb = r->p.val_loss / (log(2) * bytes);
     return ch_metrics_put(&r->metrics,
                           json_pack("{s:I, s:f, s:f, s:I}", "step", (json_int_t)r->trainer.step,
-                                    "val_loss", r->p.val_loss, "val_bpb", r->val_bpb, "val_tokens",
-                                    (json_int_t)scored),
+                                    "val_loss", r->p.val_loss, "val_bpb", bits_a_byte(r),
+                                    "val_tokens", (json_int_t)scored),
                           r->e);
 }
 
@@ -139,8 +144,6 @@ int ch_train(ch_train_result *out, const ch_train_options *o, ch_err *e)
     int rc = ch_train_setup(&r, o, e);
     if (rc == CH_OK)
         rc = run_steps(&r);
-    if (rc == CH_OK && isnan(r.p.val_loss))
-        rc = evaluate(&r);
     if (rc == CH_OK && r.trainer.step == r.o.steps)
         rc = finish(&r);
     if (rc == CH_OK)
@@ -149,7 +152,7 @@ int ch_train(ch_train_result *out, const ch_train_options *o, ch_err *e)
                                  .parameters = ch_model_count(&r.model->config, true),
                                  .loss = r.p.loss,
                                  .val_loss = r.p.val_loss,
-                                 .val_bpb = r.val_bpb,
+                                 .val_bpb = bits_a_byte(&r),
                                  .seconds = (double)(ch_clock_ns() - began) * 1e-9};
     ch_train_teardown(&r);
     return rc;

@@ -18,7 +18,6 @@ typedef struct ch_train_run {
     ch_pool *pool;
     ch_metrics metrics;
     ch_train_progress p;
-    double val_bpb;
     ch_err *e;
 } ch_train_run;
 

@@ -29,9 +29,10 @@ static int settle(ch_train_run *r)
                        "%s: a run is there already; resume it, or choose another directory",
                        o->out);
     int rc = there ? ch_checkpoint_load(o->out, NULL, &r->stored, r->e) : CH_OK;
-    if (rc == CH_OK)
-        rc = ch_train_settle(&r->o, there ? json_object_get(r->stored, "options") : NULL, r->e);
-    return rc;
+    const json_t *options = json_object_get(r->stored, "options");
+    if (rc == CH_OK && there && !options)
+        rc = ch_fail(r->e, CH_EFORMAT, "%s: state.json has no \"options\"", o->out);
+    return rc == CH_OK ? ch_train_settle(&r->o, options, r->e) : rc;
 }
 
 /* ---- Vocabulary ----------------------------------------------------------------------------- */
@@ -193,6 +194,18 @@ static ch_config config_of(const ch_train_options *o)
     return c;
 }
 
+/* What the last checkpoint knew stays known until there is something newer. */
+static void recall(ch_train_run *r)
+{
+    const json_t *loss = json_object_get(r->stored, "loss");
+    const json_t *val_loss = json_object_get(r->stored, "val_loss");
+    r->p.step = (int)r->trainer.step;
+    if (json_is_number(loss))
+        r->p.loss = json_number_value(loss);
+    if (json_is_number(val_loss))
+        r->p.val_loss = json_number_value(val_loss);
+}
+
 static int get_model(ch_train_run *r)
 {
     ch_config c = config_of(&r->o);
@@ -206,13 +219,14 @@ static int get_model(ch_train_run *r)
         json_t *state;
         rc = ch_checkpoint_load(r->o.out, &r->trainer, &state, r->e);
         json_decref(state);
+        recall(r);
     }
     return rc;
 }
 
 int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e)
 {
-    *r = (ch_train_run){.o = *asked, .e = e, .val_bpb = (double)NAN};
+    *r = (ch_train_run){.o = *asked, .e = e};
     r->p.val_loss = r->p.loss = (double)NAN;
     int rc = settle(r);
     if (rc == CH_OK)
