@@ -42,75 +42,71 @@ static void the_sample_is_read(void **state)
     ch_buf_close(&b);
 }
 
+/* Headers, each with one wrong thing, and how many bytes of data follow. */
+static const struct {
+    const char *header;
+    size_t data;
+    int code;
+    const char *says;
+} bad[] = {
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}", 8, CH_EFORMAT, "bad:1:"},
+    {"{\"t\":[]}", 0, CH_EFORMAT, "\"t\": its dtype is no string"},
+    {"{\"t\":{\"dtype\":7,\"shape\":[2],\"data_offsets\":[0,8]}}", 8, CH_EFORMAT, "no string"},
+    {"{\"t\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, CH_EUNSUPPORTED,
+     "dtype \"I64\", supported are F32 F16"},
+    {"{\"t\":{\"dtype\":\"q8_0\",\"shape\":[32],\"data_offsets\":[0,34]}}", 34, CH_EUNSUPPORTED,
+     "\"q8_0\""},
+    {"{\"t\":{\"dtype\":\"\",\"shape\":[32],\"data_offsets\":[0,34]}}", 34, CH_EUNSUPPORTED,
+     "dtype \"\""},
+    {"{\"t\":{\"dtype\":\"F32\",\"data_offsets\":[0,8]}}", 8, CH_EFORMAT, "its shape"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,2],\"data_offsets\":[0,8]}}", 8, CH_EFORMAT,
+     "at most 4"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2.0],\"data_offsets\":[0,8]}}", 8, CH_EFORMAT,
+     "no integer"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, CH_EFORMAT,
+     "dimension 0 is 0"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8, CH_EFORMAT, "is -2"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,8]}}", 8,
+     CH_EFORMAT, "2^63"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,8]}}", 8,
+     CH_EFORMAT, "bad:1:"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8, CH_EFORMAT, "no pair of integers"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}", 8, CH_EFORMAT, "no pair"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8,9]}}", 8, CH_EFORMAT,
+     "no pair"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 8, CH_EFORMAT, "-8 to 0"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", 8, CH_EFORMAT, "8 to 0"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,9]}}", 8, CH_EFORMAT,
+     "the file has 8 bytes"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,7]}}", 8, CH_EFORMAT,
+     "its shape takes 8 bytes, its data_offsets hold 7"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 9, CH_EFORMAT,
+     "end at 8 of 9 bytes"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, CH_EFORMAT,
+     "\"t\" begins at 4, where the one before ends is 0"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+     "\"u\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}",
+     12, CH_EFORMAT, "\"u\" begins at 8"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+     "\"u\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}",
+     12, CH_EFORMAT, "\"u\" begins at 4, where the one before ends is 8"},
+    {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+     "\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,16]}}",
+     16, CH_EFORMAT, "uplicate"},
+    {"{\"lm_head.weight\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+     "\"output.weight\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+     8, CH_EFORMAT, "tensor \"output.weight\" appears twice"},
+    {"{\"\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, CH_EFORMAT,
+     "a name of 0 bytes"},
+    {"{\"__metadata__\":[]}", 0, CH_EFORMAT, "no JSON object"},
+    {"{\"__metadata__\":{\"k\":1}}", 0, CH_EFORMAT, "\"k\" is no string"},
+    {"{\"__metadata__\":{\"k\":\"v\",\"k\":\"v\"}}", 0, CH_EFORMAT, "uplicate"},
+    {"{\"t\":\"\xff\"}", 0, CH_EFORMAT, "bad:1:"},
+};
+
 static void bad_files_are_refused(void **state)
 {
     (void)state;
-    /* Where %s is, the case stands in place of a right entry of 8 bytes. */
-    static const struct {
-        const char *header;
-        size_t data;
-        int code;
-        const char *says;
-    } bad[] = {
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}", 8, CH_EFORMAT,
-         "bad:1:"},
-        {"{\"t\":[]}", 0, CH_EFORMAT, "\"t\": its dtype is no string"},
-        {"{\"t\":{\"dtype\":7,\"shape\":[2],\"data_offsets\":[0,8]}}", 8, CH_EFORMAT, "no string"},
-        {"{\"t\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, CH_EUNSUPPORTED,
-         "dtype \"I64\", supported are F32 F16"},
-        {"{\"t\":{\"dtype\":\"q8_0\",\"shape\":[32],\"data_offsets\":[0,34]}}", 34, CH_EUNSUPPORTED,
-         "\"q8_0\""},
-        {"{\"t\":{\"dtype\":\"\",\"shape\":[32],\"data_offsets\":[0,34]}}", 34, CH_EUNSUPPORTED,
-         "dtype \"\""},
-        {"{\"t\":{\"dtype\":\"F32\",\"data_offsets\":[0,8]}}", 8, CH_EFORMAT, "its shape"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,2],\"data_offsets\":[0,8]}}", 8, CH_EFORMAT,
-         "at most 4"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2.0],\"data_offsets\":[0,8]}}", 8, CH_EFORMAT,
-         "no integer"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, CH_EFORMAT,
-         "dimension 0 is 0"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8, CH_EFORMAT,
-         "is -2"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,8]}}", 8,
-         CH_EFORMAT, "2^63"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,8]}}", 8,
-         CH_EFORMAT, "bad:1:"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8, CH_EFORMAT, "no pair of integers"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}", 8, CH_EFORMAT,
-         "no pair"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8,9]}}", 8, CH_EFORMAT,
-         "no pair"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 8, CH_EFORMAT,
-         "-8 to 0"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", 8, CH_EFORMAT,
-         "8 to 0"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,9]}}", 8, CH_EFORMAT,
-         "the file has 8 bytes"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,7]}}", 8, CH_EFORMAT,
-         "its shape takes 8 bytes, its data_offsets hold 7"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 9, CH_EFORMAT,
-         "end at 8 of 9 bytes"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, CH_EFORMAT,
-         "\"t\" begins at 4, where the one before ends is 0"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-         "\"u\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}",
-         12, CH_EFORMAT, "\"u\" begins at 8"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
-         "\"u\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}",
-         12, CH_EFORMAT, "\"u\" begins at 4, where the one before ends is 8"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
-         "\"t\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,16]}}",
-         16, CH_EFORMAT, "uplicate"},
-        {"{\"lm_head.weight\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-         "\"output.weight\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
-         8, CH_EFORMAT, "tensor \"output.weight\" appears twice"},
-        {"{\"\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, CH_EFORMAT,
-         "a name of 0 bytes"},
-        {"{\"__metadata__\":[]}", 0, CH_EFORMAT, "no JSON object"},
-        {"{\"__metadata__\":{\"k\":1}}", 0, CH_EFORMAT, "\"k\" is no string"},
-        {"{\"__metadata__\":{\"k\":\"v\",\"k\":\"v\"}}", 0, CH_EFORMAT, "uplicate"},
-        {"{\"t\":\"\xff\"}", 0, CH_EFORMAT, "bad:1:"},
-    };
     for (size_t i = 0; i < CH_COUNT(bad); i++) {
         ch_buf b;
         ch_err e = {0};
@@ -246,17 +242,17 @@ static void what_it_cannot_hold_is_not_written(void **state)
         const char *name, *says;
         ch_dtype dtype;
         int code;
-    } bad[] = {{"t", "no such format", CH_Q8_0, CH_EUNSUPPORTED},
-               {"__metadata__", "cannot be called", CH_F16, CH_EARG},
-               {"\xff", "not UTF-8", CH_F16, CH_EARG}};
+    } wrong[] = {{"t", "no such format", CH_Q8_0, CH_EUNSUPPORTED},
+                 {"__metadata__", "cannot be called", CH_F16, CH_EARG},
+                 {"\xff", "not UTF-8", CH_F16, CH_EARG}};
     char *dir = temp_dir(), *path = ch_io_join(dir, "never");
-    for (size_t i = 0; i < CH_COUNT(bad); i++) {
+    for (size_t i = 0; i < CH_COUNT(wrong); i++) {
         ch_err e = {0};
         ch_file *f;
         assert_ok(ch_file_new(&f, &e), e);
-        const ch_tensor t = ch_tensor_1d(data, bad[i].dtype, bad[i].dtype == CH_Q8_0 ? 32 : 17);
-        assert_ok(ch_file_add_tensor(f, bad[i].name, &t, &e), e);
-        assert_fails(ch_safetensors_write(f, path, &e), bad[i].code, e, bad[i].says);
+        const ch_tensor t = ch_tensor_1d(data, wrong[i].dtype, wrong[i].dtype == CH_Q8_0 ? 32 : 17);
+        assert_ok(ch_file_add_tensor(f, wrong[i].name, &t, &e), e);
+        assert_fails(ch_safetensors_write(f, path, &e), wrong[i].code, e, wrong[i].says);
         assert_false(ch_io_exists(path));
         ch_file_close(&f);
     }
