@@ -3,13 +3,15 @@
  * SPDX-License-Identifier: MIT */
 #include "quant512.h"
 
-CH_INLINE void dot(__m512i *s, const char *w, ch_rows *rows, const int R)
+CH_INLINE void dot(__m512i *s, const char *w, ch_rows *rows, ch_ahead *ahead, const int R)
 {
     const __m512i low = _mm512_set1_epi8(15);
     CH_UNROLL
     for (int j = 0; j < 4; j++) {
         const __m512i both = _mm512_loadu_si512(w + 64 * j);
         ch_rows_forget(rows);
+        if (R > 1)
+            ch_ahead_step(ahead);
         const __m512i u = _mm512_and_si512(both, low), v = _mm512_and_si512(_mm512_srli_epi16(both, 4), low);
         CH_UNROLL
         for (int r = 0; r < R; r++)

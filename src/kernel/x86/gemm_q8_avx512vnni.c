@@ -1,12 +1,14 @@
 /* gemm_q8_avx512vnni.c - 8-bit weights: eight VPDPBUSD a group and row.  SPDX-License-Identifier: MIT */
 #include "quant512.h"
 
-CH_INLINE void dot(__m512i *s, const char *w, ch_rows *rows, const int R)
+CH_INLINE void dot(__m512i *s, const char *w, ch_rows *rows, ch_ahead *ahead, const int R)
 {
     CH_UNROLL
     for (int j = 0; j < 8; j++) {
         const __m512i u = _mm512_loadu_si512(w + 64 * j);
         ch_rows_forget(rows);
+        if (R > 1)
+            ch_ahead_step(ahead);
         CH_UNROLL
         for (int r = 0; r < R; r++)
             s[r] = ch_dot512(s[r], u, ch_rows_at(rows, r) + 4 * j);

@@ -20,7 +20,7 @@
 #endif
 
 enum {
-    CH_BLOCK_BYTES = 384 << 10, /* of activation rows */
+    CH_BLOCK_BYTES = 512 << 10, /* of activation rows */
     CH_AHEAD = 1536,            /* bytes that a single row's panels are asked for in advance */
 };
 
@@ -32,6 +32,7 @@ typedef struct ch_tile {
     const char *w; /* first panel */
     size_t panel_bytes;
     int K, rows;
+    int number, tiles; /* which of the block's tiles this is, and of how many */
     int columns; /* from the first panel to the end of the slice */
     bool add;
 } ch_tile;
@@ -75,6 +76,25 @@ CH_INLINE void ch_rows_advance(ch_rows *rows, const int R, ptrdiff_t bytes)
         rows->third[i] += bytes;
 }
 
+/* The next panels, asked for while this tile is computed: each tile of a block takes a share. */
+typedef struct ch_ahead {
+    const char *at;
+    size_t step;
+} ch_ahead;
+
+/* P panels from here are computed in `steps` steps. */
+CH_INLINE ch_ahead ch_ahead_of(const ch_tile *t, const int P, int steps)
+{
+    const size_t share = (size_t)P * t->panel_bytes / (size_t)t->tiles;
+    return (ch_ahead){t->w + (size_t)P * t->panel_bytes + (size_t)t->number * share, share / (size_t)steps};
+}
+
+CH_INLINE void ch_ahead_step(ch_ahead *ahead)
+{
+    __builtin_prefetch(ahead->at, 0, 2);
+    ahead->at += ahead->step;
+}
+
 /* Computes t->rows rows of some panels and returns how many.  That number is the same for all heights
  * from half the greatest one up. */
 typedef int ch_tile_fn(const ch_tile *t);
@@ -82,13 +102,16 @@ typedef int ch_tile_fn(const ch_tile *t);
 static inline void ch_gemm_walk(ch_tile_fn *fn, int most_rows, size_t row_bytes, ch_tile t, int M, int n0, int n1)
 {
     const ch_tile whole = t;
-    const int block = most_rows * (int)(CH_BLOCK_BYTES / (row_bytes * (size_t)most_rows) + 1);
+    const int blocks = (int)(((size_t)M * row_bytes + CH_BLOCK_BYTES - 1) / CH_BLOCK_BYTES);
+    const int block = M ? most_rows * ((M / blocks + most_rows - 1) / most_rows) : 0;
     for (int m0 = 0; m0 < M; m0 += block) {
         const int rows = CH_MIN(block, M - m0), tiles = (rows + most_rows - 1) / most_rows;
         for (int n = n0, took = 0; n < n1; n += took * CH_PANEL_ROWS) {
             t.w = whole.w + (size_t)(n / CH_PANEL_ROWS) * t.panel_bytes;
             t.columns = n1 - n;
             for (int i = 0, m = m0; i < tiles; i++, m += t.rows) {
+                t.number = i;
+                t.tiles = tiles;
                 t.rows = (m0 + rows - m + tiles - i - 1) / (tiles - i);
                 t.x = whole.x + m * t.ldx;
                 t.y = whole.y + m * t.ldy + n;

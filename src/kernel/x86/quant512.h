@@ -12,7 +12,7 @@
 enum { CH_QUANT512_ROWS = 12 };
 
 /* s[r] += the dot of one group's weights at w with row r's. */
-typedef void ch_dot512_fn(__m512i *s, const char *w, ch_rows *rows, const int R);
+typedef void ch_dot512_fn(__m512i *s, const char *w, ch_rows *rows, ch_ahead *ahead, const int R);
 
 typedef struct __attribute__((packed, may_alias)) ch_four {
     int32_t bytes;
@@ -30,6 +30,7 @@ CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const
 {
     const int groups = t->K / CH_GROUP;
     ch_rows rows = ch_rows_of(t, R);
+    ch_ahead ahead = ch_ahead_of(t, P, groups * (bytes == CH_Q8_BYTES ? 8 : 4));
     __m512 sum[CH_QUANT512_ROWS];
     CH_UNROLL
     for (int i = 0; i < R * P; i++)
@@ -51,7 +52,7 @@ CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const
             for (int r = 0; r < R; r++)
                 s[r] = _mm512_set1_epi32(bytes == CH_Q8_BYTES ? ch_group_at(&rows, r)->bias_q8
                                                               : ch_group_at(&rows, r)->bias_q4);
-            dot(s, w, &rows, R);
+            dot(s, w, &rows, &ahead, R);
             CH_UNROLL
             for (int r = 0; r < R; r++)
                 sum[r * P + p] = _mm512_fmadd_ps(_mm512_mul_ps(scale, _mm512_set1_ps(ch_group_at(&rows, r)->d)),
