@@ -7,10 +7,10 @@
  *
  * Names and keys are GGUF's own: other formats are translated on reading (names.c), so the rest of
  * the program knows one vocabulary of names.  Tensor dimensions are outermost first (GGUF stores
- * the reverse).  Every count, offset and size is compared with what is left of the file before it is
- * used; a file that lies gives CH_EFORMAT and one sentence: file, tensor or key, number found,
+ * the reverse).  Every count, offset and size is compared with what is left of the file before it
+ * is used; a file that lies gives CH_EFORMAT and one sentence: file, tensor or key, number found,
  * number allowed.
- * Sources: GGUF specification (ggml docs/gguf.md), safetensors README, llama2.c export.py and run.c.
+ * Sources: GGUF specification (ggml docs/gguf.md), safetensors README, llama2.c export.py, run.c.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_FILE_H
 #define CH_FILE_H
