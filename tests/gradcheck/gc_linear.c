@@ -61,9 +61,9 @@ static void several(bool x_grad)
 
 /* Rows choose adapters of several ranks, none, or one that the weight does not have; `frozen` ones
  * have no gradient. */
-static void adapters(int T, bool residual, bool frozen_base)
+static void adapters(int T, int N, bool residual, bool frozen_base)
 {
-    enum { K = 21, N = 34 };
+    enum { K = 21 };
     gc g;
     gc_open(&g, "adapters");
     linear_case c = {.x = gc_input(&g, "x", T, K), .n = 1, .rows = {.n = T}};
@@ -124,9 +124,10 @@ void check_linear(void **state)
     long_sums();
     several(true);
     several(false);
-    adapters(1, false, true);
-    adapters(37, false, true);
-    adapters(16, true, false);
+    adapters(1, 34, false, true);
+    adapters(37, 34, false, true);
+    adapters(16, 34, true, false);
+    adapters(2, 515, false, true);
     quantized(CH_F16, false);
     quantized(CH_F32, true);
 }

@@ -16,7 +16,7 @@ static void formula(double *o, double *slack, const ch_tensor *q, const ch_tenso
 {
     const int E = s->width, kv = h / (s->heads / s->kv_heads);
     const double slope = s->alibi ? pow(2, -8.0 * (h + 1) / s->heads) : 0, eps = ldexp(1, -24);
-    double p[MOST], most = -INFINITY, sum = 0, score_error = 0, largest = 0;
+    double p[MOST], most = -(double)INFINITY, sum = 0, score_error = 0, largest = 0;
     const int lo = s->window ? CH_MAX(first[t], t - s->window + 1) : first[t];
     for (int j = lo; j <= t; j++) {
         double dot = 0, size = 0;
