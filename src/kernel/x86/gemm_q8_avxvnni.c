@@ -1,0 +1,31 @@
+/* gemm_q8_avxvnni.c - 8-bit weights: sixteen VEX-coded VPDPBUSD a group and row
+ *
+ * SPDX-License-Identifier: MIT */
+#include "quant256.h"
+
+CH_INLINE void dot(__m256i *s, const char *w, const ch_rows *rows, const int R)
+{
+    CH_UNROLL
+    for (int r = 0; r < R; r++)
+        s[r] = _mm256_set1_epi32(ch_group_at(rows, r)->bias_q8);
+    CH_UNROLL
+    for (int j = 0; j < 8; j++) {
+        const __m256i u = _mm256_loadu_si256((const __m256i *)(const void *)(w + 64 * j));
+        CH_UNROLL
+        for (int r = 0; r < R; r++)
+            s[r] = _mm256_dpbusd_avx_epi32(s[r], u, ch_four256(rows, r, 4 * j));
+    }
+}
+
+static int tiles(const ch_tile *t)
+{
+    return ch_quant256_tiles(t, CH_Q8_BYTES, dot);
+}
+
+void ch_gemm_q8_avxvnni(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M, int n0, int n1,
+                        int K, int flags)
+{
+    const ch_tile t = {.y = y, .ldy = ldy, .x = x, .ldx = ldx, .w = w, .K = K, .add = flags & CH_GEMM_ADD,
+                       .panel_bytes = ch_panel_bytes(CH_PANEL_Q8, K)};
+    ch_gemm_walk(tiles, CH_QUANT256_ROWS, ch_row_bytes(CH_PANEL_Q8, K), t, M, n0, n1);
+}

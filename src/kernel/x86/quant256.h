@@ -1,0 +1,80 @@
+/* quant256.h - tiles of quantized products in 256 bits, for gemm_q8_* and gemm_q4_*
+ *
+ * Up to 4 rows by 1 panel, of which the float sums stay in registers and the integer sums of a group are made for
+ * one half of the panel (8 lanes) after the other.  The rest is as in quant512.h.
+ * SPDX-License-Identifier: MIT */
+#ifndef CH_QUANT256_H
+#define CH_QUANT256_H
+
+#include "store256.h"
+
+enum { CH_QUANT256_ROWS = 4 };
+
+/* s[r] = the dot of one group's weights for 8 lanes, 64 bytes apart from w on, with row r's, plus its bias. */
+typedef void ch_dot256_fn(__m256i *s, const char *w, const ch_rows *rows, const int R);
+
+/* Four activation bytes in every lane. */
+CH_INLINE __m256i ch_four256(const ch_rows *rows, const int r, const int at)
+{
+    int32_t four;
+    __builtin_memcpy(&four, ch_rows_at(rows, r) + at, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+
+CH_INLINE void ch_group256(__m256 *sum, const char *panel, int g, const ch_rows *rows, const int R, const int P,
+                           const size_t bytes, ch_dot256_fn *dot)
+{
+    CH_UNROLL
+    for (int h = 0; h < 2; h++) {
+        const char *at = panel + ch_group_scale_at(g, bytes) + 16 * h;
+        const __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)at));
+        __m256i s[CH_QUANT256_ROWS];
+        dot(s, panel + ch_group_weights_at(g, bytes) + 32 * h, rows, R);
+        CH_UNROLL
+        for (int r = 0; r < R; r++) {
+            const __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(ch_group_at(rows, r)->d));
+            sum[2 * r * P + h] = _mm256_fmadd_ps(both, _mm256_cvtepi32_ps(s[r]), sum[2 * r * P + h]);
+        }
+    }
+}
+
+CH_INLINE int ch_quant256_tile(const ch_tile *t, const int R, const int P, const size_t bytes, ch_dot256_fn *dot)
+{
+    const int groups = t->K / CH_GROUP;
+    ch_rows rows = ch_rows_of(t, R);
+    ch_ahead ahead = ch_ahead_of(t, P, groups * (int)(bytes / 64));
+    __m256 sum[2 * CH_QUANT256_ROWS];
+    CH_UNROLL
+    for (int i = 0; i < 2 * R * P; i++)
+        sum[i] = _mm256_setzero_ps();
+    for (int g = 0; g < groups; g++) {
+        CH_UNROLL
+        for (int p = 0; p < P; p++) {
+            const char *panel = t->w + (size_t)p * t->panel_bytes;
+            CH_UNROLL
+            for (size_t i = 0; i < bytes; i += 64) {
+                if (R > 1)
+                    ch_ahead_step(&ahead);
+                else
+                    _mm_prefetch(panel + ch_group_weights_at(g, bytes) + CH_AHEAD + i, _MM_HINT_T0);
+            }
+            ch_group256(sum + 2 * p, panel, g, &rows, R, P, bytes, dot);
+        }
+        ch_rows_advance(&rows, R, sizeof(ch_group));
+    }
+    ch_store256(t, sum, R, P);
+    return P;
+}
+
+CH_INLINE int ch_quant256_tiles(const ch_tile *t, const size_t bytes, ch_dot256_fn *dot)
+{
+    switch (t->rows) {
+    case 1: return t->columns > 3 * CH_PANEL_ROWS ? ch_quant256_tile(t, 1, 4, bytes, dot)
+                                                  : ch_quant256_tile(t, 1, 1, bytes, dot);
+    case 2: return ch_quant256_tile(t, 2, 1, bytes, dot);
+    case 3: return ch_quant256_tile(t, 3, 1, bytes, dot);
+    default: return ch_quant256_tile(t, CH_QUANT256_ROWS, 1, bytes, dot);
+    }
+}
+
+#endif
