@@ -95,8 +95,9 @@ int ch_file_str_array(const ch_str **out, size_t *n, const ch_file *f, const cha
 int ch_meta_at_int(int64_t *out, const ch_meta *m, size_t i);
 int ch_meta_at_real(double *out, const ch_meta *m, size_t i); /* of integers or reals */
 
-/* ---- Building and writing ----------------------------------------------------------------
- * A new file starts empty; keys and strings are copied, tensor data is borrowed until written.  A
+/* ---- Building and writing ------------------------------------------------------------------ */
+
+/* A new file starts empty; keys and strings are copied, tensor data is borrowed until written.  A
  * key that is set again keeps its place.  What ch_file_meta_find and _tensor_find gave is stale
  * after anything was added. */
 int ch_file_new(ch_file **out, ch_err *e);
@@ -125,8 +126,9 @@ int ch_gguf_write(const ch_file *f, const char *path, ch_err *e);
  * formats are CH_EUNSUPPORTED. */
 int ch_safetensors_write(const ch_file *f, const char *path, ch_err *e);
 
-/* ---- Names -------------------------------------------------------------------------------
- * Hugging Face <-> GGUF tensor names of the decoder families here, from one table (names.def):
+/* ---- Names --------------------------------------------------------------------------------- */
+
+/* Hugging Face <-> GGUF tensor names of the decoder families here, from one table (names.def):
  * "model.layers.3.self_attn.q_proj.weight" <-> "blk.3.attn_q.weight".  False: unknown. */
 bool ch_name_to_gguf(char *out, size_t size, const char *hf);
 bool ch_name_to_hf(char *out, size_t size, const char *gguf);

@@ -7,25 +7,29 @@
  * Order.  Every output element is reduced in an order that its length and format fix.  It does not
  * depend on how many rows are in the call, on n0/n1, or on which tile of a variant computes it:
  * that is what makes a token's bits independent of its neighbours.  Different ISAs may use
- * different orders, except that gemm_q8 and gemm_q4 agree to the bit on all of them.
- * Arrays need no alignment beyond their element's unless stated.  Outputs alias no input unless stated.
+ * different orders, except that gemm_q8 and gemm_q4 agree to the bit on all of them. Arrays need
+ * no alignment beyond their element's unless stated.  Outputs alias no input unless stated.
  *
- * Panels.  A weight matrix w (N, K), K the reduced length, is cut into panels of 16 rows, padded with
- * zero rows; panel p holds rows 16p..16p+15, lane r is row 16p+r.  Within a panel, k advances slowest:
+ * Panels.  A weight matrix w (N, K), K the reduced length, is cut into panels of 16 rows, padded
+ * with zero rows; panel p holds rows 16p..16p+15, lane r is row 16p+r.  Within a panel, k advances
+ * slowest:
  *   F32   real  [K][16]
  *   BF16  u16   [ceil(K/2)][16][2]                       K odd: padded with a zero
- *   Q8    groups of 32 k, two by two:  u16 f16 scale[2][16], then u8 [2][8][16][4]: w = scale (u - 128)
- *   Q4    groups of 32 k, two by two:  u16 f16 scale[2][16], then u8 [2][4][16][4]: byte [j][r][i] of a group
- *         holds k = 4j+i in its low nibble and k = 16+4j+i in its high one: w = scale (nibble - 8)
- *         An odd last group ends after its own weights (its scales still take two rows, one of zeros).
- * Panels start at 64-byte aligned addresses, their sizes are multiples of 64 (ch_panel_bytes), and with
- * scales two by two every 64 bytes of weights lie in one cache line (10% at M = 1 from L2).
+ *   Q8    groups of 32 k, two by two:  u16 f16 scale[2][16], then u8 [2][8][16][4]:
+ *         w = scale (u - 128)
+ *   Q4    groups of 32 k, two by two:  u16 f16 scale[2][16], then u8 [2][4][16][4]: byte
+ *         [j][r][i] of a group holds k = 4j+i in its low nibble and k = 16+4j+i in its high one:
+ *         w = scale (nibble - 8)
+ *         An odd last group ends after its own weights (its scales still take two rows, one of
+ *         zeros).
+ * Panels start at 64-byte aligned addresses, their sizes are multiples of 64 (ch_panel_bytes), and
+ * with scales two by two every 64 bytes of weights lie in one cache line (10% at M = 1 from L2).
  *
  * Activation rows, what a gemm multiplies with (K as the matrix has it; Kg = K/32 groups):
  *   F32   real x[K]
  *   BF16  u16 x[K even], rounded to nearest even
- *   Q8    (also for Q4 panels)  per group of 32: int8 q[32], f32 d, i32 -8 sum q, i32 -128 sum q, 4 bytes of
- *         zeros;  x = d q, |q| <= 127
+ *   Q8    (also for Q4 panels)  per group of 32: int8 q[32], f32 d, i32 -8 sum q,
+ *         i32 -128 sum q, 4 bytes of zeros;  x = d q, |q| <= 127
  * One scale a group of 32 within a row: neighbours never matter.  SPDX-License-Identifier: MIT */
 #ifndef CH_KERNEL_H
 #define CH_KERNEL_H
@@ -35,50 +39,56 @@
 
 #define CH_PANEL_ROWS 16
 
-/* ---- Products ------------------------------------------------------------------------ */
+/* ---- Products ------------------------------------------------------------------------------ */
 
 enum { CH_GEMM_ADD = 1 }; /* y += instead of y =; the product is reduced first, then added once */
 
 /* y[m*ldy + n] (+)= sum_k x[m][k] w[n][k]   for 0 <= m < M and n0 <= n < n1
- *   y: real, element [m*ldy + n] (so y points at column 0) · x: M activation rows, ldx BYTES apart
+ *   y: real, element [m*ldy + n] (so y points at column 0)
+ *   x: M activation rows, ldx BYTES apart
  *   w: all panels of the matrix · n0 a multiple of 16; n1 too, or the matrix's last row (columns
  *   past n1 are not written).  M >= 0, K >= 1 (Q8, Q4: a multiple of 32).
  * Order for one element:
  *   f32   acc = fma(x[k], w[k], acc), k = 0.. in sequence, acc starts at 0
- *   bf16  pairs in sequence: VDPBF16PS's order on avx512bf16, elsewhere fma of the products k, k+1 in
- *         sequence (denormals may flush on avx512bf16: kcheck's tolerance says by how much)
+ *   bf16  pairs in sequence: VDPBF16PS's order on avx512bf16, elsewhere fma of the products
+ *         k, k+1 in sequence (denormals may flush on avx512bf16: kcheck's tolerance says by how much)
  *   q8 q4 per group: exact integer dot s = sum q u - offset sum q (offset 128 or 8), then
- *         acc = fma(scale d, (float)s, acc) with scale d rounded to float first; groups in sequence */
-typedef void ch_gemm_fn(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M, int n0,
-                        int n1, int K, int flags);
+ *         acc = fma(scale d, (float)s, acc) with scale d rounded to float first; groups in
+ *         sequence */
+typedef void ch_gemm_fn(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M,
+                        int n0, int n1, int K, int flags);
 
-/* One activation row in the format of a panel kind.  out: ch_row_bytes(kind, K) bytes.
- * Q8: d = max|x| / 127 over the group (0 when all are 0), q = x/d rounded to nearest even, clamped;
- * a group with a non-finite value gets d = NaN and q = 0 so that the fault stays visible. */
+/* One activation row in the format of a panel kind.  out: ch_row_bytes(kind, K) bytes. Q8: d =
+ * max|x| / 127 over the group (0 when all are 0), q = x/d rounded to nearest even, clamped; a
+ * group with a non-finite value gets d = NaN and q = 0 so that the fault stays visible. */
 typedef void ch_row_fn(void *out, const real *x, int K);
 
 size_t ch_panel_bytes(ch_panel_kind kind, int K);       /* of one panel */
 size_t ch_panels_bytes(ch_panel_kind kind, int N, int K); /* of the whole matrix */
-size_t ch_row_bytes(ch_panel_kind kind, int K);         /* of one activation row, a multiple of 8 */
+size_t ch_row_bytes(ch_panel_kind kind, int K); /* of one activation row, a multiple of 8 */
 
-/* Packs rows [n0, n1) (n0 a multiple of 16, n1 too or N) of a stored (N, K) matrix of any dtype whose rows
- * are row_bytes apart.  Exact for the formats whose own panel it is; f16 widens to F32. */
-void ch_panel_pack(void *panels, ch_dtype dtype, const void *rows, size_t row_bytes, int N, int K, int n0, int n1);
-/* F32 panels of element (n, k) = src[n*row_stride + k*col_stride]: transposes and slices for backward. */
-void ch_panel_pack_real(void *panels, const real *src, ptrdiff_t row_stride, ptrdiff_t col_stride, int N, int K,
-                        int n0, int n1);
+/* Packs rows [n0, n1) (n0 a multiple of 16, n1 too or N) of a stored (N, K) matrix of any dtype
+ * whose rows are row_bytes apart.  Exact for the formats whose own panel it is; f16 widens to F32. */
+void ch_panel_pack(void *panels, ch_dtype dtype, const void *rows, size_t row_bytes, int N, int K,
+                   int n0, int n1);
+/* F32 panels of element (n, k) = src[n*row_stride + k*col_stride]: transposes and slices for
+ * backward. */
+void ch_panel_pack_real(void *panels, const real *src, ptrdiff_t row_stride, ptrdiff_t col_stride,
+                        int N, int K, int n0, int n1);
 /* One row of a packed matrix back as reals (the embedding look-up of a tied, packed head; tests). */
 void ch_panel_unpack_row(real *out, ch_panel_kind kind, const void *panels, int K, int n);
 
-/* ---- Rows ---------------------------------------------------------------------------- */
+/* ---- Rows ---------------------------------------------------------------------------------- */
 
-/* A NaN that comes in goes out, and what has no value (inf - inf, silu(-inf)) is NaN: faults stay visible. */
+/* A NaN that comes in goes out, and what has no value (inf - inf, silu(-inf)) is NaN: faults stay
+ * visible. */
 
 /* r = 1/sqrt(mean_i x_i^2 + eps); y_i = x_i r g_i.  g NULL: all ones.  y may be x.  Returns r. */
 typedef real ch_rmsnorm_fn(real *y, const real *x, const real *g, int n, real eps);
 /* y_i = (x_i - mean) r g_i + b_i, r = 1/sqrt(var + eps).  b NULL: zeros.  y may be x.
  * stats[0] = mean, stats[1] = r. */
-typedef void ch_layernorm_fn(real *y, const real *x, const real *g, const real *b, int n, real eps, real stats[2]);
+typedef void ch_layernorm_fn(real *y, const real *x, const real *g, const real *b, int n, real eps,
+                             real stats[2]);
 /* y_i = silu(a_i) b_i, silu(a) = a / (1 + e^-a).  y may be a or b. */
 typedef void ch_binary_fn(real *y, const real *a, const real *b, int n);
 /* gelu (tanh form, Hendrycks & Gimpel 2016) · relu2: max(x,0)^2.  y may be x. */
@@ -87,22 +97,24 @@ typedef void ch_unary_fn(real *y, const real *x, int n);
  * (x_i c - x_j s, x_i s + x_j c), pair p of `pairs`; interleaved: (2p, 2p+1), else (p, p + pairs).
  * s may point at negated sines for the inverse (backward). */
 typedef void ch_rope_fn(real *x, const real *c, const real *s, int pairs, int interleaved);
-/* p_i = e^(x_i - max); returns sum_i p_i, sets *max.  x_i = -inf gives exactly 0; all -inf gives sum 0.
- * p may be x.  n >= 1.  The maximum ignores NaN; p and the sum do not. */
+/* p_i = e^(x_i - max); returns sum_i p_i, sets *max.  x_i = -inf gives exactly 0; all -inf gives
+ * sum 0. p may be x.  n >= 1.  The maximum ignores NaN; p and the sum do not. */
 typedef real ch_softmax_fn(real *p, const real *x, int n, real *max);
 
-/* ---- Attention over one page (of keys in a stored format) ------------------------------
- * score: s[g*lds + j] = scale * sum_e q[g*width + e] k[j][e]     g < groups, j < n
- * mix:   acc[g*width + e] = acc[g*width + e] * keep[g] + sum_j p[g*ldp + j] v[j][e]   j in sequence
- *   k, v: n rows of `width` elements in the stored dtype, contiguous; width a multiple of 8 (q8_0: 32),
- *   padded with zeros on both sides.  Order of sums over e is fixed by width; over j: sequential.
- * score_f32 and mix_f32 read `real`, whatever it is: ch_kernel_score and _mix give them for CH_REAL. */
-typedef void ch_score_fn(real *s, ptrdiff_t lds, const real *q, const void *k, int groups, int n, int width,
-                         real scale);
-typedef void ch_mix_fn(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v, int groups,
-                       int n, int width);
+/* ---- Attention over one page (of keys in a stored format) ---------------------------------- */
 
-/* ---- The table ------------------------------------------------------------------------- */
+/* score: s[g*lds + j] = scale * sum_e q[g*width + e] k[j][e]     g < groups, j < n
+ * mix:   acc[g*width + e] = acc[g*width + e] * keep[g] + sum_j p[g*ldp + j] v[j][e]
+ *   k, v: n rows of `width` elements in the stored dtype, contiguous; width a multiple of 8
+ *   (q8_0: 32), padded with zeros on both sides.  Order of sums over e is fixed by width; over j: sequential.
+ * score_f32 and mix_f32 read `real`, whatever it is: ch_kernel_score and _mix give them for
+ * CH_REAL. */
+typedef void ch_score_fn(real *s, ptrdiff_t lds, const real *q, const void *k, int groups, int n,
+                         int width, real scale);
+typedef void ch_mix_fn(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v,
+                       int groups, int n, int width);
+
+/* ---- The table ----------------------------------------------------------------------------- */
 
 typedef struct ch_kernels {
     ch_gemm_fn *gemm_f32, *gemm_bf16, *gemm_q8, *gemm_q4;
@@ -123,16 +135,17 @@ typedef struct ch_kernels {
 
 /* By kind, for callers that hold a panel or a cached dtype; NULL where there is none. */
 ch_gemm_fn *ch_kernel_gemm(const ch_kernels *k, ch_panel_kind kind);
-ch_row_fn *ch_kernel_row(const ch_kernels *k, ch_panel_kind kind); /* NULL for F32: rows are used as they are */
+ch_row_fn *ch_kernel_row(const ch_kernels *k, ch_panel_kind kind); /* NULL: rows as they are */
 ch_score_fn *ch_kernel_score(const ch_kernels *k, ch_dtype t);
 ch_mix_fn *ch_kernel_mix(const ch_kernels *k, ch_dtype t);
 
-/* ---- The CPU ------------------------------------------------------------------------------
- * Features of this CPU, less what the mask forbids.  A mask is a list: "c" nothing; "avx2"; "avxvnni";
- * "avx512" everything; each name allows all levels up to it, "-name" takes one, and what builds on it,
- * away again: "avx512,-avx512bf16" (a list that starts with '-' takes from everything).  NULL or "":
- * the environment's CHALCIS_CPU (the one variable that the library reads), or everything.  An unknown
- * name is CH_EARG with the names allowed. */
+/* ---- The CPU ------------------------------------------------------------------------------- */
+
+/* Features of this CPU, less what the mask forbids.  A mask is a list: "c" nothing; "avx2";
+ * "avxvnni"; "avx512" everything; each name allows all levels up to it, "-name" takes one, and
+ * what builds on it, away again: "avx512,-avx512bf16" (a list that starts with '-' takes from
+ * everything).  NULL or "": the environment's CHALCIS_CPU (the one variable that the library
+ * reads), or everything.  An unknown name is CH_EARG with the names allowed. */
 enum {
     CH_CPU_c = 0,
     CH_CPU_avx2 = 1,        /* AVX2, FMA, F16C */
@@ -142,7 +155,8 @@ enum {
     CH_CPU_avx512bf16 = 16,
 };
 int ch_cpu_features(unsigned *out, const char *mask, ch_err *e);
-void ch_cpu_describe(char *out, size_t size, unsigned features); /* "avx2 avx512 ...", "c" when none */
+/* "avx2 avx512 ...", "c" when none. */
+void ch_cpu_describe(char *out, size_t size, unsigned features);
 /* Fills every field: plain C first, then each line of kernels.def whose isa is in `features`. */
 void ch_kernels_init(ch_kernels *k, unsigned features);
 

@@ -133,8 +133,9 @@ void *ch_model_layer(const ch_model *m, int layer);
  * Tensor data is encoded into memory that f owns until closed. */
 int ch_model_to_file(ch_model *m, ch_file *f, ch_dtype dtype, int *fallbacks, ch_err *e);
 
-/* ---- Forward -------------------------------------------------------------------------------
- * One step takes rows of one or many sequences through the layers.  Inference: seqs hold the
+/* ---- Forward ------------------------------------------------------------------------------- */
+
+/* One step takes rows of one or many sequences through the layers.  Inference: seqs hold the
  * state, rows->seq says which one a row extends; the rows of one sequence stand together, are its
  * last tokens, and have been appended.  Training: seqs is NULL, rows->first cuts documents,
  * run->tape may be set. */

@@ -1,22 +1,25 @@
 /* op.h - operations: they run at once, and are taped only in training
  *
  *     ch_tensor *h = ch_op_rmsnorm(r, x, &w->attn_norm, eps);
- *     ch_tensor *qkv[3];  ch_op_linear_many(r, qkv, h, (ch_weight *const[]){&w->q, &w->k, &w->v}, 3);
+ *     ch_tensor *qkv[3];  ch_op_linear_many(r, qkv, h, weights, 3, rows);
  *
- * An operation takes its output from r->scratch, computes it, and, when r->tape is set, records what its backward
- * needs.  There is no graph: model code is plain C and may branch on data.
+ * An operation takes its output from r->scratch, computes it, and, when r->tape is set, records
+ * what its backward needs.  There is no graph: model code is plain C and may branch on data.
  *
- * Measuring.  When r->scratch is measuring, operations take memory and compute nothing; no tensor's data may be
- * read or written.  A run of the same model code then sizes the arena; so model code has no error branches.  Row
- * counts that depend on data are measured at their maximum.  Tensors, the tape and its records are headers of the
- * arena (ch_arena_take_header): real in a measuring run, so shapes can be read, and backward walks the same memory.
- * Of the rows only their number is read then, and no view: scratch depends on shapes and weights alone.
+ * Measuring.  When r->scratch is measuring, operations take memory and compute nothing; no
+ * tensor's data may be read or written.  A run of the same model code then sizes the arena; so
+ * model code has no error branches.  Row counts that depend on data are measured at their maximum.
+ * Tensors, the tape and its records are headers of the arena (ch_arena_take_header): real in a
+ * measuring run, so shapes can be read, and backward walks the same memory. Of the rows only their
+ * number is read then, and no view: scratch depends on shapes and weights alone.
  *
- * Threads.  Work is cut by shape alone and every output element is computed by one task in a fixed order: results do
- * not depend on the pool.  Inference results of a row do not depend on the other rows.
+ * Threads.  Work is cut by shape alone and every output element is computed by one task in a fixed
+ * order: results do not depend on the pool.  Inference results of a row do not depend on the other
+ * rows.
  *
- * Lifetimes.  Until backward, what an operation was given stays as it is: tensors, weights, the arrays behind ch_rows.
- * Operations that work in place say so (rope; without a tape add and linear_add).
+ * Lifetimes.  Until backward, what an operation was given stays as it is: tensors, weights, the
+ * arrays behind ch_rows. Operations that work in place say so (rope; without a tape add and
+ * linear_add).
  *
  * Tensors here are reals, rank 2, (rows, width), unless said.  SPDX-License-Identifier: MIT */
 #ifndef CH_OP_H
@@ -36,7 +39,7 @@ typedef enum ch_op_id {
 const char *ch_op_name(ch_op_id op);
 const char *ch_op_group(ch_op_id op);
 
-/* ---- Running ---------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------- */
 
 /* What operations have cost since it was cleared.  Filled only where r->profile is set. */
 typedef struct ch_profile {
@@ -56,16 +59,18 @@ typedef struct ch_run {
     ch_profile *profile;       /* NULL: not counted */
 } ch_run;
 
-/* The tape lives in r->scratch and ends with the arena's reset.  A taped tensor has a zeroed grad; gradients of inputs
- * are ADDED to, so a tensor may be used more than once. */
+/* The tape lives in r->scratch and ends with the arena's reset.  A taped tensor has a zeroed grad;
+ * gradients of inputs are ADDED to, so a tensor may be used more than once. */
 void ch_tape_begin(ch_run *r);
-/* Runs every recorded backward, newest first.  Weight gradients are ADDED to stored.grad where that is set. */
+/* Runs every recorded backward, newest first.  Weight gradients are ADDED to stored.grad where
+ * that is set. */
 void ch_tape_backward(ch_run *r);
 void ch_tape_end(ch_run *r); /* r->tape = NULL */
 
-/* ---- Weights ------------------------------------------------------------------------------
- * A linear map is given as a handle, not an array: how it is stored (what save, prune and backward see), how it is
- * packed (what kernels see), its bias, and low-rank adapters that rows choose. */
+/* ---- Weights ------------------------------------------------------------------------------- */
+
+/* A linear map is given as a handle, not an array: how it is stored (what save, prune and backward
+ * see), how it is packed (what kernels see), its bias, and low-rank adapters that rows choose. */
 typedef struct ch_weight ch_weight;
 
 typedef struct ch_adapter { /* y += scale * B (A x), Hu et al. 2021 */
@@ -76,7 +81,7 @@ typedef struct ch_adapter { /* y += scale * B (A x), Hu et al. 2021 */
 
 struct ch_weight {
     const char *name;     /* as in a GGUF file: "blk.3.attn_q.weight"; borrowed */
-    ch_tensor stored;     /* (N, K), or (N) for vectors; any dtype, vectors always reals.  data NULL: absent */
+    ch_tensor stored; /* (N, K), any dtype, or (N), always reals; data NULL: absent */
     ch_panel_kind kind;   /* of panels */
     void *panels;         /* NULL until packed */
     const ch_weight *bias; /* (N) or NULL */
@@ -86,70 +91,83 @@ struct ch_weight {
 
 static inline int64_t ch_weight_rows(const ch_weight *w) { return w->stored.dim[0]; }
 static inline int64_t ch_weight_width(const ch_weight *w) { return w->stored.dim[1]; }
-/* Bytes that ch_weight_pack needs (64-byte aligned), and packing by the pool from stored into memory of the caller's. */
+/* Bytes that ch_weight_pack needs (64-byte aligned), and packing by the pool from stored into
+ * memory of the caller's. */
 size_t ch_weight_packed_bytes(const ch_weight *w);
 void ch_weight_pack(ch_weight *w, void *memory, ch_pool *pool);
 
-/* ---- Rows ----------------------------------------------------------------------------------
- * One row is one token in a step.  It enters as an id or as a vector (a soft prompt, an image patch, a thought). */
+/* ---- Rows ---------------------------------------------------------------------------------- */
+
+/* One row is one token in a step.  It enters as an id or as a vector (a soft prompt, an image
+ * patch, a thought). */
 typedef struct ch_rows {
     int n;
     const ch_token *id;         /* per row; ignored where a vector is given */
     const real *const *vector;  /* NULL, or per row: NULL or D reals that replace the embedding */
     const int32_t *pos;         /* position in its sequence or document */
-    const int32_t *adapter;     /* NULL: none; or per row an index into ch_weight.adapters; -1, or one that a weight
-                                   does not have: none */
+    const int32_t *adapter; /* NULL: none; or per row an index into ch_weight.adapters; -1, or one
+                               that a weight does not have: none */
     const int32_t *seq;         /* inference: which view of the step the row belongs to */
-    const int32_t *first;       /* training: index of the first row of the row's document (documents are contiguous,
-                                   a row's position in its document is its distance from that row) */
+    const int32_t *first; /* training: the first row of the row's document (documents are contiguous,
+                             a row's position in its document is its distance from that row) */
 } ch_rows;
 
-/* ---- Operations ------------------------------------------------------------------------------
- * Shapes in capitals as in the design: T rows, D width, H heads, K key heads, E head width. */
+/* ---- Operations ---------------------------------------------------------------------------- */
 
-/* x (T, D): rows of `table` (V, D, any dtype), or the rows' vectors.  Ids are checked by the caller. */
+/* Shapes in capitals as in the design: T rows, D width, H heads, K key heads, E head width. */
+
+/* x (T, D): rows of `table` (V, D, any dtype), or the rows' vectors.  Ids are checked by the
+ * caller. */
 ch_tensor *ch_op_embed(ch_run *r, const ch_weight *table, const ch_rows *rows);
 
-/* y (T, N) = x w^T + bias + adapters.  w must be packed (inference) or stored as reals (training, where panels are
- * packed at use if absent).  rows may be NULL where no adapter is to be applied. */
+/* y (T, N) = x w^T + bias + adapters.  w must be packed (inference) or stored as reals (training,
+ * where panels are packed at use if absent).  rows may be NULL where no adapter is to be applied. */
 ch_tensor *ch_op_linear(ch_run *r, const ch_tensor *x, const ch_weight *w, const ch_rows *rows);
 /* Several maps of one input behind one barrier: x is brought into the kernels' row format once. */
-void ch_op_linear_many(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w, int n, const ch_rows *rows);
+void ch_op_linear_many(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w,
+                       int n, const ch_rows *rows);
 /* residual + linear(x); without a tape it is computed into residual, which is returned. */
-ch_tensor *ch_op_linear_add(ch_run *r, ch_tensor *residual, const ch_tensor *x, const ch_weight *w, const ch_rows *rows);
+ch_tensor *ch_op_linear_add(ch_run *r, ch_tensor *residual, const ch_tensor *x, const ch_weight *w,
+                            const ch_rows *rows);
 
-/* Over groups of `width` (0: the whole row; E for norms per head).  gain: vector of that width, or NULL. */
-ch_tensor *ch_op_rmsnorm(ch_run *r, const ch_tensor *x, const ch_weight *gain, int width, real eps);
+/* Over groups of `width` (0: the whole row; E for norms per head).  gain: vector of that width, or
+ * NULL. */
+ch_tensor *ch_op_rmsnorm(ch_run *r, const ch_tensor *x, const ch_weight *gain, int width,
+                         real eps);
 /* gain is needed, bias may be NULL. */
-ch_tensor *ch_op_layernorm(ch_run *r, const ch_tensor *x, const ch_weight *gain, const ch_weight *bias, real eps);
+ch_tensor *ch_op_layernorm(ch_run *r, const ch_tensor *x, const ch_weight *gain,
+                           const ch_weight *bias, real eps);
 
-/* Rotary positions (Su et al. 2021), IN PLACE on x (T, heads * E).  The first `dims` of each head turn (0: none, E:
- * whole), as interleaved pairs (2i, 2i+1) or halves (i, i + dims/2).  cos, sin: (T, dims/2), from ch_op_rope_table
- * (which writes, so not while measuring).  Under a tape x is fresh: nothing recorded before needs its values. */
+/* Rotary positions (Su et al. 2021), IN PLACE on x (T, heads * E).  The first `dims` of each head
+ * turn (0: none, E: whole), as interleaved pairs (2i, 2i+1) or halves (i, i + dims/2).  cos, sin:
+ * (T, dims/2), from ch_op_rope_table (which writes, so not while measuring).  Under a tape x is
+ * fresh: nothing recorded before needs its values. */
 typedef struct ch_rope {
     int dims;
     bool interleaved;
     double base; /* angle of pair i at position p: p * base^(-2i/dims) */
 } ch_rope;
 void ch_op_rope_table(real *cosines, real *sines, const ch_rope *rope, const int32_t *pos, int n);
-void ch_op_rope(ch_run *r, ch_tensor *x, int heads, const ch_rope *rope, const real *cosines, const real *sines);
+void ch_op_rope(ch_run *r, ch_tensor *x, int heads, const ch_rope *rope, const real *cosines,
+                const real *sines);
 
 typedef struct ch_attention_spec {
     int heads, kv_heads, width; /* H, K, E; query head h reads key head h / (H/K) */
     real scale;                 /* usually 1/sqrt(E) */
     int window;                 /* keys seen, the row's own included; 0: all before */
-    bool alibi;                 /* add -m_h (p_row - p_key), m_h = 2^(-8(h+1)/H) (Press et al. 2021) */
+    bool alibi; /* add -m_h (p_row - p_key), m_h = 2^(-8(h+1)/H) (Press et al. 2021) */
 } ch_attention_spec;
 
 /* Training: causal within each document (rows->first).  q (T, H E), k v (T, K E) -> (T, H E). */
-ch_tensor *ch_op_attention(ch_run *r, const ch_tensor *q, const ch_tensor *k, const ch_tensor *v, const ch_rows *rows,
-                           const ch_attention_spec *s);
-/* Inference: row t reads views[rows->seq[t]], which already hold this step's keys; it sees keys at positions <= its
- * own; with none it gives zeros.  Pages in order, in stretches of CH_ATTENTION_KEYS keys, with an online softmax
- * (Milakov & Gimelshein 2018) across stretches; so page sizes that are multiples of it give the same bits.  No backward. */
+ch_tensor *ch_op_attention(ch_run *r, const ch_tensor *q, const ch_tensor *k, const ch_tensor *v,
+                           const ch_rows *rows, const ch_attention_spec *s);
+/* Inference: row t reads views[rows->seq[t]], which already hold this step's keys; it sees keys at
+ * positions <= its own; with none it gives zeros.  Pages in order, in stretches of
+ * CH_ATTENTION_KEYS keys, with an online softmax (Milakov & Gimelshein 2018) across stretches; so
+ * page sizes that are multiples of it give the same bits.  No backward. */
 enum { CH_ATTENTION_KEYS = 32 };
-ch_tensor *ch_op_attention_pages(ch_run *r, const ch_tensor *q, const ch_kv_view *views, const ch_rows *rows,
-                                 const ch_attention_spec *s);
+ch_tensor *ch_op_attention_pages(ch_run *r, const ch_tensor *q, const ch_kv_view *views,
+                                 const ch_rows *rows, const ch_attention_spec *s);
 
 ch_tensor *ch_op_swiglu(ch_run *r, const ch_tensor *gate, const ch_tensor *up);
 ch_tensor *ch_op_gelu(ch_run *r, const ch_tensor *x);
@@ -157,32 +175,36 @@ ch_tensor *ch_op_relu2(ch_run *r, const ch_tensor *x);
 /* a + b; without a tape computed into a, which is returned. */
 ch_tensor *ch_op_add(ch_run *r, ch_tensor *a, const ch_tensor *b);
 
-/* loss = scale * sum_t -log softmax(x_t head^T)[target_t] over rows with target >= 0; returns it unscaled in *nll_sum
- * (a double sum, row order) and per row in nll (T, may be NULL; 0 for ignored rows).  Logits exist for CH_CE_CHUNK
- * rows at a time only.  Under a tape the gradient of the scaled loss goes to x->grad and head's at once, so this is
- * the last operation recorded. */
+/* loss = scale * sum_t -log softmax(x_t head^T)[target_t] over rows with target >= 0; returns it
+ * unscaled in *nll_sum (a double sum, row order) and per row in nll (T, may be NULL; 0 for ignored
+ * rows).  Logits exist for CH_CE_CHUNK rows at a time only.  Under a tape the gradient of the
+ * scaled loss goes to x->grad and head's at once, so this is the last operation recorded. */
 enum { CH_CE_CHUNK = 64 };
-void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *head, const ch_token *target, double scale,
-                         double *nll_sum, real *nll);
+void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *head,
+                         const ch_token *target, double scale, double *nll_sum, real *nll);
 
-/* ---- For operations themselves ------------------------------------------------------------------ */
+/* ---- For operations themselves ------------------------------------------------------------- */
 
-ch_tensor *ch_op_output(ch_run *r, int64_t rows, int64_t width); /* data uninitialised; grad zeroed under a tape */
+/* Data uninitialised; grad zeroed under a tape. */
+ch_tensor *ch_op_output(ch_run *r, int64_t rows, int64_t width);
 /* Under a tape: memory for a record that `backward` will be called with; NULL without one. */
-void *ch_op_record(ch_run *r, ch_op_id op, size_t bytes, void (*backward)(ch_run *r, void *record));
+void *ch_op_record(ch_run *r, ch_op_id op, size_t bytes,
+                   void (*backward)(ch_run *r, void *record));
 static inline bool ch_op_computes(const ch_run *r) { return !r->scratch->measuring; }
 
 typedef struct ch_op_timer {
     uint64_t t0;
 } ch_op_timer;
-/* _end adds one call and the time since _begin to the profile; _count adds work alone (backward: the tape times it). */
+/* _end adds one call and the time since _begin to the profile; _count adds work alone (backward:
+ * the tape times it). */
 ch_op_timer ch_op_begin(const ch_run *r);
 void ch_op_end(ch_run *r, ch_op_timer t, ch_op_id op, double macs, double bytes);
 void ch_op_count(const ch_run *r, ch_op_id op, double macs, double bytes);
 
-/* Calls fn(arg, row0, row1) over [0, rows) in blocks of a size fixed by (rows, cost per row); in the caller when the
- * whole is too small to be worth a barrier. */
+/* Calls fn(arg, row0, row1) over [0, rows) in blocks of a size fixed by (rows, cost per row); in
+ * the caller when the whole is too small to be worth a barrier. */
 typedef void ch_rows_task(void *arg, int64_t row0, int64_t row1);
-void ch_op_for_rows(const ch_run *r, int64_t rows, double cost_per_row, ch_rows_task *fn, void *arg);
+void ch_op_for_rows(const ch_run *r, int64_t rows, double cost_per_row, ch_rows_task *fn,
+                    void *arg);
 
 #endif

@@ -70,8 +70,9 @@ void ch_batch_fill(ch_batch *b, const ch_corpus *c, uint64_t seed, int count, in
 void ch_batch_fill_even(ch_batch *b, const ch_corpus *c, int count, int length, int64_t at,
                         int64_t of);
 
-/* ---- Gradients ---------------------------------------------------------------------------------
- * Leaves 0..N-1 of a step are added pairwise, ((0+1)+(2+3))+..., whatever order or process
+/* ---- Gradients ----------------------------------------------------------------------------- */
+
+/* Leaves 0..N-1 of a step are added pairwise, ((0+1)+(2+3))+..., whatever order or process
  * computes them, so 1 x 8 and 2 x 4 give the same bits.  Leaves are sums over targets; the one
  * division by the targets of the whole step is part of the update.  A process holds at most
  * log2(N) buckets, and at least one. */
