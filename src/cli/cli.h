@@ -85,9 +85,10 @@ void ch_cli_catch_interrupts(ch_session *s);
 void ch_cli_note_context(int asked, int made_for);
 
 bool ch_cli_tty(FILE *f);
-/* stdout flushed and closed without error?  Else a sentence and CH_EXIT_FAILED; otherwise `code`.
- */
+/* All of stdout written?  Else a sentence and CH_EXIT_FAILED; otherwise `code`. */
 int ch_cli_finish(int code);
+/* A number, or null for those that JSON does not have. */
+json_t *ch_cli_number(double x);
 /* Prints a value as one line of JSON and frees it. */
 int ch_cli_print_json(json_t *v);
 

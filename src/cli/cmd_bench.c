@@ -92,7 +92,7 @@ static int measure(struct bench *b, ch_err *e)
 {
     for (int round = -1; round < b->o->rounds; round++)
         for (int test = 0; test < TESTS; test++) {
-            double s;
+            double s = 0;
             const int rc = size_of(b, test) ? round_of(b, test, &s, NULL, e) : CH_OK;
             if (rc < 0)
                 return rc;
@@ -196,13 +196,14 @@ static void print_profile(const struct bench *b, int test, const ch_profile *p, 
 static int profile(struct bench *b, ch_err *e)
 {
     for (int test = 0; test < TESTS; test++) {
-        double s;
+        double s = 0;
         ch_profile p = {0};
         int rc = size_of(b, test) ? round_of(b, test, &s, NULL, e) : CH_OK; /* warm */
         const ch_pool_stats before = ch_session_pool_stats(b->base);
         if (rc == CH_OK && size_of(b, test)) {
             rc = round_of(b, test, &s, &p, e);
-            print_profile(b, test, &p, s, before);
+            if (rc == CH_OK)
+                print_profile(b, test, &p, s, before);
         }
         if (rc < 0)
             return rc;

@@ -35,8 +35,9 @@ static const ch_usage usage = {
 static int print(const ch_perplexity *p, bool json)
 {
     if (json)
-        return ch_cli_print_json(json_pack("{s:f, s:f, s:f, s:I, s:I, s:i, s:i}", "nll", p->nll,
-                                           "ppl", p->ppl, "bpb", p->bpb, "tokens",
+        return ch_cli_print_json(json_pack("{s:o, s:o, s:o, s:I, s:I, s:i, s:i}", "nll",
+                                           ch_cli_number(p->nll), "ppl", ch_cli_number(p->ppl),
+                                           "bpb", ch_cli_number(p->bpb), "tokens",
                                            (json_int_t)p->tokens, "bytes", (json_int_t)p->bytes,
                                            "window", p->window, "stride", p->stride));
     printf("perplexity %.4f  (nll %.6f nats a token, %.4f bits a byte; %llu tokens, %llu bytes; "

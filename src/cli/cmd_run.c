@@ -179,16 +179,22 @@ static double rate(double n, double s)
     return s > 0 ? n / s : 0;
 }
 
+/* The first token comes out of the prompt's last step: what is timed is the others. */
+static double written_rate(const ch_session_stats *st)
+{
+    return rate((double)CH_MAX(st->drawn_tokens, (uint64_t)1) - 1, st->drawn_s);
+}
+
 static void report(const struct running *r)
 {
     const ch_session_stats st = ch_session_get_stats(r->session);
     fprintf(stderr,
-            "\n[%s] prompt %llu tokens, %.1f ms (%.0f tok/s) | written %llu tokens, %.3f s (%.1f "
+            "\n[%s] prompt %llu tokens, %.1f ms (%.0f tok/s) | written %d tokens, %.3f s (%.1f "
             "tok/s) | stop: %s\n",
             r->model ? strrchr(r->path, '/') ? strrchr(r->path, '/') + 1 : r->path : "",
             (unsigned long long)st.prompt_tokens, st.prompt_s * 1e3,
-            rate((double)st.prompt_tokens, st.prompt_s), (unsigned long long)st.drawn_tokens,
-            st.drawn_s, rate((double)st.drawn_tokens, st.drawn_s), r->stop);
+            rate((double)st.prompt_tokens, st.prompt_s), r->drawn, st.drawn_s, written_rate(&st),
+            r->stop);
 }
 
 static int print_json(const struct running *r)
@@ -206,7 +212,7 @@ static int print_json(const struct running *r)
         json_pack("{s:s%, s:i, s:i, s:s, s:f, s:f, s:f, s:I, s:s}", "text",
                   clean.data ? clean.data : "", clean.size, "prompt_tokens", (int)r->prompt.n,
                   "tokens", r->drawn, "stop", r->stop, "prompt_s", st.prompt_s, "generate_s",
-                  st.drawn_s, "tok_s", rate((double)st.drawn_tokens, st.drawn_s), "seed",
+                  st.drawn_s, "tok_s", written_rate(&st), "seed",
                   (json_int_t)r->o->sampling.seed, "model", r->path);
     ch_buf_close(&clean);
     return ch_cli_print_json(v);

@@ -22,6 +22,21 @@ static const ch_opt opts[] = {
 static const ch_usage usage = {
     .synopsis = "show [MODEL] [--tensors] [--json]", .opts = opts, .most_args = 1};
 
+/* A name out of a file, as a terminal and JSON can bear it. */
+typedef struct shown {
+    char text[256];
+} shown;
+
+static shown show_name(const char *p, size_t n)
+{
+    shown s;
+    const size_t take = CH_MIN(n, sizeof s.text - 1);
+    memcpy(s.text, p, take);
+    s.text[take] = '\0';
+    ch_utf8_printable(s.text, take);
+    return s;
+}
+
 /* ---- Metadata as JSON values --------------------------------------------------------------- */
 
 static json_t *string_value(ch_str s)
@@ -36,7 +51,7 @@ static json_t *element(const ch_meta *m, size_t i)
     double x;
     switch (m->v.a.type) {
     case CH_META_STR: return string_value(((const ch_str *)m->v.a.data)[i]);
-    case CH_META_REAL: return ch_meta_at_real(&x, m, i) < 0 ? json_null() : json_real(x);
+    case CH_META_REAL: return ch_meta_at_real(&x, m, i) < 0 ? json_null() : ch_cli_number(x);
     case CH_META_BOOL: return json_boolean(((const unsigned char *)m->v.a.data)[i]);
     default: return ch_meta_at_int(&n, m, i) < 0 ? json_null() : json_integer(n);
     }
@@ -46,8 +61,9 @@ static json_t *value(const ch_meta *m, size_t most)
 {
     switch (m->type) {
     case CH_META_INT: return json_integer(m->v.i);
-    case CH_META_UINT: return json_integer((json_int_t)m->v.u);
-    case CH_META_REAL: return json_real(m->v.r);
+    case CH_META_UINT:
+        return m->v.u <= INT64_MAX ? json_integer((json_int_t)m->v.u) : json_real((double)m->v.u);
+    case CH_META_REAL: return ch_cli_number(m->v.r);
     case CH_META_BOOL: return json_boolean(m->v.b);
     case CH_META_STR: return string_value(m->v.s);
     case CH_META_ARRAY: break;
@@ -85,16 +101,19 @@ static int print_json(const ch_file *f)
 {
     const struct sums s = add_up(f);
     json_t *meta = json_object(), *tensors = json_array();
-    for (size_t i = 0; i < f->n_meta; i++)
-        json_object_setn_new(meta, f->meta[i].key.p, f->meta[i].key.n,
-                             value(&f->meta[i], SIZE_MAX));
+    for (size_t i = 0; i < f->n_meta; i++) {
+        const ch_str key = f->meta[i].key;
+        if (json_object_setn_new(meta, key.p, key.n, value(&f->meta[i], SIZE_MAX)) < 0)
+            json_object_set_new(meta, show_name(key.p, key.n).text, value(&f->meta[i], SIZE_MAX));
+    }
     for (size_t i = 0; i < f->n_tensors; i++) {
         const ch_tensor *t = &f->tensors[i].t;
+        const ch_str name = {f->tensors[i].name, strlen(f->tensors[i].name)};
         json_t *shape = json_array();
         for (int d = 0; d < t->rank; d++)
             json_array_append_new(shape, json_integer(t->dim[d]));
         json_array_append_new(tensors,
-                              json_pack("{s:s, s:s, s:o, s:I}", "name", f->tensors[i].name, "type",
+                              json_pack("{s:o, s:s, s:o, s:I}", "name", string_value(name), "type",
                                         ch_dtype_get(t->dtype)->name, "shape", shape, "bytes",
                                         (json_int_t)f->tensors[i].bytes));
     }
@@ -121,8 +140,10 @@ static int print_meta(const ch_file *f, bool all)
             return ch_cli_fail(&e);
         }
         const bool cut = !all && b.size > WIDE;
-        printf("  %-44.*s %.*s%s", (int)CH_MIN(m->key.n, (size_t)120), m->key.p,
-               (int)(cut ? ch_utf8_whole(b.data, WIDE) : b.size), b.data, cut ? "..." : "");
+        ch_utf8_printable(b.data, b.size);
+        printf("  %-44s ", show_name(m->key.p, m->key.n).text);
+        fwrite(b.data, 1, cut ? ch_utf8_whole(b.data, WIDE) : b.size, stdout);
+        fputs(cut ? "..." : "", stdout);
         if (m->type == CH_META_ARRAY && m->v.a.n > SHORT)
             printf(" (%zu entries)", m->v.a.n);
         putchar('\n');
@@ -150,7 +171,8 @@ static int print_text(const ch_file *f, const struct options *o)
     for (size_t i = 0; i < f->n_tensors && o->tensors; i++) {
         char shape[96];
         ch_tensor_describe(shape, sizeof shape, &f->tensors[i].t);
-        printf("%s  %-40s %s\n", i == 0 ? "\n" : "", f->tensors[i].name, shape);
+        const shown name = show_name(f->tensors[i].name, strlen(f->tensors[i].name));
+        printf("%s  %-40s %s\n", i == 0 ? "\n" : "", name.text, shape);
     }
     return CH_EXIT_OK;
 }

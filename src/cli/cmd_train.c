@@ -67,7 +67,9 @@ struct progress {
 
 static void time_text(char *out, size_t size, double s)
 {
-    if (s < 3600)
+    if (!(s >= 0 && s < 1e8))
+        snprintf(out, size, "?");
+    else if (s < 3600)
         snprintf(out, size, "%d:%02d", (int)s / 60, (int)s % 60);
     else
         snprintf(out, size, "%d:%02d:%02d", (int)(s / 3600), (int)s / 60 % 60, (int)s % 60);
@@ -108,12 +110,15 @@ static int finish(const struct options *o, const ch_train_result *r, const struc
 {
     if (g->tty && g->last_phase)
         fputc('\n', stderr);
-    if (o->json)
-        return ch_cli_print_json(json_pack("{s:i, s:I, s:I, s:f, s:f, s:f, s:f, s:s}", "steps",
-                                           r->steps, "tokens", (json_int_t)r->tokens, "parameters",
-                                           (json_int_t)r->parameters, "loss", r->loss, "val_loss",
-                                           r->val_loss, "val_bpb", r->val_bpb, "seconds",
-                                           r->seconds, "out", o->t.out));
+    const int code = ch_cli_interrupted ? CH_EXIT_INTERRUPTED : CH_EXIT_OK;
+    if (o->json) {
+        const int printed = ch_cli_print_json(json_pack(
+            "{s:i, s:I, s:I, s:o, s:o, s:o, s:f, s:s}", "steps", r->steps, "tokens",
+            (json_int_t)r->tokens, "parameters", (json_int_t)r->parameters, "loss",
+            ch_cli_number(r->loss), "val_loss", ch_cli_number(r->val_loss), "val_bpb",
+            ch_cli_number(r->val_bpb), "seconds", r->seconds, "out", o->t.out));
+        return printed == CH_EXIT_OK ? code : printed;
+    }
     printf("%d steps, %.2f M tokens, %.2f M parameters, %.0f s: loss %.4f, validation %.4f nats a "
            "token (%.4f bits a byte)\n",
            r->steps, (double)r->tokens / 1e6, (double)r->parameters / 1e6, r->seconds, r->loss,
@@ -123,7 +128,7 @@ static int finish(const struct options *o, const ch_train_result *r, const struc
                o->t.out);
     else
         printf("interrupted; go on with the same command and --resume\n");
-    return ch_cli_interrupted ? CH_EXIT_INTERRUPTED : CH_EXIT_OK;
+    return code;
 }
 
 int ch_cmd_train(int argc, char **argv)

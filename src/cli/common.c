@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,12 +34,19 @@ int ch_cli_finish(int code)
     return code == CH_EXIT_OK ? CH_EXIT_FAILED : code;
 }
 
+json_t *ch_cli_number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
 int ch_cli_print_json(json_t *v)
 {
     ch_buf b;
     ch_err e;
     ch_buf_init(&b, TEXT_MOST);
-    int rc = v ? ch_json_dump(&b, v, &e) : ch_fail(&e, CH_ENOMEM, "no memory for the result");
+    int rc = v ? ch_json_dump(&b, v, &e)
+               : ch_fail(&e, CH_EARG, "the result cannot be written as JSON: a name in it is not "
+                                      "UTF-8, or there is no memory");
     json_decref(v);
     if (rc == CH_OK)
         printf("%s\n", b.data);
@@ -106,7 +114,7 @@ static void on_interrupt(int sig)
 void ch_cli_catch_interrupts(ch_session *s)
 {
     cancels = s;
-    struct sigaction a = {.sa_handler = on_interrupt};
+    struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
 }
