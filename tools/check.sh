@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.." || exit 1
 B=${B:-build/gcc}
 CC=${CC:-gcc}
 passed=0 failed=0
+shopt -s lastpipe # `verdict` ends pipelines, and must count here
 verdict() { # name, offenders on stdin
     local text
     text=$(cat)
@@ -30,7 +31,7 @@ done | verdict "layers"
 
 find src -name '*.[ch]' -exec basename {} \; | sort | uniq -d | verdict "file names are unique"
 
-nm -A --defined-only --extern-only "$B/libchalcis.a" 2>/dev/null | awk '$2 ~ /^[A-Z]$/ && $3 !~ /^ch_/ || $3 ~ /^[A-Z]$/ && $4 !~ /^ch_/ {print}' |
+{ nm -A --defined-only --extern-only "$B/libchalcis.a" 2>/dev/null || echo "lib X $B/libchalcis.a cannot be read"; } | awk '$2 ~ /^[A-Z]$/ && $3 !~ /^ch_/ || $3 ~ /^[A-Z]$/ && $4 !~ /^ch_/ {print}' |
     verdict "the library exports ch_ names only"
 
 # ---- Headers alone ----------------------------------------------------------------------------------
@@ -69,7 +70,8 @@ for f in $(git ls-files 'src/*.c' 'src/*.h' | grep -v -e '^src/cli/' -e '^src/ke
     grep -nH 'getenv' "$f"
 done | verdict "the environment is read in cli/ and kernel/cpu.c"
 
-sizes=$(tools/stats.sh 2>&1) && : | verdict "sizes" || echo "$sizes" | tail -30 | verdict "sizes"
+if sizes=$(tools/stats.sh 2>&1); then sizes=""; fi
+echo -n "$sizes" | tail -n 30 | verdict "sizes"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

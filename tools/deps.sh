@@ -4,7 +4,8 @@ set -eu
 need=""
 have() { command -v "$1" >/dev/null 2>&1; }
 header() { [ -n "$(find /usr/include /usr/local/include -maxdepth 3 -path "*$1" -print -quit 2>/dev/null)" ]; }
-have "${CC:-gcc}" || have cc || need="$need gcc"
+cc=${CC:-gcc}
+have "${cc%% *}" || case $cc in *clang*) need="$need clang" ;; *) need="$need gcc" ;; esac
 header /stdio.h || need="$need libc6-dev"
 header /jansson.h || need="$need libjansson-dev"
 header /pcre2.h || need="$need libpcre2-dev"
