@@ -108,8 +108,8 @@ typedef struct ch_rows {
     const int32_t *adapter; /* NULL: none; or per row an index into ch_weight.adapters; -1, or one
                                that a weight does not have: none */
     const int32_t *seq;         /* inference: which view of the step the row belongs to */
-    const int32_t *first; /* training: the first row of the row's document (documents are contiguous,
-                             a row's position in its document is its distance from that row) */
+    const int32_t *first; /* training: the first row of the row's document (documents are
+                             contiguous; a row's position in one is its distance from it) */
 } ch_rows;
 
 /* ---- Operations ---------------------------------------------------------------------------- */
@@ -121,7 +121,8 @@ typedef struct ch_rows {
 ch_tensor *ch_op_embed(ch_run *r, const ch_weight *table, const ch_rows *rows);
 
 /* y (T, N) = x w^T + bias + adapters.  w must be packed (inference) or stored as reals (training,
- * where panels are packed at use if absent).  rows may be NULL where no adapter is to be applied. */
+ * where panels are packed at use if absent).  rows may be NULL: no
+ * adapters. */
 ch_tensor *ch_op_linear(ch_run *r, const ch_tensor *x, const ch_weight *w, const ch_rows *rows);
 /* Several maps of one input behind one barrier: x is brought into the kernels' row format once. */
 void ch_op_linear_many(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w,

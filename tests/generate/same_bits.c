@@ -150,72 +150,90 @@ static void shared_prefixes(const struct way *w)
     ch_session_close(&base);
 }
 
-/* Several sequences in one step, through the model's own interface: neighbours change nothing. */
-static void neighbours(const struct way *w)
-{
-    enum { SEQS = 3, STEPS = 6 };
-    const ch_session_options o = {
-        .k_type = w->k, .v_type = w->v, .context = 128, .page_size = 16, .threads = 2};
-    ch_err e = {0};
-    ch_session *s;
-    assert_ok(ch_session_open(&s, w->model, &o, &e), e); /* lends its cache */
-    unsigned features;
+/* ---- Several sequences in one step, through the model's own interface ---------------------- */
+
+enum { SEQS = 3, STEPS = 6, MOST_STEP = 64 };
+
+struct batch {
+    ch_session *lender; /* of cache options */
     ch_kernels kernels;
-    assert_ok(ch_cpu_features(&features, NULL, &e), e);
-    ch_kernels_init(&kernels, features);
     ch_pool *pool;
-    assert_ok(ch_pool_open(&pool, 2, &e), e);
-    const ch_cache_options *co = ch_cache_get_options(ch_session_cache(s));
+    ch_arena scratch;
+    ch_cache *cache;
+    ch_sequence seq[SEQS];
+};
+
+static void open_batch(struct batch *b, const struct way *w)
+{
+    ch_err e = {0};
+    unsigned features;
+    b->lender = open_session(w, 1, 1);
+    assert_ok(ch_cpu_features(&features, NULL, &e), e);
+    ch_kernels_init(&b->kernels, features);
+    assert_ok(ch_pool_open(&b->pool, 2, &e), e);
+    const ch_cache_options *co = ch_cache_get_options(ch_session_cache(b->lender));
     const ch_kv_view like = {.page_size = co->page_size,
                              .kv_heads = co->kv_heads,
-                             .width = ch_cache_width(ch_session_cache(s)),
+                             .width = ch_cache_width(ch_session_cache(b->lender)),
                              .keys = 128,
                              .k_dtype = co->k_dtype,
                              .v_dtype = co->v_dtype};
-    ch_arena scratch;
-    assert_ok(ch_arena_open(&scratch,
-                            ch_forward_scratch(w->model, &kernels, pool, 64, 64, &like) + 4096,
-                            &e),
-              e);
-    ch_cache *cache;
-    assert_ok(ch_cache_open(&cache, co, &e), e);
-    ch_sequence seq[SEQS] = {0};
+    const size_t bytes =
+        ch_forward_scratch(w->model, &b->kernels, b->pool, MOST_STEP, MOST_STEP, &like);
+    assert_ok(ch_arena_open(&b->scratch, bytes + 4096, &e), e);
+    assert_ok(ch_cache_open(&b->cache, co, &e), e);
     for (int i = 0; i < SEQS; i++) {
-        assert_ok(ch_pages_open(&seq[i].state[0], cache, &e), e);
-        seq[i].n_states = 1;
+        assert_ok(ch_pages_open(&b->seq[i].state[0], b->cache, &e), e);
+        b->seq[i].n_states = 1;
     }
-    for (int step = 0; step < STEPS; step++) {
-        ch_sequence *seqs[SEQS] = {&seq[0], &seq[1], &seq[2]};
-        ch_token id[64];
-        int32_t pos[64], which[64];
-        int rows = 0;
-        for (int i = 0; i < SEQS;
-             i++) { /* sequence i takes i + 1 tokens a step, all along the same text */
-            const int n = (i + 1 + step) % 4 + 1;
-            assert_ok(ch_sequence_append(&seq[i], n, &e), e);
-            for (int j = 0; j < n; j++, rows++) {
-                pos[rows] = seq[i].length - n + j;
-                id[rows] = w->tokens[pos[rows]];
-                which[rows] = i;
-            }
-        }
-        ch_arena_reset(&scratch, 0);
-        ch_run run = {.scratch = &scratch, .pool = pool, .kernels = &kernels};
-        const ch_step st = {.rows = {.n = rows, .id = id, .pos = pos, .seq = which},
-                            .seqs = seqs,
-                            .n_seqs = SEQS,
-                            .n_wanted = rows};
-        const ch_tensor *logits = ch_forward_logits(&run, w->model, &st);
-        for (int r = 0; r < rows; r++)
-            assert_memory_equal(ch_tensor_row(logits, r), w->truth + (ptrdiff_t)pos[r] * w->vocab,
-                                (size_t)w->vocab * sizeof(float));
-    }
+}
+
+static void close_batch(struct batch *b)
+{
     for (int i = 0; i < SEQS; i++)
-        ch_sequence_close(&seq[i]);
-    ch_cache_close(&cache);
-    ch_arena_close(&scratch);
-    ch_pool_close(&pool);
-    ch_session_close(&s);
+        ch_sequence_close(&b->seq[i]);
+    ch_cache_close(&b->cache);
+    ch_arena_close(&b->scratch);
+    ch_pool_close(&b->pool);
+    ch_session_close(&b->lender);
+}
+
+/* Each sequence takes some tokens of the same text; all logits are compared with the truth. */
+static void batch_step(struct batch *b, const struct way *w, int step)
+{
+    ch_err e = {0};
+    ch_sequence *seqs[SEQS] = {&b->seq[0], &b->seq[1], &b->seq[2]};
+    ch_token id[MOST_STEP];
+    int32_t pos[MOST_STEP], which[MOST_STEP];
+    int rows = 0;
+    for (int i = 0; i < SEQS; i++) {
+        const int n = (i + 1 + step) % 4 + 1;
+        assert_ok(ch_sequence_append(&b->seq[i], n, &e), e);
+        for (int j = 0; j < n; j++, rows++) {
+            pos[rows] = b->seq[i].length - n + j;
+            id[rows] = w->tokens[pos[rows]];
+            which[rows] = i;
+        }
+    }
+    ch_arena_reset(&b->scratch, 0);
+    ch_run run = {.scratch = &b->scratch, .pool = b->pool, .kernels = &b->kernels};
+    const ch_step st = {.rows = {.n = rows, .id = id, .pos = pos, .seq = which},
+                        .seqs = seqs,
+                        .n_seqs = SEQS,
+                        .n_wanted = rows};
+    const ch_tensor *logits = ch_forward_logits(&run, w->model, &st);
+    for (int r = 0; r < rows; r++)
+        assert_memory_equal(ch_tensor_row(logits, r), w->truth + (ptrdiff_t)pos[r] * w->vocab,
+                            (size_t)w->vocab * sizeof(float));
+}
+
+static void neighbours(const struct way *w)
+{
+    struct batch b = {0};
+    open_batch(&b, w);
+    for (int step = 0; step < STEPS; step++)
+        batch_step(&b, w, step);
+    close_batch(&b);
 }
 
 /* ---- Drafts -------------------------------------------------------------------------------- */
@@ -286,6 +304,29 @@ static void all_ways(const char *arch, ch_dtype weights, const char *k, const ch
     ch_model_close(&w.model);
 }
 
+/* Every weight format with every cache format, in the ways that differ most. */
+static void all_formats(void **state)
+{
+    (void)state;
+    static const ch_dtype weights[] = {CH_F32, CH_F16, CH_BF16, CH_Q8_0, CH_Q4_0};
+    static const char *const caches[] = {"f32", "f16", "bf16", "q8_0"};
+    for (size_t i = 0; i < CH_COUNT(weights) * CH_COUNT(caches); i++) {
+        const char *cache = caches[i % CH_COUNT(caches)];
+        const ch_dtype dtype = weights[i / CH_COUNT(caches)];
+        struct way w = {
+            .model = tiny_open(i % 2 ? "llama" : "qwen3", dtype, i), .k = cache, .v = cache};
+        w.vocab = w.model->config.vocab;
+        w.truth = malloc(N * (size_t)w.vocab * sizeof *w.truth);
+        assert_non_null(w.truth);
+        make_truth(&w);
+        every_row_of_a_step(&w);
+        forks_and_rollbacks(&w);
+        neighbours(&w);
+        free(w.truth);
+        ch_model_close(&w.model);
+    }
+}
+
 static void weights_f32(void **state) { (void)state; all_ways("llama", CH_F32, "f32", "f32"); }
 static void weights_f16(void **state) { (void)state; all_ways("llama", CH_F16, "f16", "f16"); }
 static void weights_bf16(void **state) { (void)state; all_ways("qwen3", CH_BF16, "bf16", "bf16"); }
@@ -299,6 +340,7 @@ int main(void)
         cmocka_unit_test(weights_f32),  cmocka_unit_test(weights_f16),
         cmocka_unit_test(weights_bf16), cmocka_unit_test(weights_q8_0),
         cmocka_unit_test(weights_q4_0), cmocka_unit_test(cache_q8_0),
+        cmocka_unit_test(all_formats),
     };
     return cmocka_run_group_tests_name("generate/same_bits", tests, NULL, NULL);
 }
