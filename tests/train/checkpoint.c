@@ -190,17 +190,38 @@ static void config_json_says_what_hugging_face_reads(void **state)
 
 /* ---- Interrupted, and damaged --------------------------------------------------------------- */
 
-/* Saves step after step until it is killed. */
-static void save_forever(const ch_train_options *o)
+/* Saves step after step until it is killed; says so before each save. */
+static void save_forever(const ch_train_options *o, int fd)
 {
     nano n;
     nano_open(&n, o, 1, NULL);
     load(&n);
     for (;;) {
         nano_steps(&n, &corpus, (int)n.trainer.step + 1, NULL);
-        if (save(&n) < 0)
+        if (write(fd, "", 1) != 1 || save(&n) < 0)
             _exit(1);
     }
+}
+
+/* Kills it `after_us` into its save number `saves` or thereabouts. */
+static void save_and_be_killed(const ch_train_options *o, int saves, uint64_t after_us)
+{
+    int ends[2], status;
+    assert_int_equal(pipe(ends), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        save_forever(o, ends[1]);
+    close(ends[1]);
+    for (int i = 0; i < saves; i++) {
+        char byte;
+        assert_int_equal(read(ends[0], &byte, 1), 1);
+    }
+    usleep((useconds_t)after_us);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    close(ends[0]);
 }
 
 static void killed_at_any_moment(void **state)
@@ -212,27 +233,15 @@ static void killed_at_any_moment(void **state)
     nano_open(&n, &o, 1, NULL);
     const uint64_t began = ch_clock_ns();
     assert_int_equal(save(&n), CH_OK);
-    const uint64_t usual_us = (ch_clock_ns() - began) / 1000 +
-                              1000; /* of a save on this machine */
-    int64_t reached = 0;
-    for (int i = 0; i < 15; i++) {
-        const pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0)
-            save_forever(&o);
-        usleep(
-            (useconds_t)(usual_us + ch_rng_below(2 * usual_us, 4, CH_RNG_TEST, 0, (uint64_t)i)));
-        int status;
-        kill(child, SIGKILL);
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFSIGNALED(status));
-        load(&n); /* whole, and no older than the last */
-        assert_true(n.trainer.step >= reached);
-        reached = n.trainer.step;
+    const uint64_t usual_us = (ch_clock_ns() - began) / 1000 + 1; /* of a save on this machine */
+    for (int i = 0; i < 10; i++) {
+        const int64_t reached = n.trainer.step, saves = 1 + i % 2;
+        save_and_be_killed(&o, (int)saves, ch_rng_below(usual_us, 4, CH_RNG_TEST, 0, (uint64_t)i));
+        load(&n); /* whole, and with every save that had ended */
+        assert_true(n.trainer.step >= reached + saves - 1);
     }
-    assert_true(reached > 0);
     nano_open(&whole, &o, 1, NULL);
-    nano_steps(&whole, &corpus, (int)reached, NULL);
+    nano_steps(&whole, &corpus, (int)n.trainer.step, NULL);
     assert_true(nano_equal(&n, &whole));
     nano_close(&whole);
     nano_close(&n);
