@@ -7,11 +7,11 @@
 CH_INLINE void copy(float *to, const char *row, int k, int n)
 {
     const uint16_t *from = (const uint16_t *)(const void *)row + k;
-    for (int i = 0; i < n; i += 2) { /* n is even: K was rounded up */
-        uint32_t pair;
-        __builtin_memcpy(&pair, from + i, sizeof pair);
-        const uint32_t wide[2] = {pair << 16, pair & 0xffff0000u};
-        __builtin_memcpy(to + i, wide, sizeof wide);
+    CH_UNROLL
+    for (int i = 0; i < CH_FLOAT256_STRETCH; i += 8) { /* n is even: K was rounded up */
+        const __m128i pairs = _mm_cmpgt_epi32(_mm_set1_epi32((n - i) / 2), _mm_setr_epi32(0, 1, 2, 3));
+        const __m128i h = _mm_maskload_epi32((const int *)(const void *)(from + i), pairs);
+        _mm256_storeu_si256((__m256i *)(void *)(to + i), _mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
     }
 }
 

@@ -3,15 +3,32 @@
  * SPDX-License-Identifier: MIT */
 #include "quant512.h"
 
-CH_INLINE void dot(__m512i *s, const char *w, ch_rows *rows, ch_ahead *ahead, const int R)
+/* One row: a shift for the group instead of four for its weights; 16 times the sum of the high nibbles is as exact. */
+CH_INLINE __m512i dot_one(__m512i s, const char *w, const char *q)
 {
-    const __m512i low = _mm512_set1_epi8(15);
+    const __m512i low = _mm512_set1_epi8(15), high = _mm512_set1_epi8((char)0xf0);
+    __m512i t = _mm512_setzero_si512();
     CH_UNROLL
     for (int j = 0; j < 4; j++) {
         const __m512i both = _mm512_loadu_si512(w + 64 * j);
-        ch_rows_forget(rows);
-        if (R > 1)
-            ch_ahead_step(ahead);
+        s = ch_dot512(s, _mm512_and_si512(both, low), q + 4 * j);
+        t = ch_dot512(t, _mm512_and_si512(both, high), q + 16 + 4 * j);
+    }
+    return _mm512_add_epi32(s, _mm512_srai_epi32(t, 4));
+}
+
+CH_INLINE void dot(__m512i *s, const char *w, ch_rows *rows, ch_ahead *ahead, const int R)
+{
+    const __m512i low = _mm512_set1_epi8(15);
+    if (R == 1) {
+        s[0] = dot_one(s[0], w, ch_rows_at(rows, 0));
+        return;
+    }
+    CH_UNROLL
+    for (int j = 0; j < 4; j++) {
+        const __m512i both = _mm512_loadu_si512(w + 64 * j);
+        ch_rows_forget(rows, R);
+        ch_ahead_step(ahead);
         const __m512i u = _mm512_and_si512(both, low), v = _mm512_and_si512(_mm512_srli_epi16(both, 4), low);
         CH_UNROLL
         for (int r = 0; r < R; r++)

@@ -6,7 +6,7 @@ CH_INLINE void dot(__m512i *s, const char *w, ch_rows *rows, ch_ahead *ahead, co
     CH_UNROLL
     for (int j = 0; j < 8; j++) {
         const __m512i u = _mm512_loadu_si512(w + 64 * j);
-        ch_rows_forget(rows);
+        ch_rows_forget(rows, R);
         if (R > 1)
             ch_ahead_step(ahead);
         CH_UNROLL

@@ -63,10 +63,14 @@ CH_INLINE const ch_group *ch_group_at(const ch_rows *rows, const int r)
     return (const ch_group *)(const void *)ch_rows_at(rows, r);
 }
 
-/* Makes the compiler forget the sums third + ldx that it would keep, and spill, as pointers of their own. */
-CH_INLINE void ch_rows_forget(ch_rows *rows)
+/* Makes the compiler forget what it knows of the rows: it would keep, and spill, each row's address, or what it
+ * read there. */
+CH_INLINE void ch_rows_forget(ch_rows *rows, const int R)
 {
     __asm__("" : "+r"(rows->ldx));
+    CH_UNROLL
+    for (int i = 0; 3 * i < R; i++)
+        __asm__("" : "+r"(rows->third[i]));
 }
 
 CH_INLINE void ch_rows_advance(ch_rows *rows, const int R, ptrdiff_t bytes)

@@ -21,7 +21,7 @@ CH_INLINE __m256i ch_four256(const ch_rows *rows, const int r, const int at)
     return _mm256_set1_epi32(four);
 }
 
-CH_INLINE void ch_group256(__m256 *sum, const char *panel, int g, const ch_rows *rows, const int R, const int P,
+CH_INLINE void ch_group256(__m256 *sum, const char *panel, int g, ch_rows *rows, const int R, const int P,
                            const size_t bytes, ch_dot256_fn *dot)
 {
     CH_UNROLL
@@ -29,6 +29,8 @@ CH_INLINE void ch_group256(__m256 *sum, const char *panel, int g, const ch_rows 
         const char *at = panel + ch_group_scale_at(g, bytes) + 16 * h;
         const __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)at));
         __m256i s[CH_QUANT256_ROWS];
+        if (R > 1) /* one row's 32 bytes may stay in registers for the other half */
+            ch_rows_forget(rows, R);
         dot(s, panel + ch_group_weights_at(g, bytes) + 32 * h, rows, R);
         CH_UNROLL
         for (int r = 0; r < R; r++) {
