@@ -18,7 +18,8 @@ int ch_cli_fail(const ch_err *e)
 
 void ch_cli_note_context(int asked, int made_for)
 {
-    fprintf(stderr, "note: the model was made for %d tokens; %d are asked of it\n", made_for, asked);
+    fprintf(stderr, "note: the model was made for %d tokens; %d are asked of it\n", made_for,
+            asked);
 }
 
 bool ch_cli_tty(FILE *f)

@@ -1,9 +1,8 @@
 /* cpu.c - what this CPU can do, less what the mask forbids
  *
- * Instructions count only when the operating system saves their registers too (XGETBV: bits 1, 2 for
- * YMM; 5, 6, 7 for ZMM).  Other machines than x86-64 run plain C.
- * Source: Intel SDM volume 2, CPUID leaves 1 and 7; volume 1, section 13.3.
- * SPDX-License-Identifier: MIT */
+ * Instructions count only when the operating system saves their registers too (XGETBV: bits 1, 2
+ * for YMM; 5, 6, 7 for ZMM).  Other machines than x86-64 run plain C. Source: Intel SDM volume 2,
+ * CPUID leaves 1 and 7; volume 1, section 13.3. SPDX-License-Identifier: MIT */
 #include "kernel.h"
 
 #include <stdio.h>
@@ -17,7 +16,9 @@ typedef struct level {
     unsigned takes;  /* as "-name": the feature and what builds on it */
 } level;
 
-enum { ALL = CH_CPU_avx2 | CH_CPU_avxvnni | CH_CPU_avx512 | CH_CPU_avx512vnni | CH_CPU_avx512bf16 };
+enum {
+    ALL = CH_CPU_avx2 | CH_CPU_avxvnni | CH_CPU_avx512 | CH_CPU_avx512vnni | CH_CPU_avx512bf16
+};
 
 static const level levels[] = {
     {"c", 0, 0, 0},
@@ -56,7 +57,8 @@ static unsigned detect(void)
         __get_cpuid_count(7, 1, &a71, &b, &c, &d);
     if (has(a71, 1u << 4))
         found |= CH_CPU_avxvnni;
-    if (!has(registers, 0xe6) || !has(b7, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL))
+    if (!has(registers, 0xe6) ||
+        !has(b7, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL))
         return found;
     found |= CH_CPU_avx512;
     if (has(c7, bit_AVX512VNNI))
@@ -90,7 +92,8 @@ static int parse_mask(unsigned *out, const char *mask, ch_err *e)
         size_t n = strcspn(p, ",");
         const level *l = find_level(p, n);
         if (!l || (take && !l->bit))
-            return ch_fail(e, CH_EARG, "CPU mask \"%s\": unknown name \"%.*s\", allowed are c, avx2, avxvnni, "
+            return ch_fail(e, CH_EARG,
+                           "CPU mask \"%s\": unknown name \"%.*s\", allowed are c, avx2, avxvnni, "
                            "avx512, avx512vnni, avx512bf16, and all but c with '-' before them",
                            mask, (int)CH_MIN(n, 40), p);
         allowed = take ? allowed & ~l->takes : allowed | l->allows;

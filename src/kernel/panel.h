@@ -22,10 +22,12 @@ static inline size_t ch_group_scale_at(int g, size_t bytes)
 
 static inline size_t ch_group_weights_at(int g, size_t bytes)
 {
-    return (size_t)(g >> 1) * (2 * CH_SCALE_BYTES + 2 * bytes) + 2 * CH_SCALE_BYTES + (size_t)(g & 1) * bytes;
+    return (size_t)(g >> 1) * (2 * CH_SCALE_BYTES + 2 * bytes) + 2 * CH_SCALE_BYTES +
+           (size_t)(g & 1) * bytes;
 }
 
-/* A quantized activation row is an array of these: one address reaches all that a tile needs of a row. */
+/* A quantized activation row is an array of these: one address reaches all that a tile needs of a
+ * row. */
 typedef struct ch_group {
     int8_t q[CH_GROUP];
     float d;

@@ -1,10 +1,10 @@
 /* gemm.c - products and activation rows against plain C
  *
- * All gemms are compared to the bit (their order is the contract), except gemm_bf16_avx512bf16, whose
- * order is VDPBF16PS's and which takes and leaves subnormals as zeros: there
+ * All gemms are compared to the bit (their order is the contract), except gemm_bf16_avx512bf16,
+ * whose order is VDPBF16PS's and which takes and leaves subnormals as zeros: there
  *     |error| <= 2 K eps sum|x w| + sum 2^-126 (|x| + |w| + 2).
- * Also: row m of a call with M rows has the bits of a call with that row alone, slices have the bits of the
- * whole, columns outside n0..n1 and everything outside the buffers stay as they were.
+ * Also: row m of a call with M rows has the bits of a call with that row alone, slices have the
+ * bits of the whole, columns outside n0..n1 and everything outside the buffers stay as they were.
  * SPDX-License-Identifier: MIT */
 #include "kcheck.h"
 
@@ -39,7 +39,7 @@ static size_t element_align(ch_panel_kind kind)
     return kind == CH_PANEL_BF16 ? 2 : kind == CH_PANEL_F32 ? sizeof(real) : 4;
 }
 
-/* ---- Building a problem -------------------------------------------------------------------------- */
+/* ---- Building a problem -------------------------------------------------------------------- */
 
 static uint16_t scale_of(kcheck_kind kind, uint64_t *state)
 {
@@ -56,7 +56,8 @@ static uint16_t scale_of(kcheck_kind kind, uint64_t *state)
 }
 
 /* Blocks of q8_0 (2 + 32 bytes) or q4_0 (2 + 16), the bytes of the kind too. */
-static void fill_blocks(unsigned char *stored, size_t blocks, size_t bytes, kcheck_kind kind, uint64_t seed)
+static void fill_blocks(unsigned char *stored, size_t blocks, size_t bytes, kcheck_kind kind,
+                        uint64_t seed)
 {
     uint64_t state = seed + 77;
     for (size_t b = 0; b < blocks; b++, stored += bytes) {
@@ -64,8 +65,11 @@ static void fill_blocks(unsigned char *stored, size_t blocks, size_t bytes, kche
         memcpy(stored, &scale, sizeof scale);
         for (size_t i = 2; i < bytes; i++) {
             const unsigned char random = (unsigned char)kcheck_random(&state);
-            const unsigned char most = bytes == 34 ? 0x80 : 0xff, other = bytes == 34 ? 0x7f : 0x0f;
-            stored[i] = kind == KCHECK_EXTREME ? most : kind == KCHECK_ALTERNATE ? (i % 2 ? most : other) : random;
+            const unsigned char most = bytes == 34 ? 0x80 : 0xff,
+                                other = bytes == 34 ? 0x7f : 0x0f;
+            stored[i] = kind == KCHECK_EXTREME     ? most
+                        : kind == KCHECK_ALTERNATE ? (i % 2 ? most : other)
+                                                   : random;
         }
     }
 }
@@ -113,13 +117,14 @@ static void make_rows(problem *p, uint64_t seed)
     p->x = x;
 }
 
-/* ---- Comparing --------------------------------------------------------------------------------- */
+/* ---- Comparing ----------------------------------------------------------------------------- */
 
 static bool say(const problem *p, const char *what, int m, int n, real got, real want)
 {
-    return kcheck_fail("%s: M %d N %d K %d n %d..%d flags %d x %s w %s: y[%d][%d] is %a, wanted %a", what, p->M,
-                       p->N, p->K, p->n0, p->n1, p->flags, kcheck_kind_names[p->x_kind],
-                       kcheck_kind_names[p->w_kind], m, n, (double)got, (double)want);
+    return kcheck_fail(
+        "%s: M %d N %d K %d n %d..%d flags %d x %s w %s: y[%d][%d] is %a, wanted %a", what, p->M,
+        p->N, p->K, p->n0, p->n1, p->flags, kcheck_kind_names[p->x_kind],
+        kcheck_kind_names[p->w_kind], m, n, (double)got, (double)want);
 }
 
 static double tolerance(const problem *p, int m, int n, real before)
@@ -154,7 +159,8 @@ static size_t fill_y(const problem *p, real *y)
 
 static real *new_y(const problem *p, int slot)
 {
-    real *y = kcheck_slot(slot, ((size_t)(p->M - 1) * (size_t)p->ldy + (size_t)p->n1) * sizeof(real), sizeof(real));
+    real *y = kcheck_slot(
+        slot, ((size_t)(p->M - 1) * (size_t)p->ldy + (size_t)p->n1) * sizeof(real), sizeof(real));
     fill_y(p, y);
     return y;
 }
@@ -167,10 +173,12 @@ static bool compare(const problem *p, const real *y, const real *want)
             if (n < p->n0 || n >= p->n1) {
                 if (!kcheck_same(a, before(m, n)))
                     return say(p, "outside", m, n, a, before(m, n));
-            } else if (!p->to_the_bit && !isfinite(b)) { /* inf times a subnormal is NaN where that is a zero */
+            } else if (!p->to_the_bit &&
+                       !isfinite(b)) { /* inf times a subnormal is NaN where that is a zero */
                 if (isfinite(a))
                     return say(p, "special", m, n, a, b);
-            } else if (!kcheck_same(a, b) && !kcheck_close(a, b, tolerance(p, m, n, before(m, n)))) {
+            } else if (!kcheck_same(a, b) &&
+                       !kcheck_close(a, b, tolerance(p, m, n, before(m, n)))) {
                 return say(p, "value", m, n, a, b);
             }
         }
@@ -209,7 +217,7 @@ static bool check_one(const ch_variant *v, const ch_variant *c, problem p, uint6
     return compare(&p, y, want) && check_invariance(&p, fn, y) && kcheck_slots_whole();
 }
 
-/* ---- Sizes ------------------------------------------------------------------------------------- */
+/* ---- Sizes --------------------------------------------------------------------------------- */
 
 static void random_slice(problem *p, uint64_t *state)
 {
@@ -221,11 +229,13 @@ static void random_slice(problem *p, uint64_t *state)
 }
 
 /* One size for M, N, K each; kinds, flags and slices go round as the sizes do. */
-static bool check_sizes(const ch_variant *v, const ch_variant *c, int M, int N, int K, uint64_t *state)
+static bool check_sizes(const ch_variant *v, const ch_variant *c, int M, int N, int K,
+                        uint64_t *state)
 {
     const uint32_t bits = kcheck_random(state);
     const bool grouped = kind_of(v) == CH_PANEL_Q8 || kind_of(v) == CH_PANEL_Q4;
-    problem p = {.M = M, .N = N, .K = grouped ? (K + 31) / 32 * 32 : K, .n1 = N, .flags = (int)(bits % 2)};
+    problem p = {
+        .M = M, .N = N, .K = grouped ? (K + 31) / 32 * 32 : K, .n1 = N, .flags = (int)(bits % 2)};
     p.x_kind = (kcheck_kind)(bits / 2 % (KCHECK_KINDS + 1));
     p.w_kind = (kcheck_kind)(bits / 64 % (KCHECK_KINDS + 1));
     if (bits / 1024 % 2)
@@ -264,23 +274,26 @@ static bool check_row(const ch_variant *v, const ch_variant *c)
             const int K = kind == CH_PANEL_Q8 ? *size * 32 : *size;
             const size_t bytes = ch_row_bytes(kind, K);
             real *x = kcheck_slot(SLOT_REAL, (size_t)K * sizeof *x, sizeof *x);
-            unsigned char *out = kcheck_slot(SLOT_X, bytes, 8), *want = kcheck_slot(SLOT_WANT, bytes, 8);
+            unsigned char *out = kcheck_slot(SLOT_X, bytes, 8),
+                          *want = kcheck_slot(SLOT_WANT, bytes, 8);
             kcheck_fill(x, (size_t)K, k, kcheck_random(&state));
             for (int i = 0; i < K; i += 3) /* halves, where rounding to even shows */
-                x[i] = k == KCHECK_RANDOM ? (real)(int)(kcheck_random(&state) % 255) / 2 - REAL(63.5) : x[i];
+                x[i] = k == KCHECK_RANDOM
+                           ? (real)(int)(kcheck_random(&state) % 255) / 2 - REAL(63.5)
+                           : x[i];
             KCHECK_FN(ch_row_fn, v)(out, x, K);
             KCHECK_FN(ch_row_fn, c)(want, x, K);
             for (size_t i = 0; i < bytes; i++)
                 if (out[i] != want[i])
-                    return kcheck_fail("K %d values %s: byte %zu is %d, wanted %d", K, kcheck_kind_names[k], i,
-                                       out[i], want[i]);
+                    return kcheck_fail("K %d values %s: byte %zu is %d, wanted %d", K,
+                                       kcheck_kind_names[k], i, out[i], want[i]);
             if (!kcheck_slots_whole())
                 return false;
         }
     return true;
 }
 
-/* ---- Time -------------------------------------------------------------------------------------- */
+/* ---- Time ---------------------------------------------------------------------------------- */
 
 typedef struct timed_gemm {
     problem p;
@@ -295,7 +308,8 @@ static void run_gemm(ch_any_fn *fn, void *arg)
 
 static void time_gemm(const ch_variant *v, const ch_variant *c)
 {
-    static const int sizes[][3] = {{1, 2048, 2048}, {64, 2048, 2048}, {1, 256, 1024}, {64, 256, 1024}};
+    static const int sizes[][3] = {
+        {1, 2048, 2048}, {64, 2048, 2048}, {1, 256, 1024}, {64, 256, 1024}};
     for (size_t i = 0; i < CH_COUNT(sizes); i++) {
         const int M = sizes[i][0], N = sizes[i][1], K = sizes[i][2];
         timed_gemm t = {.p = {.kind = kind_of(v), .M = M, .N = N, .K = K, .n1 = N, .ldy = N}};
@@ -305,7 +319,8 @@ static void time_gemm(const ch_variant *v, const ch_variant *c)
         t.y = new_y(&t.p, SLOT_Y);
         snprintf(label, sizeof label, "M %d, %d x %d", M, N, K);
         if (M == 1)
-            kcheck_time(label, v, c, run_gemm, &t, (double)ch_panels_bytes(t.p.kind, N, K), "GB/s");
+            kcheck_time(label, v, c, run_gemm, &t, (double)ch_panels_bytes(t.p.kind, N, K),
+                        "GB/s");
         else
             kcheck_time(label, v, c, run_gemm, &t, 2.0 * M * N * K, "GOP/s");
     }

@@ -2,8 +2,8 @@
  *
  *   kcheck [--time] [NAME]      NAME: only variants whose name starts so
  *
- * TAP: one line a variant of kernels.def; a variant the CPU (or CHALCIS_CPU) lacks is skipped, a family that
- * no file here knows fails.  SPDX-License-Identifier: MIT */
+ * TAP: one line a variant of kernels.def; a variant the CPU (or CHALCIS_CPU) lacks is skipped, a
+ * family that no file here knows fails.  SPDX-License-Identifier: MIT */
 #include "kcheck.h"
 
 #include <stdio.h>
@@ -26,7 +26,7 @@ bool kcheck_fail(const char *fmt, ...)
     return false;
 }
 
-/* ---- Time ------------------------------------------------------------------------------------ */
+/* ---- Time ---------------------------------------------------------------------------------- */
 
 /* Seconds of one call, over so many calls that they take about `least` seconds. */
 static double seconds(ch_any_fn *fn, kcheck_run *run, void *arg, double least, long *calls)
@@ -42,12 +42,13 @@ static double seconds(ch_any_fn *fn, kcheck_run *run, void *arg, double least, l
     }
 }
 
-void kcheck_time(const char *label, const ch_variant *v, const ch_variant *c, kcheck_run *run, void *arg,
-                 double amount, const char *unit)
+void kcheck_time(const char *label, const ch_variant *v, const ch_variant *c, kcheck_run *run,
+                 void *arg, double amount, const char *unit)
 {
     double best_v = 0, best_c = 0;
     long calls_v = 1, calls_c = 1;
-    for (int round = 0; round < 40; round++) { /* short ones: some of them are disturbed by nobody */
+    for (int round = 0; round < 40;
+         round++) { /* short ones: some of them are disturbed by nobody */
         const double tv = seconds(v->fn, run, arg, 0.003, &calls_v);
         best_v = round == 0 || tv < best_v ? tv : best_v;
         if (round % 20 == 0) { /* plain C is slow, and its figure needs fewer digits */
@@ -60,7 +61,7 @@ void kcheck_time(const char *label, const ch_variant *v, const ch_variant *c, kc
     fflush(stdout);
 }
 
-/* ---- The walk ---------------------------------------------------------------------------------- */
+/* ---- The walk ------------------------------------------------------------------------------ */
 
 static const kcheck_family *family_of(const ch_variant *v)
 {
@@ -109,7 +110,8 @@ static bool check_table(unsigned features)
         while (v->name && (v->fn != chosen[i] || v->field != i * sizeof *chosen))
             v++;
         if (!v->name || (v->needs & features) != v->needs)
-            return kcheck_fail("field %zu of ch_kernels holds nothing that %s", i, "this CPU can run");
+            return kcheck_fail("field %zu of ch_kernels holds nothing that %s", i,
+                               "this CPU can run");
     }
     return true;
 }
@@ -127,7 +129,8 @@ static int run_all(const char *prefix, bool timed, unsigned features)
             continue;
         number++;
         if ((v->needs & features) != v->needs && family_of(v)) {
-            printf("ok %d - %s # SKIP this CPU, or CHALCIS_CPU, has no %s\n", number, v->name, v->isa);
+            printf("ok %d - %s # SKIP this CPU, or CHALCIS_CPU, has no %s\n", number, v->name,
+                   v->isa);
             continue;
         }
         const bool ok = check(v);

@@ -1,10 +1,9 @@
 /* kcheck.h - every kernel variant against plain C: what a family's check is given
  *
- * kcheck.c walks ch_variants[] and, for each variant this CPU (less CHALCIS_CPU) can run, looks up the
- * variant's family in the three lists below.  A family without an entry fails.  Checks compare a
- * variant with the `_c` function of its family; the `_c` variant itself is checked too (against
- * itself: canaries, row-count invariance, special values).
- * SPDX-License-Identifier: MIT */
+ * kcheck.c walks ch_variants[] and, for each variant this CPU (less CHALCIS_CPU) can run, looks up
+ * the variant's family in the three lists below.  A family without an entry fails.  Checks compare
+ * a variant with the `_c` function of its family; the `_c` variant itself is checked too (against
+ * itself: canaries, row-count invariance, special values). SPDX-License-Identifier: MIT */
 #ifndef KCHECK_H
 #define KCHECK_H
 
@@ -20,7 +19,8 @@ typedef struct kcheck_family {
 } kcheck_family;
 
 extern const kcheck_family kcheck_gemm[];   /* gemm.c: gemm_*, row_* */
-extern const kcheck_family kcheck_rows[];   /* rows.c: rmsnorm layernorm swiglu add gelu relu2 rope softmax */
+extern const kcheck_family
+    kcheck_rows[]; /* rows.c: rmsnorm layernorm swiglu add gelu relu2 rope softmax */
 extern const kcheck_family kcheck_attend[]; /* attend.c: score_*, mix_* */
 
 /* A variant's function as its own type:  ch_gemm_fn *f = KCHECK_FN(ch_gemm_fn, v); */
@@ -29,15 +29,16 @@ extern const kcheck_family kcheck_attend[]; /* attend.c: score_*, mix_* */
 /* Prints "# ..." (the first few of a variant only); always returns false. */
 bool kcheck_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* ---- Memory ------------------------------------------------------------------------------
- * Slots 0..KCHECK_SLOTS-1 are regions that end at an unreadable page.  kcheck_slot gives `bytes` in slot
+/* ---- Memory ------------------------------------------------------------------------------ Slots
+ * 0..KCHECK_SLOTS-1 are regions that end at an unreadable page.  kcheck_slot gives `bytes` in slot
  * i, aligned to `align` (a power of two) and as close to that page as this allows: with the
  * elements' own alignment the last byte touches it.  The bytes around it are canaries; the
  * contents are 0xA5.  Taking a slot again forgets what it held. */
 #define KCHECK_SLOTS 8
 #define KCHECK_SLOT_BYTES ((size_t)64 << 20)
 void *kcheck_slot(int i, size_t bytes, size_t align);
-/* The canaries of every slot taken since the last kcheck_slots_clear are whole; else kcheck_fail. */
+/* The canaries of every slot taken since the last kcheck_slots_clear are whole; else kcheck_fail.
+ * */
 bool kcheck_slots_whole(void);
 void kcheck_slots_clear(void);
 
@@ -66,12 +67,12 @@ bool kcheck_same(real a, real b);
 /* |a - b| <= tolerance, or kcheck_same. */
 bool kcheck_close(real a, real b, double tolerance);
 
-/* ---- Time --------------------------------------------------------------------------------
- * Runs variant and plain C alternately on the same data and prints one line: `amount` units (bytes,
- * operations, elements) a call as a rate, and how many times faster than C.  unit: "GB/s", "GOP/s" ...
- * (amount is divided by 1e9 s). */
+/* ---- Time -------------------------------------------------------------------------------- Runs
+ * variant and plain C alternately on the same data and prints one line: `amount` units (bytes,
+ * operations, elements) a call as a rate, and how many times faster than C.  unit: "GB/s", "GOP/s"
+ * ... (amount is divided by 1e9 s). */
 typedef void kcheck_run(ch_any_fn *fn, void *arg);
-void kcheck_time(const char *label, const ch_variant *v, const ch_variant *c, kcheck_run *run, void *arg,
-                 double amount, const char *unit);
+void kcheck_time(const char *label, const ch_variant *v, const ch_variant *c, kcheck_run *run,
+                 void *arg, double amount, const char *unit);
 
 #endif

@@ -1,4 +1,5 @@
-/* memory.c - slots: memory that ends at an unreadable page, with canaries around what was asked for
+/* memory.c - slots: memory that ends at an unreadable page, with canaries around what was asked
+ * for
  *
  * SPDX-License-Identifier: MIT */
 #include "kcheck.h"
@@ -59,7 +60,8 @@ bool kcheck_slots_whole(void)
             if (p == s->data)
                 p += s->bytes;
             if (p < region_end(s) && *p != CANARY)
-                return kcheck_fail("slot %d: byte %td of %zu was written", i, p - s->data, s->bytes);
+                return kcheck_fail("slot %d: byte %td of %zu was written", i, p - s->data,
+                                   s->bytes);
         }
     }
     return true;

@@ -1,11 +1,12 @@
 /* gemm_bf16_c.c - bfloat16 weights and activations, products added in sequence as reals
  *
- * Panels and rows come in pairs of k: [ceil(K/2)][16][2] and x[K even].  SPDX-License-Identifier: MIT */
+ * Panels and rows come in pairs of k: [ceil(K/2)][16][2] and x[K even].
+ * SPDX-License-Identifier: MIT */
 #include "kernel.h"
 #include "lanes_c.h"
 
-void ch_gemm_bf16_c(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M, int n0, int n1,
-                    int K, int flags)
+void ch_gemm_bf16_c(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M,
+                    int n0, int n1, int K, int flags)
 {
     const int even = K + K % 2;
     for (int n = n0; n < n1; n += CH_PANEL_ROWS) {

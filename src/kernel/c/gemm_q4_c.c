@@ -1,4 +1,5 @@
-/* gemm_q4_c.c - 4-bit weights, 8-bit activations: an exact integer dot a group, then one fma with its scales
+/* gemm_q4_c.c - 4-bit weights, 8-bit activations: an exact integer dot a group, then one fma with
+ * its scales
  *
  *     s = sum_k q[k] nibble[k] - 8 sum q[k]       acc = fma(scale d, s, acc), groups in sequence
  * Byte [j][r][i] of a group holds k = 4j+i in its low nibble, k = 16+4j+i in its high one.
@@ -6,7 +7,8 @@
 #include "lanes_c.h"
 #include "panel.h"
 
-static void add_group(real acc[CH_PANEL_ROWS], const uint16_t *scale, const unsigned char *b, const ch_group *x)
+static void add_group(real acc[CH_PANEL_ROWS], const uint16_t *scale, const unsigned char *b,
+                      const ch_group *x)
 {
     int32_t s[CH_PANEL_ROWS];
     for (int r = 0; r < CH_PANEL_ROWS; r++)
@@ -23,19 +25,22 @@ static void add_group(real acc[CH_PANEL_ROWS], const uint16_t *scale, const unsi
     }
 }
 
-void ch_gemm_q4_c(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M, int n0, int n1,
-                  int K, int flags)
+void ch_gemm_q4_c(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M,
+                  int n0, int n1, int K, int flags)
 {
     const int groups = K / CH_GROUP;
     const size_t panel_bytes = ch_panel_bytes(CH_PANEL_Q4, K);
     for (int n = n0; n < n1; n += CH_PANEL_ROWS) {
-        const unsigned char *panel = (const unsigned char *)w + (size_t)(n / CH_PANEL_ROWS) * panel_bytes;
+        const unsigned char *panel =
+            (const unsigned char *)w + (size_t)(n / CH_PANEL_ROWS) * panel_bytes;
         for (int m = 0; m < M; m++) {
             const ch_group *row = (const ch_group *)(const void *)((const char *)x + m * ldx);
             real acc[CH_PANEL_ROWS] = {0};
             for (int g = 0; g < groups; g++)
-                add_group(acc, (const uint16_t *)(const void *)(panel + ch_group_scale_at(g, CH_Q4_BYTES)),
-                          panel + ch_group_weights_at(g, CH_Q4_BYTES), row + g);
+                add_group(
+                    acc,
+                    (const uint16_t *)(const void *)(panel + ch_group_scale_at(g, CH_Q4_BYTES)),
+                    panel + ch_group_weights_at(g, CH_Q4_BYTES), row + g);
             ch_lanes_store(y + m * ldy + n, acc, n1 - n, flags);
         }
     }

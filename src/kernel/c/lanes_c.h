@@ -1,4 +1,5 @@
-/* lanes_c.h - sixteen finished sums to their columns, for gemm_*_c.c.  SPDX-License-Identifier: MIT */
+/* lanes_c.h - sixteen finished sums to their columns, for gemm_*_c.c.
+ * SPDX-License-Identifier: MIT */
 #ifndef CH_LANES_C_H
 #define CH_LANES_C_H
 

@@ -1,17 +1,20 @@
 /* panel.c - weight matrices into panels and back (layouts: kernel.h, "Panels")
  *
- * Cost: one pass over the matrix.  Stored blocks of Q8_0 and Q4_0 hold the same integers and scales as
- * their panels, in another order, so nothing is rounded; u = q + 128.  Padding rows have the scale 0.
- * SPDX-License-Identifier: MIT */
+ * Cost: one pass over the matrix.  Stored blocks of Q8_0 and Q4_0 hold the same integers and
+ * scales as their panels, in another order, so nothing is rounded; u = q + 128.  Padding rows have
+ * the scale 0. SPDX-License-Identifier: MIT */
 #include "panel.h"
 
 #include <string.h>
 
-enum { STRETCH = 64 }; /* k at a time when a format is decoded: whole blocks, 16 rows fit on the stack */
+enum {
+    STRETCH = 64
+}; /* k at a time when a format is decoded: whole blocks, 16 rows fit on the stack */
 
 size_t ch_panel_bytes(ch_panel_kind kind, int K)
 {
-    const size_t k = (size_t)K, groups = k / CH_GROUP, scales = (groups + 1) / 2 * 2 * CH_SCALE_BYTES;
+    const size_t k = (size_t)K, groups = k / CH_GROUP,
+                 scales = (groups + 1) / 2 * 2 * CH_SCALE_BYTES;
     switch (kind) {
     case CH_PANEL_F32: return k * CH_PANEL_ROWS * sizeof(real);
     case CH_PANEL_BF16: return (k + 1) / 2 * 2 * CH_PANEL_ROWS * sizeof(uint16_t);
@@ -40,16 +43,18 @@ size_t ch_row_bytes(ch_panel_kind kind, int K)
     return 0;
 }
 
-/* ---- Packing one panel: `rows` stored rows, the other lanes zero ----------------------------- */
+/* ---- Packing one panel: `rows` stored rows, the other lanes zero --------------------------- */
 
-static void pack_f32(real *panel, ch_dtype dtype, const char *stored, size_t row_bytes, int K, int rows)
+static void pack_f32(real *panel, ch_dtype dtype, const char *stored, size_t row_bytes, int K,
+                     int rows)
 {
     const ch_dtype_info *info = ch_dtype_get(dtype);
     float decoded[STRETCH];
     for (int r = 0; r < CH_PANEL_ROWS; r++)
         for (int k = 0; k < K; k += STRETCH) {
             const int n = CH_MIN(K - k, STRETCH);
-            const char *from = stored + (size_t)r * row_bytes + (size_t)(k / info->block) * (size_t)info->bytes;
+            const char *from =
+                stored + (size_t)r * row_bytes + (size_t)(k / info->block) * (size_t)info->bytes;
             real *to = panel + (size_t)k * CH_PANEL_ROWS + r;
             real exact[STRETCH] = {0};
             if (r < rows && dtype == CH_REAL) {
@@ -73,9 +78,10 @@ static void pack_bf16(uint16_t *panel, const char *stored, size_t row_bytes, int
                    stored + (size_t)r * row_bytes + (size_t)k * sizeof *panel, sizeof *panel);
 }
 
-/* Blocks of both stored formats: a binary16 scale, then `n` bytes that go to the lane four at a time. */
-static void pack_groups(unsigned char *panel, const char *stored, size_t row_bytes, int K, int rows, int n,
-                        int flip, int zero)
+/* Blocks of both stored formats: a binary16 scale, then `n` bytes that go to the lane four at a
+ * time. */
+static void pack_groups(unsigned char *panel, const char *stored, size_t row_bytes, int K,
+                        int rows, int n, int flip, int zero)
 {
     const size_t bytes = (size_t)n * CH_PANEL_ROWS;
     const int groups = K / CH_GROUP;
@@ -95,7 +101,8 @@ static void pack_groups(unsigned char *panel, const char *stored, size_t row_byt
     }
 }
 
-void ch_panel_pack(void *panels, ch_dtype dtype, const void *rows, size_t row_bytes, int N, int K, int n0, int n1)
+void ch_panel_pack(void *panels, ch_dtype dtype, const void *rows, size_t row_bytes, int N, int K,
+                   int n0, int n1)
 {
     const ch_panel_kind kind = ch_dtype_get(dtype)->panel;
     const size_t panel_bytes = ch_panel_bytes(kind, K);
@@ -104,17 +111,25 @@ void ch_panel_pack(void *panels, ch_dtype dtype, const void *rows, size_t row_by
         const char *stored = (const char *)rows + (size_t)n * row_bytes;
         const int lanes = CH_MIN(N - n, CH_PANEL_ROWS);
         switch (kind) {
-        case CH_PANEL_F32: pack_f32((real *)(void *)panel, dtype, stored, row_bytes, K, lanes); break;
-        case CH_PANEL_BF16: pack_bf16((uint16_t *)(void *)panel, stored, row_bytes, K, lanes); break;
-        case CH_PANEL_Q8: pack_groups((unsigned char *)panel, stored, row_bytes, K, lanes, 32, 0x80, 0x80); break;
-        case CH_PANEL_Q4: pack_groups((unsigned char *)panel, stored, row_bytes, K, lanes, 16, 0, 0x88); break;
+        case CH_PANEL_F32:
+            pack_f32((real *)(void *)panel, dtype, stored, row_bytes, K, lanes);
+            break;
+        case CH_PANEL_BF16:
+            pack_bf16((uint16_t *)(void *)panel, stored, row_bytes, K, lanes);
+            break;
+        case CH_PANEL_Q8:
+            pack_groups((unsigned char *)panel, stored, row_bytes, K, lanes, 32, 0x80, 0x80);
+            break;
+        case CH_PANEL_Q4:
+            pack_groups((unsigned char *)panel, stored, row_bytes, K, lanes, 16, 0, 0x88);
+            break;
         case CH_PANELS: break;
         }
     }
 }
 
-void ch_panel_pack_real(void *panels, const real *src, ptrdiff_t row_stride, ptrdiff_t col_stride, int N, int K,
-                        int n0, int n1)
+void ch_panel_pack_real(void *panels, const real *src, ptrdiff_t row_stride, ptrdiff_t col_stride,
+                        int N, int K, int n0, int n1)
 {
     for (int n = n0; n < n1; n += CH_PANEL_ROWS) {
         real *panel = (real *)panels + (size_t)n * (size_t)K;
@@ -132,7 +147,8 @@ static real unpack_group_value(const unsigned char *panel, ch_panel_kind kind, i
 {
     const size_t bytes = kind == CH_PANEL_Q8 ? CH_Q8_BYTES : CH_Q4_BYTES;
     const int g = k / CH_GROUP, in = k % CH_GROUP, at = kind == CH_PANEL_Q8 ? in : in % 16;
-    const unsigned char byte = panel[ch_group_weights_at(g, bytes) + (size_t)(at / 4 * 64 + lane * 4 + at % 4)];
+    const unsigned char byte =
+        panel[ch_group_weights_at(g, bytes) + (size_t)(at / 4 * 64 + lane * 4 + at % 4)];
     uint16_t scale;
     memcpy(&scale, panel + ch_group_scale_at(g, bytes) + 2 * lane, sizeof scale);
     const int q = kind == CH_PANEL_Q8 ? byte - 128 : (in < 16 ? byte & 15 : byte >> 4) - 8;
@@ -148,7 +164,8 @@ void ch_panel_unpack_row(real *out, ch_panel_kind kind, const void *panels, int 
         uint16_t h;
         switch (kind) {
         case CH_PANEL_F32:
-            memcpy(&out[k], panel + ((size_t)k * CH_PANEL_ROWS + (size_t)lane) * sizeof(real), sizeof(real));
+            memcpy(&out[k], panel + ((size_t)k * CH_PANEL_ROWS + (size_t)lane) * sizeof(real),
+                   sizeof(real));
             break;
         case CH_PANEL_BF16:
             memcpy(&h, panel + (size_t)(k / 2) * 64 + (size_t)(4 * lane + k % 2 * 2), sizeof h);

@@ -1,4 +1,5 @@
-/* row_bf16_c.c - an activation row as bfloat16, an odd one padded with a zero.  SPDX-License-Identifier: MIT */
+/* row_bf16_c.c - an activation row as bfloat16, an odd one padded with a zero.
+ * SPDX-License-Identifier: MIT */
 #include "kernel.h"
 
 void ch_row_bf16_c(void *out, const real *x, int K)

@@ -1,8 +1,8 @@
 /* row_q8_c.c - an activation row as 8-bit integers, one scale a group of 32
  *
  *     d = max|x| / 127 as a float,  q = x / d to nearest even, clamped to -127..127
- * d = 0 (a group of zeros, or so small that d underflows): q = 0.  A value that is not finite: d = NaN,
- * q = 0.  SPDX-License-Identifier: MIT */
+ * d = 0 (a group of zeros, or so small that d underflows): q = 0.  A value that is not finite: d =
+ * NaN, q = 0.  SPDX-License-Identifier: MIT */
 #include "panel.h"
 
 static int32_t quantize(real v)
