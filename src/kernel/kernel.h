@@ -51,7 +51,8 @@ enum { CH_GEMM_ADD = 1 }; /* y += instead of y =; the product is reduced first, 
  * Order for one element:
  *   f32   acc = fma(x[k], w[k], acc), k = 0.. in sequence, acc starts at 0
  *   bf16  pairs in sequence: VDPBF16PS's order on avx512bf16, elsewhere fma of the products
- *         k, k+1 in sequence (denormals may flush on avx512bf16: kcheck's tolerance says by how much)
+ *         k, k+1 in sequence (denormals may flush on avx512bf16: by how much, kcheck's
+ *         tolerance says)
  *   q8 q4 per group: exact integer dot s = sum q u - offset sum q (offset 128 or 8), then
  *         acc = fma(scale d, (float)s, acc) with scale d rounded to float first; groups in
  *         sequence */
@@ -68,14 +69,14 @@ size_t ch_panels_bytes(ch_panel_kind kind, int N, int K); /* of the whole matrix
 size_t ch_row_bytes(ch_panel_kind kind, int K); /* of one activation row, a multiple of 8 */
 
 /* Packs rows [n0, n1) (n0 a multiple of 16, n1 too or N) of a stored (N, K) matrix of any dtype
- * whose rows are row_bytes apart.  Exact for the formats whose own panel it is; f16 widens to F32. */
+ * whose rows are row_bytes apart.  Exact for the formats whose own panel it is; f16 widens. */
 void ch_panel_pack(void *panels, ch_dtype dtype, const void *rows, size_t row_bytes, int N, int K,
                    int n0, int n1);
 /* F32 panels of element (n, k) = src[n*row_stride + k*col_stride]: transposes and slices for
  * backward. */
 void ch_panel_pack_real(void *panels, const real *src, ptrdiff_t row_stride, ptrdiff_t col_stride,
                         int N, int K, int n0, int n1);
-/* One row of a packed matrix back as reals (the embedding look-up of a tied, packed head; tests). */
+/* One row of a packed matrix back as reals (look-up in a tied, packed head; tests). */
 void ch_panel_unpack_row(real *out, ch_panel_kind kind, const void *panels, int K, int n);
 
 /* ---- Rows ---------------------------------------------------------------------------------- */
@@ -106,7 +107,8 @@ typedef real ch_softmax_fn(real *p, const real *x, int n, real *max);
 /* score: s[g*lds + j] = scale * sum_e q[g*width + e] k[j][e]     g < groups, j < n
  * mix:   acc[g*width + e] = acc[g*width + e] * keep[g] + sum_j p[g*ldp + j] v[j][e]
  *   k, v: n rows of `width` elements in the stored dtype, contiguous; width a multiple of 8
- *   (q8_0: 32), padded with zeros on both sides.  Order of sums over e is fixed by width; over j: sequential.
+ *   (q8_0: 32), padded with zeros on both sides.  Order of sums over e is
+ *   fixed by width; over j: sequential.
  * score_f32 and mix_f32 read `real`, whatever it is: ch_kernel_score and _mix give them for
  * CH_REAL. */
 typedef void ch_score_fn(real *s, ptrdiff_t lds, const real *q, const void *k, int groups, int n,
