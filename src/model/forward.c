@@ -124,7 +124,8 @@ size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, ch_pool *pool,
     if (like) {
         step.wanted = &any;
         ch_arena_take(&arena, (size_t)rows * sizeof(ch_kv_view));
-        ch_op_output(&run, wanted, m->config.width); /* rows picked out, or (below) all as they are */
+        /* Rows may be picked out (here) or all be wanted as they are (below). */
+        ch_op_output(&run, wanted, m->config.width);
         ch_forward_logits(&run, m, &step);
     } else {
         double nll;

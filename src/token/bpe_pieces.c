@@ -1,5 +1,5 @@
-/* bpe_pieces.c - see bpe_pieces.h; open addressing, at most half full.  SPDX-License-Identifier:
- * MIT */
+/* bpe_pieces.c - see bpe_pieces.h; open addressing, at most half full.
+ * SPDX-License-Identifier: MIT */
 #include "bpe_pieces.h"
 
 #include <stdlib.h>

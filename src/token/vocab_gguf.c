@@ -9,8 +9,8 @@
  *
  * Absent: token_type means normal tokens (bytes by their names; the special ids are special), ids
  * mean none (SentencePiece: 0 unknown, 1 BOS, 2 EOS), pre means "default". Source: GGUF
- * specification, "Tokenizer"; llama.cpp's readings of what is absent.  SPDX-License-Identifier:
- * MIT */
+ * specification, "Tokenizer"; llama.cpp's readings of what is absent.
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 

@@ -6,8 +6,8 @@
  * Ids: 0 unknown, 1 BOS, 2 EOS, 3 to 258 the bytes <0x00> to <0xFF>, then SentencePiece's tokens
  * with U+2581 turned into a space.  The number of tokens is not stored: the file ends after the
  * last.  Names are given back as SentencePiece writes them, so that a GGUF of the same model reads
- * the same. Source: llama2.c (Karpathy), tokenizer.py export and run.c.  SPDX-License-Identifier:
- * MIT */
+ * the same. Source: llama2.c (Karpathy), tokenizer.py export and run.c.
+ * SPDX-License-Identifier: MIT */
 #include <string.h>
 
 #include "vocab.h"

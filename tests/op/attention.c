@@ -1,7 +1,7 @@
 /* attention.c - training attention in float against its formula in double
  *
- * Threads are covered by tests/op/tape.c, gradients by tests/gradcheck.  SPDX-License-Identifier:
- * MIT */
+ * Threads are covered by tests/op/tape.c, gradients by tests/gradcheck.
+ * SPDX-License-Identifier: MIT */
 #include "bench.h"
 
 enum { MOST = 128 };
