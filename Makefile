@@ -19,7 +19,8 @@ V       ?=
 Q       := $(if $(V),,@)
 
 comma   := ,
-CONFIG  := $(notdir $(CC))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(HOSTILE),-hostile)
+space   := $(subst ,, )
+CONFIG  := $(subst $(space),-,$(strip $(notdir $(CC))))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(HOSTILE),-hostile)
 B       := build/$(CONFIG)
 MACHINE := $(shell uname -m)
 
@@ -27,7 +28,7 @@ WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes -Wmissing
 OPT     := $(if $(SAN),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O3 -g)
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(WARN) $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math \
               -fvisibility=default -pthread -MMD -MP $(if $(HOSTILE),-DCH_HOSTILE) $(CFLAGS)
-LIBS    := -ljansson -lpcre2-8 -lm -pthread
+LIBS    := $(LDFLAGS) -ljansson -lpcre2-8 -lm -pthread
 
 # ---- Which folder may see which (src/LAYERS) ---------------------------------------------------
 LAYERS  := $(shell sed -n 's/^\([a-z]*\) *:.*/\1/p' src/LAYERS)
@@ -73,23 +74,44 @@ EXAMPLES:= $(wildcard examples/*.c)
 .DELETE_ON_ERROR:
 .SECONDARY:
 
+# What a user asks for builds through a make of its own, which runs in parallel; two of these at
+# once would build the same files.
+FRONT := all run test kcheck gradcheck bench check fuzz install deps
+ifneq ($(filter $(FRONT),$(or $(MAKECMDGOALS),all)),)
+.NOTPARALLEL:
+endif
+
 all: deps ## build ./chalcis and the library
 	$(Q)$(MAKE) --no-print-directory build-all
 .PHONY: build-all
 build-all: chalcis
 
-chalcis: $(B)/chalcis
-	$(Q)cp -f $< $@.new && mv -f $@.new $@
+# Whichever configuration was built last lies here, so its age says nothing.
+chalcis: $(B)/chalcis FORCE
+	$(Q)cmp -s $< $@ || { cp -f $< $@.new && mv -f $@.new $@; }
+
+# $(B)/flags changes when the compiler or its flags do, $(B)/sources when a file comes or goes.
+FLAGS = $(CC) $(CFLAGS_ALL) $(foreach i,avx2 avxvnni avx512 avx512vnni avx512bf16,$(ISA_$(i)))
+define stamp
+@mkdir -p $(@D)
+@{ $(1); } >$@.new; [ -e $@ ] || { cp $@.new $@; touch -d @0 $@; }; \
+    if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
+endef
+.PHONY: FORCE
+$(B)/flags: FORCE
+	$(call stamp,echo '$(subst ','\'',$(FLAGS))'; $(CC) --version)
+$(B)/sources: FORCE
+	$(call stamp,echo $(sort $(OBJ) $(OBJ64)))
 
 $(B)/chalcis: $(CLIOBJ) $(B)/libchalcis.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(OPT) -o $@ $(CLIOBJ) $(B)/libchalcis.a $(LIBS)
 
-$(B)/libchalcis.a: $(OBJ)
+$(B)/libchalcis.a: $(OBJ) $(B)/sources
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJ)
 
-$(B)/libchalcis64.a: $(OBJ64)
+$(B)/libchalcis64.a: $(OBJ64) $(B)/sources
 	@echo "  AR    $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $(OBJ64)
 
@@ -100,21 +122,21 @@ $(Q)$(CC) $(CFLAGS_ALL) $(2) $(1) -c -o $@ $<
 endef
 
 define any_rule
-$(B)/kernel/any/%_$(1).o: src/kernel/any/%.c
+$(B)/kernel/any/%_$(1).o: src/kernel/any/%.c $(B)/flags
 	$$(call compile,$$(INC_kernel),$$(ISA_$(1)) -DISA=$(1) -include src/kernel/simd/f32_$(1).h)
 endef
 $(foreach i,$(ANY_ISAS),$(eval $(call any_rule,$(i))))
 
-$(B)/real64/%.o: src/%.c
+$(B)/real64/%.o: src/%.c $(B)/flags
 	$(call compile,$(INC_$(call folder_of,$*)),-DCH_REAL_IS_DOUBLE -Wno-double-promotion)
 
-$(B)/%.o: src/%.c
+$(B)/%.o: src/%.c $(B)/flags
 	$(call compile,$(INC_$(call folder_of,$*)),$(call isa_of,$*))
 
 # ---- Tests -------------------------------------------------------------------------------------
-$(B)/tests/%.o: tests/%.c
+$(B)/tests/%.o: tests/%.c $(B)/flags
 	$(call compile,$(INC_ALL) -Itests/support)
-$(B)/tests64/%.o: tests/%.c
+$(B)/tests64/%.o: tests/%.c $(B)/flags
 	$(call compile,$(INC_ALL) -Itests/support,-DCH_REAL_IS_DOUBLE -Wno-double-promotion)
 
 SUPLIB   := $(B)/tests/libsupport.a
@@ -142,7 +164,7 @@ $(B)/tests/kcheck/kcheck: $(KCHECK:%.c=$(B)/%.o) $(SUPLIB) $(B)/libchalcis.a
 test-build: $(B)/chalcis $(TESTBIN) $(if $(GRAD),$(GRADBIN)) $(if $(KCHECK),$(B)/tests/kcheck/kcheck)
 
 test: deps ## build everything and run the tests (SAN=address,undefined for sanitizers)
-	$(Q)$(MAKE) --no-print-directory all test-build
+	$(Q)$(MAKE) --no-print-directory test-build
 	$(Q)B=$(B) tests/run.sh
 
 kcheck: deps ## check every kernel variant against plain C and time it
@@ -214,4 +236,4 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs every test program of one build ($B) and ends with "N passed, N failed, N skipped".
-# A program that crashes, or ends without a verdict for each of its tests, counts as failed.
+# A program that crashes, hangs (half an hour), or ends without a verdict for each of its tests,
+# counts as failed.
 # ONLY=text runs those whose name holds the text.
 cd "$(dirname "$0")/.." || exit 1
 B=${B:-build/gcc}
@@ -15,7 +16,7 @@ one() {
     local name=$1 log p f s planned rc reasons=""
     shift
     log="$B/log/$(echo "$name" | tr / _).log"
-    "$@" >"$log" 2>&1 </dev/null
+    timeout -k 10 1800 "$@" >"$log" 2>&1 </dev/null
     rc=$?
     s=$(grep -cE '^(not )?ok .*# SKIP' "$log")
     f=$(grep '^not ok' "$log" | grep -vc '# SKIP')
