@@ -94,8 +94,7 @@ chalcis: $(B)/chalcis FORCE
 FLAGS = $(CC) $(CFLAGS_ALL) $(foreach i,avx2 avxvnni avx512 avx512vnni avx512bf16,$(ISA_$(i)))
 define stamp
 @mkdir -p $(@D)
-@{ $(1); } >$@.new; [ -e $@ ] || { cp $@.new $@; touch -d @0 $@; }; \
-    if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
+@{ $(1); } >$@.new; if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
 endef
 .PHONY: FORCE
 $(B)/flags: FORCE
