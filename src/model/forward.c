@@ -33,10 +33,10 @@ static ch_tensor *only_wanted(ch_run *r, const ch_step *s, ch_tensor *x)
     return y;
 }
 
-static void tap(const ch_run *r, const ch_step *s, int layer, const ch_tensor *x)
+static void tap(const ch_forward *f, int layer, const ch_tensor *x)
 {
-    if (s->tap && ch_op_computes(r))
-        s->tap(s->tap_arg, layer, x);
+    if (f->step->tap && ch_op_computes(f->run))
+        f->step->tap(f->step->tap_arg, layer, f->rows, x);
 }
 
 ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
@@ -45,7 +45,7 @@ ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
     const ch_arch *arch = m->config.arch;
     rope_tables(&f);
     ch_tensor *x = arch->embed(&f);
-    tap(r, s, -1, x);
+    tap(&f, -1, x);
     for (int l = 0; l < m->config.layers; l++) {
         const size_t mark = ch_arena_mark(r->scratch);
         ch_tensor *y = arch->layer(&f, l, x);
@@ -56,7 +56,7 @@ ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
                 memcpy(x->data, y->data, (size_t)ch_tensor_count(x) * sizeof(real));
             ch_arena_reset(r->scratch, mark);
         }
-        tap(r, s, l, x);
+        tap(&f, l, x);
     }
     return arch->head(&f, only_wanted(r, s, x));
 }

@@ -139,8 +139,8 @@ int ch_model_to_file(ch_model *m, ch_file *f, ch_dtype dtype, int *fallbacks, ch
  * state, rows->seq says which one a row extends; the rows of one sequence stand together, are its
  * last tokens, and have been appended.  Training: seqs is NULL, rows->first cuts documents,
  * run->tape may be set. */
-/* After `layer` (-1: the embedding), between steps of the loop; may read x. */
-typedef void ch_tap_fn(void *arg, int layer, const ch_tensor *x);
+/* After `layer` (-1: the embedding); may read x, whose rows are `rows`. */
+typedef void ch_tap_fn(void *arg, int layer, const ch_rows *rows, const ch_tensor *x);
 
 typedef struct ch_step {
     ch_rows rows;

@@ -154,9 +154,11 @@ struct taps {
     real first[4][64];
 };
 
-static void tap(void *arg, int layer, const ch_tensor *x)
+static void tap(void *arg, int layer, const ch_rows *rows, const ch_tensor *x)
 {
     struct taps *t = arg;
+    assert_int_equal(rows->n, ch_tensor_rows(x));
+    assert_int_equal(rows->pos[0], 10);
     assert_int_equal(layer, t->last + 1);
     t->last = layer == 2 ? -2 : layer;
     t->calls++;
@@ -198,9 +200,9 @@ static void vectors_stand_in_for_tokens(void **state)
     ch_session_close(&b);
 }
 
-static void cancel_on_first(void *arg, int layer, const ch_tensor *x)
+static void cancel_on_first(void *arg, int layer, const ch_rows *rows, const ch_tensor *x)
 {
-    (void)x;
+    (void)rows, (void)x;
     if (layer == 0)
         ch_session_cancel(arg);
 }
