@@ -6,8 +6,8 @@
 #include <string.h>
 
 const ch_variant ch_variants[] = {
-#define KERNEL(family, isa)                                                                                \
-    {#family "_" #isa, #family, #isa, offsetof(ch_kernels, family), CH_CPU_##isa,                          \
+#define KERNEL(family, isa)                                                       \
+    {#family "_" #isa, #family, #isa, offsetof(ch_kernels, family), CH_CPU_##isa, \
      (ch_any_fn *)ch_##family##_##isa},
 #include "kernels.def"
 #undef KERNEL

@@ -1,7 +1,7 @@
 /* float256.h - tiles of float sums in 256 bits, for gemm_f32_avx2 and gemm_bf16_avx2
  *
- * Up to 6 rows by 1 panel of two registers: 12 sums, two weights and one activation.  The rest is as in
- * float512.h.  SPDX-License-Identifier: MIT */
+ * Up to 6 rows by 1 panel of two registers: 12 sums, two weights and one activation.  The rest is
+ * as in float512.h.  SPDX-License-Identifier: MIT */
 #ifndef CH_FLOAT256_H
 #define CH_FLOAT256_H
 
@@ -11,13 +11,15 @@ enum { CH_FLOAT256_ROWS = 6, CH_FLOAT256_STRETCH = 64 };
 
 typedef float ch_stretch256[CH_FLOAT256_STRETCH];
 
-/* copy: elements k .. k+n-1 of a row as floats.  add: their products with the weights at w, to all sums. */
+/* copy: elements k .. k+n-1 of a row as floats.  add: their products with the weights at w, to all
+ * sums. */
 typedef void ch_copy256_fn(float *to, const char *row, int k, int n);
-typedef void ch_add256_fn(__m256 *sum, const char *w, size_t panel_bytes, ch_stretch256 *x, int n, ch_ahead *ahead,
-                          const int R, const int P);
+typedef void ch_add256_fn(__m256 *sum, const char *w, size_t panel_bytes, ch_stretch256 *x, int n,
+                          ch_ahead *ahead, const int R, const int P);
 
 /* Asks for what comes later: a single row's own panels, or a share of the next ones. */
-CH_INLINE void ch_ask256(const char *w, size_t panel_bytes, ch_ahead *ahead, const int R, const int P)
+CH_INLINE void ch_ask256(const char *w, size_t panel_bytes, ch_ahead *ahead, const int R,
+                         const int P)
 {
     if (R > 1)
         ch_ahead_step(ahead);
@@ -27,8 +29,8 @@ CH_INLINE void ch_ask256(const char *w, size_t panel_bytes, ch_ahead *ahead, con
             _mm_prefetch(w + (size_t)p * panel_bytes + CH_AHEAD, _MM_HINT_T0);
 }
 
-CH_INLINE int ch_float256_tile(const ch_tile *t, const int R, const int P, int count, const size_t bytes,
-                               ch_copy256_fn *copy, ch_add256_fn *add)
+CH_INLINE int ch_float256_tile(const ch_tile *t, const int R, const int P, int count,
+                               const size_t bytes, ch_copy256_fn *copy, ch_add256_fn *add)
 {
     ch_ahead ahead = ch_ahead_of(t, P, count);
     ch_stretch256 x[CH_FLOAT256_ROWS];
@@ -40,6 +42,7 @@ CH_INLINE int ch_float256_tile(const ch_tile *t, const int R, const int P, int c
         const int n = CH_MIN(count - k, CH_FLOAT256_STRETCH);
         for (int r = 0; r < R; r++)
             copy(x[r], t->x + r * t->ldx, k, n);
+        ch_copied(x);
         add(sum, t->w + (size_t)k * bytes, t->panel_bytes, x, n, &ahead, R, P);
     }
     ch_store256(t, sum, R, P);
@@ -47,8 +50,8 @@ CH_INLINE int ch_float256_tile(const ch_tile *t, const int R, const int P, int c
 }
 
 /* count elements of K, each with `bytes` of weights in a panel. */
-CH_INLINE int ch_float256_tiles(const ch_tile *t, int count, const size_t bytes, ch_copy256_fn *copy,
-                                ch_add256_fn *add)
+CH_INLINE int ch_float256_tiles(const ch_tile *t, int count, const size_t bytes,
+                                ch_copy256_fn *copy, ch_add256_fn *add)
 {
     const int panels = (t->columns + CH_PANEL_ROWS - 1) / CH_PANEL_ROWS;
 #define TILE(R, P) ch_float256_tile(t, R, P, count, bytes, copy, add)

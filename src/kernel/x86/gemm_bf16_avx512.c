@@ -1,7 +1,7 @@
 /* gemm_bf16_avx512.c - bfloat16 products as floats: widening is a shift, and exact
  *
- * A register of weights holds pairs of k: the even ones are its lower halves, the odd ones its upper halves.
- * SPDX-License-Identifier: MIT */
+ * A register of weights holds pairs of k: the even ones are its lower halves, the odd ones its
+ * upper halves. SPDX-License-Identifier: MIT */
 #include "float512.h"
 
 enum { ROWS = 12 };
@@ -16,8 +16,8 @@ CH_INLINE void copy(float *to, const char *row, int k, int n)
     }
 }
 
-CH_INLINE void add(__m512 *sum, const char *w, size_t panel_bytes, ch_stretch512 *x, int n, ch_ahead *ahead,
-                   const int R, const int P)
+CH_INLINE void add(__m512 *sum, const char *w, size_t panel_bytes, ch_stretch512 *x, int n,
+                   ch_ahead *ahead, const int R, const int P)
 {
     const __m512i upper = _mm512_set1_epi32((int)0xffff0000u);
     for (int k = 0; k < n; k += 2, w += 64) {
@@ -31,7 +31,8 @@ CH_INLINE void add(__m512 *sum, const char *w, size_t panel_bytes, ch_stretch512
             CH_UNROLL
             for (int p = 0; p < P; p++) {
                 const __m512i bits = _mm512_castps_si512(both[p]);
-                wk[p] = _mm512_castsi512_ps(odd ? _mm512_and_si512(bits, upper) : _mm512_slli_epi32(bits, 16));
+                wk[p] = _mm512_castsi512_ps(odd ? _mm512_and_si512(bits, upper)
+                                                : _mm512_slli_epi32(bits, 16));
             }
             CH_UNROLL
             for (int r = 0; r < R; r++) {
@@ -49,10 +50,16 @@ static int tiles(const ch_tile *t)
     return ch_float512_tiles(t, t->K + t->K % 2, 32, copy, add);
 }
 
-void ch_gemm_bf16_avx512(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M, int n0, int n1,
-                         int K, int flags)
+void ch_gemm_bf16_avx512(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
+                         int M, int n0, int n1, int K, int flags)
 {
-    const ch_tile t = {.y = y, .ldy = ldy, .x = x, .ldx = ldx, .w = w, .K = K, .add = flags & CH_GEMM_ADD,
+    const ch_tile t = {.y = y,
+                       .ldy = ldy,
+                       .x = x,
+                       .ldx = ldx,
+                       .w = w,
+                       .K = K,
+                       .add = flags & CH_GEMM_ADD,
                        .panel_bytes = ch_panel_bytes(CH_PANEL_BF16, K)};
     ch_gemm_walk(tiles, ROWS, ch_row_bytes(CH_PANEL_BF16, K), t, M, n0, n1);
 }

@@ -1,7 +1,7 @@
 /* gemm_bf16_avx512bf16.c - bfloat16 products, a pair of k an instruction (VDPBF16PS)
  *
- * The instruction rounds both products' sums to nearest even, takes subnormals as zeros and gives zeros for
- * them, whatever MXCSR says (Intel SDM, volume 2).  SPDX-License-Identifier: MIT */
+ * The instruction rounds both products' sums to nearest even, takes subnormals as zeros and gives
+ * zeros for them, whatever MXCSR says (Intel SDM, volume 2).  SPDX-License-Identifier: MIT */
 #include "float512.h"
 
 /* A unit is a pair of k, in the 32 bits of a float. */
@@ -9,11 +9,12 @@ CH_INLINE void copy(float *to, const char *row, int k, int n)
 {
     CH_UNROLL
     for (int i = 0; i < CH_FLOAT512_STRETCH; i += 16)
-        _mm512_storeu_si512(to + i, _mm512_maskz_loadu_epi32(ch_mask512(n - i), row + 4 * ((ptrdiff_t)k + i)));
+        _mm512_storeu_si512(
+            to + i, _mm512_maskz_loadu_epi32(ch_mask512(n - i), row + 4 * ((ptrdiff_t)k + i)));
 }
 
-CH_INLINE void add(__m512 *sum, const char *w, size_t panel_bytes, ch_stretch512 *x, int n, ch_ahead *ahead,
-                   const int R, const int P)
+CH_INLINE void add(__m512 *sum, const char *w, size_t panel_bytes, ch_stretch512 *x, int n,
+                   ch_ahead *ahead, const int R, const int P)
 {
     for (int k = 0; k < n; k++, w += 64) {
         __m512 wk[8];
@@ -35,10 +36,16 @@ static int tiles(const ch_tile *t)
     return ch_float512_tiles(t, (t->K + 1) / 2, 64, copy, add);
 }
 
-void ch_gemm_bf16_avx512bf16(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M, int n0,
-                             int n1, int K, int flags)
+void ch_gemm_bf16_avx512bf16(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
+                             int M, int n0, int n1, int K, int flags)
 {
-    const ch_tile t = {.y = y, .ldy = ldy, .x = x, .ldx = ldx, .w = w, .K = K, .add = flags & CH_GEMM_ADD,
+    const ch_tile t = {.y = y,
+                       .ldy = ldy,
+                       .x = x,
+                       .ldx = ldx,
+                       .w = w,
+                       .K = K,
+                       .add = flags & CH_GEMM_ADD,
                        .panel_bytes = ch_panel_bytes(CH_PANEL_BF16, K)};
     ch_gemm_walk(tiles, CH_FLOAT512_ROWS, ch_row_bytes(CH_PANEL_BF16, K), t, M, n0, n1);
 }

@@ -11,8 +11,8 @@ CH_INLINE void copy(float *to, const char *row, int k, int n)
         _mm512_storeu_ps(to + i, _mm512_maskz_loadu_ps(ch_mask512(n - i), from + i));
 }
 
-CH_INLINE void add(__m512 *sum, const char *w, size_t panel_bytes, ch_stretch512 *x, int n, ch_ahead *ahead,
-                   const int R, const int P)
+CH_INLINE void add(__m512 *sum, const char *w, size_t panel_bytes, ch_stretch512 *x, int n,
+                   ch_ahead *ahead, const int R, const int P)
 {
     for (int k = 0; k < n; k++, w += 64) {
         __m512 wk[8];
@@ -34,10 +34,16 @@ static int tiles(const ch_tile *t)
     return ch_float512_tiles(t, t->K, 64, copy, add);
 }
 
-void ch_gemm_f32_avx512(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M, int n0, int n1,
-                        int K, int flags)
+void ch_gemm_f32_avx512(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M,
+                        int n0, int n1, int K, int flags)
 {
-    const ch_tile t = {.y = y, .ldy = ldy, .x = x, .ldx = ldx, .w = w, .K = K, .add = flags & CH_GEMM_ADD,
+    const ch_tile t = {.y = y,
+                       .ldy = ldy,
+                       .x = x,
+                       .ldx = ldx,
+                       .w = w,
+                       .K = K,
+                       .add = flags & CH_GEMM_ADD,
                        .panel_bytes = ch_panel_bytes(CH_PANEL_F32, K)};
     ch_gemm_walk(tiles, CH_FLOAT512_ROWS, ch_row_bytes(CH_PANEL_F32, K), t, M, n0, n1);
 }

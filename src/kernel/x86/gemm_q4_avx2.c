@@ -1,7 +1,7 @@
 /* gemm_q4_avx2.c - 4-bit weights: VPMADDUBSW, a whole group in 16 bits
  *
- * A lane of 16 bits holds eight sums of two products, each at most 2 15 127 = 3810: 30480 in all, so that the
- * step to 32 bits is needed once a group.  SPDX-License-Identifier: MIT */
+ * A lane of 16 bits holds eight sums of two products, each at most 2 15 127 = 3810: 30480 in all,
+ * so that the step to 32 bits is needed once a group.  SPDX-License-Identifier: MIT */
 #include "quant256.h"
 
 CH_INLINE void dot(__m256i *s, const char *w, const ch_rows *rows, const int R)
@@ -13,11 +13,13 @@ CH_INLINE void dot(__m256i *s, const char *w, const ch_rows *rows, const int R)
     CH_UNROLL
     for (int j = 0; j < 4; j++) {
         const __m256i both = _mm256_loadu_si256((const __m256i *)(const void *)(w + 64 * j));
-        const __m256i u = _mm256_and_si256(both, low), v = _mm256_and_si256(_mm256_srli_epi16(both, 4), low);
+        const __m256i u = _mm256_and_si256(both, low),
+                      v = _mm256_and_si256(_mm256_srli_epi16(both, 4), low);
         CH_UNROLL
         for (int r = 0; r < R; r++) {
             s[r] = _mm256_add_epi16(s[r], _mm256_maddubs_epi16(u, ch_four256(rows, r, 4 * j)));
-            s[r] = _mm256_add_epi16(s[r], _mm256_maddubs_epi16(v, ch_four256(rows, r, 16 + 4 * j)));
+            s[r] =
+                _mm256_add_epi16(s[r], _mm256_maddubs_epi16(v, ch_four256(rows, r, 16 + 4 * j)));
         }
     }
     CH_UNROLL
@@ -31,10 +33,16 @@ static int tiles(const ch_tile *t)
     return ch_quant256_tiles(t, CH_Q4_BYTES, dot);
 }
 
-void ch_gemm_q4_avx2(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M, int n0, int n1,
-                     int K, int flags)
+void ch_gemm_q4_avx2(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M,
+                     int n0, int n1, int K, int flags)
 {
-    const ch_tile t = {.y = y, .ldy = ldy, .x = x, .ldx = ldx, .w = w, .K = K, .add = flags & CH_GEMM_ADD,
+    const ch_tile t = {.y = y,
+                       .ldy = ldy,
+                       .x = x,
+                       .ldx = ldx,
+                       .w = w,
+                       .K = K,
+                       .add = flags & CH_GEMM_ADD,
                        .panel_bytes = ch_panel_bytes(CH_PANEL_Q4, K)};
     ch_gemm_walk(tiles, CH_QUANT256_ROWS, ch_row_bytes(CH_PANEL_Q4, K), t, M, n0, n1);
 }

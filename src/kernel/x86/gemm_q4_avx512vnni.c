@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "quant512.h"
 
-/* One row: a shift for the group instead of four for its weights; 16 times the sum of the high nibbles is as exact. */
+/* One row: a shift for the group instead of four for its weights; 16 times the sum of the high
+ * nibbles is as exact. */
 CH_INLINE __m512i dot_one(__m512i s, const char *w, const char *q)
 {
     const __m512i low = _mm512_set1_epi8(15), high = _mm512_set1_epi8((char)0xf0);
@@ -29,7 +30,8 @@ CH_INLINE void dot(__m512i *s, const char *w, ch_rows *rows, ch_ahead *ahead, co
         const __m512i both = _mm512_loadu_si512(w + 64 * j);
         ch_rows_forget(rows, R);
         ch_ahead_step(ahead);
-        const __m512i u = _mm512_and_si512(both, low), v = _mm512_and_si512(_mm512_srli_epi16(both, 4), low);
+        const __m512i u = _mm512_and_si512(both, low),
+                      v = _mm512_and_si512(_mm512_srli_epi16(both, 4), low);
         CH_UNROLL
         for (int r = 0; r < R; r++)
             s[r] = ch_dot512(s[r], u, ch_rows_at(rows, r) + 4 * j);
@@ -44,10 +46,16 @@ static int tiles(const ch_tile *t)
     return ch_quant512_tiles(t, CH_Q4_BYTES, dot);
 }
 
-void ch_gemm_q4_avx512vnni(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M, int n0,
-                           int n1, int K, int flags)
+void ch_gemm_q4_avx512vnni(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
+                           int M, int n0, int n1, int K, int flags)
 {
-    const ch_tile t = {.y = y, .ldy = ldy, .x = x, .ldx = ldx, .w = w, .K = K, .add = flags & CH_GEMM_ADD,
+    const ch_tile t = {.y = y,
+                       .ldy = ldy,
+                       .x = x,
+                       .ldx = ldx,
+                       .w = w,
+                       .K = K,
+                       .add = flags & CH_GEMM_ADD,
                        .panel_bytes = ch_panel_bytes(CH_PANEL_Q4, K)};
     ch_gemm_walk(tiles, CH_QUANT512_ROWS, ch_row_bytes(CH_PANEL_Q4, K), t, M, n0, n1);
 }

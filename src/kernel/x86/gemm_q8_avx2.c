@@ -1,7 +1,7 @@
 /* gemm_q8_avx2.c - 8-bit weights: VPMADDUBSW of |w| and q with w's sign
  *
- * Its sums of two products saturate at 16 bits, and |w| |q| + |w| |q| <= 2 128 127 = 32512 does not reach
- * that; u q, with u up to 255, would.  w = u - 128 makes the bias superfluous.
+ * Its sums of two products saturate at 16 bits, and |w| |q| + |w| |q| <= 2 128 127 = 32512 does
+ * not reach that; u q, with u up to 255, would.  w = u - 128 makes the bias superfluous.
  * SPDX-License-Identifier: MIT */
 #include "quant256.h"
 
@@ -28,10 +28,16 @@ static int tiles(const ch_tile *t)
     return ch_quant256_tiles(t, CH_Q8_BYTES, dot);
 }
 
-void ch_gemm_q8_avx2(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M, int n0, int n1,
-                     int K, int flags)
+void ch_gemm_q8_avx2(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M,
+                     int n0, int n1, int K, int flags)
 {
-    const ch_tile t = {.y = y, .ldy = ldy, .x = x, .ldx = ldx, .w = w, .K = K, .add = flags & CH_GEMM_ADD,
+    const ch_tile t = {.y = y,
+                       .ldy = ldy,
+                       .x = x,
+                       .ldx = ldx,
+                       .w = w,
+                       .K = K,
+                       .add = flags & CH_GEMM_ADD,
                        .panel_bytes = ch_panel_bytes(CH_PANEL_Q8, K)};
     ch_gemm_walk(tiles, CH_QUANT256_ROWS, ch_row_bytes(CH_PANEL_Q8, K), t, M, n0, n1);
 }

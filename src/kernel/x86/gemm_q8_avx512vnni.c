@@ -1,4 +1,5 @@
-/* gemm_q8_avx512vnni.c - 8-bit weights: eight VPDPBUSD a group and row.  SPDX-License-Identifier: MIT */
+/* gemm_q8_avx512vnni.c - 8-bit weights: eight VPDPBUSD a group and row.
+ * SPDX-License-Identifier: MIT */
 #include "quant512.h"
 
 CH_INLINE void dot(__m512i *s, const char *w, ch_rows *rows, ch_ahead *ahead, const int R)
@@ -20,10 +21,16 @@ static int tiles(const ch_tile *t)
     return ch_quant512_tiles(t, CH_Q8_BYTES, dot);
 }
 
-void ch_gemm_q8_avx512vnni(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M, int n0,
-                           int n1, int K, int flags)
+void ch_gemm_q8_avx512vnni(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
+                           int M, int n0, int n1, int K, int flags)
 {
-    const ch_tile t = {.y = y, .ldy = ldy, .x = x, .ldx = ldx, .w = w, .K = K, .add = flags & CH_GEMM_ADD,
+    const ch_tile t = {.y = y,
+                       .ldy = ldy,
+                       .x = x,
+                       .ldx = ldx,
+                       .w = w,
+                       .K = K,
+                       .add = flags & CH_GEMM_ADD,
                        .panel_bytes = ch_panel_bytes(CH_PANEL_Q8, K)};
     ch_gemm_walk(tiles, CH_QUANT512_ROWS, ch_row_bytes(CH_PANEL_Q8, K), t, M, n0, n1);
 }

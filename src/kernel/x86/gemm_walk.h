@@ -1,10 +1,10 @@
 /* gemm_walk.h - how the products of x86 walk over their output
  *
- * Rows are cut into blocks that stay in a second-level cache, a block into tiles of nearly equal height; for
- * each few panels all tiles of the block are computed, so that weights come from memory once a
- * block.  A tile keeps its sums in registers over all of K: what an element's sum looks like does not
- * depend on the tile that it is in.  Tiles are functions of constant height and width, inlined into a switch.
- * SPDX-License-Identifier: MIT */
+ * Rows are cut into blocks that stay in a second-level cache, a block into tiles of nearly equal
+ * height; for each few panels all tiles of the block are computed, so that weights come from
+ * memory once a block.  A tile keeps its sums in registers over all of K: what an element's sum
+ * looks like does not depend on the tile that it is in.  Tiles are functions of constant height
+ * and width, inlined into a switch. SPDX-License-Identifier: MIT */
 #ifndef CH_GEMM_WALK_H
 #define CH_GEMM_WALK_H
 
@@ -12,7 +12,8 @@
 
 #define CH_INLINE static inline __attribute__((always_inline))
 
-/* Before a loop over rows or panels of a tile: its sums become registers only when it is unrolled. */
+/* Before a loop over rows or panels of a tile: its sums become registers only when it is unrolled.
+ * */
 #ifdef __clang__
 #define CH_UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -37,8 +38,8 @@ typedef struct ch_tile {
     bool add;
 } ch_tile;
 
-/* Rows of a tile are addressed from every third one: base, base + ldx and base + 2 ldx are addressing modes, and a
- * tile of 14 rows would not find 14 registers. */
+/* Rows of a tile are addressed from every third one: base, base + ldx and base + 2 ldx are
+ * addressing modes, and a tile of 14 rows would not find 14 registers. */
 typedef struct ch_rows {
     const char *third[5];
     ptrdiff_t ldx;
@@ -63,8 +64,8 @@ CH_INLINE const ch_group *ch_group_at(const ch_rows *rows, const int r)
     return (const ch_group *)(const void *)ch_rows_at(rows, r);
 }
 
-/* Makes the compiler forget what it knows of the rows: it would keep, and spill, each row's address, or what it
- * read there. */
+/* Makes the compiler forget what it knows of the rows: it would keep, and spill, each row's
+ * address, or what it read there. */
 CH_INLINE void ch_rows_forget(ch_rows *rows, const int R)
 {
     __asm__("" : "+r"(rows->ldx));
@@ -80,6 +81,13 @@ CH_INLINE void ch_rows_advance(ch_rows *rows, const int R, ptrdiff_t bytes)
         rows->third[i] += bytes;
 }
 
+/* After a stretch was copied: clang would carry its first elements in registers around the loop
+ * that reads it. */
+CH_INLINE void ch_copied(const void *x)
+{
+    __asm__ volatile("" : : "r"(x) : "memory");
+}
+
 /* The next panels, asked for while this tile is computed: each tile of a block takes a share. */
 typedef struct ch_ahead {
     const char *at;
@@ -90,7 +98,8 @@ typedef struct ch_ahead {
 CH_INLINE ch_ahead ch_ahead_of(const ch_tile *t, const int P, int steps)
 {
     const size_t share = (size_t)P * t->panel_bytes / (size_t)t->tiles;
-    return (ch_ahead){t->w + (size_t)P * t->panel_bytes + (size_t)t->number * share, share / (size_t)steps};
+    return (ch_ahead){t->w + (size_t)P * t->panel_bytes + (size_t)t->number * share,
+                      share / (size_t)steps};
 }
 
 CH_INLINE void ch_ahead_step(ch_ahead *ahead)
@@ -99,11 +108,12 @@ CH_INLINE void ch_ahead_step(ch_ahead *ahead)
     ahead->at += ahead->step;
 }
 
-/* Computes t->rows rows of some panels and returns how many.  That number is the same for all heights
- * from half the greatest one up. */
+/* Computes t->rows rows of some panels and returns how many.  That number is the same for all
+ * heights from half the greatest one up. */
 typedef int ch_tile_fn(const ch_tile *t);
 
-static inline void ch_gemm_walk(ch_tile_fn *fn, int most_rows, size_t row_bytes, ch_tile t, int M, int n0, int n1)
+static inline void ch_gemm_walk(ch_tile_fn *fn, int most_rows, size_t row_bytes, ch_tile t, int M,
+                                int n0, int n1)
 {
     const ch_tile whole = t;
     const int blocks = (int)(((size_t)M * row_bytes + CH_BLOCK_BYTES - 1) / CH_BLOCK_BYTES);

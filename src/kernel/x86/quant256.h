@@ -1,8 +1,8 @@
 /* quant256.h - tiles of quantized products in 256 bits, for gemm_q8_* and gemm_q4_*
  *
- * Up to 4 rows by 1 panel, of which the float sums stay in registers and the integer sums of a group are made for
- * one half of the panel (8 lanes) after the other.  The rest is as in quant512.h.
- * SPDX-License-Identifier: MIT */
+ * Up to 4 rows by 1 panel, of which the float sums stay in registers and the integer sums of a
+ * group are made for one half of the panel (8 lanes) after the other.  The rest is as in
+ * quant512.h. SPDX-License-Identifier: MIT */
 #ifndef CH_QUANT256_H
 #define CH_QUANT256_H
 
@@ -10,7 +10,8 @@
 
 enum { CH_QUANT256_ROWS = 4 };
 
-/* s[r] = the dot of one group's weights for 8 lanes, 64 bytes apart from w on, with row r's, plus its bias. */
+/* s[r] = the dot of one group's weights for 8 lanes, 64 bytes apart from w on, with row r's, plus
+ * its bias. */
 typedef void ch_dot256_fn(__m256i *s, const char *w, const ch_rows *rows, const int R);
 
 /* Four activation bytes in every lane. */
@@ -21,8 +22,8 @@ CH_INLINE __m256i ch_four256(const ch_rows *rows, const int r, const int at)
     return _mm256_set1_epi32(four);
 }
 
-CH_INLINE void ch_group256(__m256 *sum, const char *panel, int g, ch_rows *rows, const int R, const int P,
-                           const size_t bytes, ch_dot256_fn *dot)
+CH_INLINE void ch_group256(__m256 *sum, const char *panel, int g, ch_rows *rows, const int R,
+                           const int P, const size_t bytes, ch_dot256_fn *dot)
 {
     CH_UNROLL
     for (int h = 0; h < 2; h++) {
@@ -35,12 +36,14 @@ CH_INLINE void ch_group256(__m256 *sum, const char *panel, int g, ch_rows *rows,
         CH_UNROLL
         for (int r = 0; r < R; r++) {
             const __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(ch_group_at(rows, r)->d));
-            sum[2 * r * P + h] = _mm256_fmadd_ps(both, _mm256_cvtepi32_ps(s[r]), sum[2 * r * P + h]);
+            sum[2 * r * P + h] =
+                _mm256_fmadd_ps(both, _mm256_cvtepi32_ps(s[r]), sum[2 * r * P + h]);
         }
     }
 }
 
-CH_INLINE int ch_quant256_tile(const ch_tile *t, const int R, const int P, const size_t bytes, ch_dot256_fn *dot)
+CH_INLINE int ch_quant256_tile(const ch_tile *t, const int R, const int P, const size_t bytes,
+                               ch_dot256_fn *dot)
 {
     const int groups = t->K / CH_GROUP;
     ch_rows rows = ch_rows_of(t, R);
@@ -58,7 +61,8 @@ CH_INLINE int ch_quant256_tile(const ch_tile *t, const int R, const int P, const
                 if (R > 1)
                     ch_ahead_step(&ahead);
                 else
-                    _mm_prefetch(panel + ch_group_weights_at(g, bytes) + CH_AHEAD + i, _MM_HINT_T0);
+                    _mm_prefetch(panel + ch_group_weights_at(g, bytes) + CH_AHEAD + i,
+                                 _MM_HINT_T0);
             }
             ch_group256(sum + 2 * p, panel, g, &rows, R, P, bytes, dot);
         }

@@ -1,9 +1,9 @@
 /* quant512.h - tiles of quantized products in 512 bits, for gemm_q8_* and gemm_q4_*
  *
- * Per group: the integer sums of a tile (what `dot` adds, started at the row's bias), then one conversion,
- * one scale product and one fused multiply-add an element.  The dot product instruction takes its four
- * activation bytes by broadcast from memory, so a sum costs one instruction per 64 products.
- * SPDX-License-Identifier: MIT */
+ * Per group: the integer sums of a tile (what `dot` adds, started at the row's bias), then one
+ * conversion, one scale product and one fused multiply-add an element.  The dot product
+ * instruction takes its four activation bytes by broadcast from memory, so a sum costs one
+ * instruction per 64 products. SPDX-License-Identifier: MIT */
 #ifndef CH_QUANT512_H
 #define CH_QUANT512_H
 
@@ -18,15 +18,18 @@ typedef struct __attribute__((packed, may_alias)) ch_four {
     int32_t bytes;
 } ch_four;
 
-/* s += four products a lane, u unsigned, the four bytes at q signed.  In assembly because gcc 12 copies
- * the accumulator around the intrinsic. */
+/* s += four products a lane, u unsigned, the four bytes at q signed.  In assembly because gcc 12
+ * copies the accumulator around the intrinsic. */
 CH_INLINE __m512i ch_dot512(__m512i s, __m512i u, const char *q)
 {
-    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(s) : "v"(u), "m"(((const ch_four *)(const void *)q)->bytes));
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0"
+            : "+v"(s)
+            : "v"(u), "m"(((const ch_four *)(const void *)q)->bytes));
     return s;
 }
 
-CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const size_t bytes, ch_dot512_fn *dot)
+CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const size_t bytes,
+                               ch_dot512_fn *dot)
 {
     const int groups = t->K / CH_GROUP;
     ch_rows rows = ch_rows_of(t, R);
@@ -40,8 +43,8 @@ CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const
         for (int p = 0; p < P; p++) {
             const char *panel = t->w + (size_t)p * t->panel_bytes;
             const char *w = panel + ch_group_weights_at(g, bytes);
-            const __m512 scale = _mm512_cvtph_ps(
-                _mm256_loadu_si256((const __m256i *)(const void *)(panel + ch_group_scale_at(g, bytes))));
+            const __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256(
+                (const __m256i *)(const void *)(panel + ch_group_scale_at(g, bytes))));
             __m512i s[CH_QUANT512_ROWS];
             if (R == 1) {
                 CH_UNROLL
@@ -55,8 +58,9 @@ CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const
             dot(s, w, &rows, &ahead, R);
             CH_UNROLL
             for (int r = 0; r < R; r++)
-                sum[r * P + p] = _mm512_fmadd_ps(_mm512_mul_ps(scale, _mm512_set1_ps(ch_group_at(&rows, r)->d)),
-                                                 _mm512_cvtepi32_ps(s[r]), sum[r * P + p]);
+                sum[r * P + p] =
+                    _mm512_fmadd_ps(_mm512_mul_ps(scale, _mm512_set1_ps(ch_group_at(&rows, r)->d)),
+                                    _mm512_cvtepi32_ps(s[r]), sum[r * P + p]);
         }
         ch_rows_advance(&rows, R, sizeof(ch_group));
     }

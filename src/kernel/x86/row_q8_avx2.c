@@ -1,7 +1,8 @@
-/* row_q8_avx2.c - an activation row as 8-bit integers, with the bits of row_q8_c.c: a group is four registers
+/* row_q8_avx2.c - an activation row as 8-bit integers, with the bits of row_q8_c.c: a group is
+ * four registers
  *
- * The greatest magnitude is found among the bits of |x|, which are ordered as integers; a NaN or an infinity is
- * then at least 0x7f800000.  SPDX-License-Identifier: MIT */
+ * The greatest magnitude is found among the bits of |x|, which are ordered as integers; a NaN or
+ * an infinity is then at least 0x7f800000.  SPDX-License-Identifier: MIT */
 #include <immintrin.h>
 
 #include "panel.h"
@@ -9,7 +10,8 @@
 static __m256i quantize(const real *x, __m256 d)
 {
     const __m256 most = _mm256_set1_ps(127), least = _mm256_set1_ps(-127);
-    return _mm256_cvtps_epi32(_mm256_max_ps(_mm256_min_ps(_mm256_div_ps(_mm256_loadu_ps(x), d), most), least));
+    return _mm256_cvtps_epi32(
+        _mm256_max_ps(_mm256_min_ps(_mm256_div_ps(_mm256_loadu_ps(x), d), most), least));
 }
 
 static int32_t greatest_bits(const real *x)

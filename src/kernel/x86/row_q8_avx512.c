@@ -1,7 +1,8 @@
-/* row_q8_avx512.c - an activation row as 8-bit integers, with the bits of row_q8_c.c: a group is two registers
+/* row_q8_avx512.c - an activation row as 8-bit integers, with the bits of row_q8_c.c: a group is
+ * two registers
  *
- * The greatest magnitude is found among the bits of |x|, which are ordered as integers; a NaN or an infinity is
- * then at least 0x7f800000.  SPDX-License-Identifier: MIT */
+ * The greatest magnitude is found among the bits of |x|, which are ordered as integers; a NaN or
+ * an infinity is then at least 0x7f800000.  SPDX-License-Identifier: MIT */
 #include <immintrin.h>
 
 #include "panel.h"

@@ -13,7 +13,8 @@ CH_INLINE void ch_store512(const ch_tile *t, const __m512 *sum, const int R, con
     CH_UNROLL
     for (int p = 0; p < P; p++) {
         const int columns = t->columns - p * CH_PANEL_ROWS;
-        const __mmask16 mask = columns < CH_PANEL_ROWS ? (__mmask16)((1u << columns) - 1) : (__mmask16)0xffff;
+        const __mmask16 mask =
+            columns < CH_PANEL_ROWS ? (__mmask16)((1u << columns) - 1) : (__mmask16)0xffff;
         CH_UNROLL
         for (int r = 0; r < R; r++) {
             float *y = t->y + r * t->ldy + p * CH_PANEL_ROWS;
