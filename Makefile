@@ -1,7 +1,10 @@
 # Chalcis: `make` builds, `make run` talks, `make test` proves, `make help` lists the rest.
 #
-#   CC=clang make            another compiler          SAN=address,undefined make test   sanitizers
-#   CHALCIS_CPU=avx2 ...     run as a smaller CPU      HOSTILE=1 make test               tiny limits everywhere
+#   CC=clang make                    another compiler
+#   SAN=address,undefined make test  sanitizers
+#   HOSTILE=1 make test              tiny limits everywhere
+#   CHALCIS_CPU=avx2 make test       run as a smaller CPU
+#   V=1 make                         show the commands
 #
 # Every configuration has a folder of its own under build/.  ISA flags come from a file's suffix
 # (gemm_q8_avx2.c), include paths from src/LAYERS: a folder cannot see what is above it, and `make
@@ -81,8 +84,11 @@ ifneq ($(filter $(FRONT),$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
 endif
 
+# With as many jobs as there are CPUs, unless -j says otherwise.
+JOBS  = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
+
 all: deps ## build ./chalcis and the library
-	$(Q)$(MAKE) --no-print-directory build-all
+	$(Q)$(MAKE) --no-print-directory $(JOBS) build-all
 .PHONY: build-all
 build-all: chalcis
 
@@ -163,15 +169,15 @@ $(B)/tests/kcheck/kcheck: $(KCHECK:%.c=$(B)/%.o) $(SUPLIB) $(B)/libchalcis.a
 test-build: $(B)/chalcis $(TESTBIN) $(if $(GRAD),$(GRADBIN)) $(if $(KCHECK),$(B)/tests/kcheck/kcheck)
 
 test: deps ## build everything and run the tests (SAN=address,undefined for sanitizers)
-	$(Q)$(MAKE) --no-print-directory test-build
+	$(Q)$(MAKE) --no-print-directory $(JOBS) test-build
 	$(Q)B=$(B) tests/run.sh
 
 kcheck: deps ## check every kernel variant against plain C and time it
-	$(Q)$(MAKE) --no-print-directory $(B)/tests/kcheck/kcheck
+	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/kcheck/kcheck
 	$(Q)$(B)/tests/kcheck/kcheck --time
 
 gradcheck: deps ## check every operation's gradient in double precision
-	$(Q)$(MAKE) --no-print-directory $(GRADBIN)
+	$(Q)$(MAKE) --no-print-directory $(JOBS) $(GRADBIN)
 	$(Q)$(GRADBIN)
 
 run: all ## let the bundled model continue a prompt
@@ -183,8 +189,7 @@ bench: all ## speed of the bundled model (pp512, tg128)
 stats: ## sizes of files and functions against the limits
 	$(Q)tools/stats.sh
 
-check: deps ## layers, sizes, exported symbols, headers alone, style
-	$(Q)$(MAKE) --no-print-directory all
+check: all ## layers, sizes, exported symbols, headers alone, style
 	$(Q)B=$(B) CC="$(CC)" tools/check.sh
 
 deps: ## install the Debian packages that are missing
@@ -215,7 +220,8 @@ FUZZBIN := $(FUZZ:tests/fuzz/%.c=$(FB)/%)
 
 .PHONY: fuzz-objects
 fuzz-objects:
-	$(Q)$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined B=$(FB) $(FUZZOBJ)
+	$(Q)CC=clang SAN=fuzzer,address,undefined tools/deps.sh
+	$(Q)$(MAKE) --no-print-directory $(JOBS) CC=clang SAN=fuzzer-no-link,address,undefined B=$(FB) $(FUZZOBJ)
 
 $(FUZZBIN): $(FB)/%: tests/fuzz/%.c fuzz-objects
 	@echo "  FUZZ  $@"
@@ -234,5 +240,6 @@ clean: ## remove everything built
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@echo; sed -n 's/^#  /  /p' Makefile
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

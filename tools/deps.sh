@@ -1,26 +1,66 @@
 #!/bin/sh
-# Installs the Debian packages that building and testing need and that are missing (as root, or with sudo).
+# Installs the Debian packages that building and testing need and that are missing (as root, or
+# with sudo).  CC names the compiler [gcc]; SAN, when set, asks for its sanitizers' libraries.
+# SPDX-License-Identifier: MIT
 set -eu
-need=""
 have() { command -v "$1" >/dev/null 2>&1; }
-header() { [ -n "$(find /usr/include /usr/local/include -maxdepth 3 -path "*$1" -print -quit 2>/dev/null)" ]; }
 cc=${CC:-gcc}
-have "${cc%% *}" || case $cc in *clang*) need="$need clang" ;; *) need="$need gcc" ;; esac
-header /stdio.h || need="$need libc6-dev"
-header /jansson.h || need="$need libjansson-dev"
-header /pcre2.h || need="$need libpcre2-dev"
-header /cmocka.h || need="$need libcmocka-dev"
+no_compiler() {
+    echo "chalcis: CC=\"$cc\": there is no $1; CC=gcc and CC=clang are known" >&2
+    exit 1
+}
+for word in $cc; do
+    case $word in ccache | distcc | env) have "$word" || no_compiler "$word" ;; *) break ;; esac
+done
+program=$word
+need=""
+# shellcheck disable=SC2086
+header() {
+    echo "#include <$1>" | $cc ${CFLAGS:-} -DPCRE2_CODE_UNIT_WIDTH=8 -E -x c - >/dev/null 2>&1
+}
+
+if ! have "$program"; then
+    case $program in
+    cc) need="$need gcc" ;;
+    gcc | gcc-[0-9]* | clang | clang-[0-9]*) need="$need $program" ;;
+    *) no_compiler "$program" ;;
+    esac
+    cc=gcc # may answer for the headers
+fi
+case ${SAN:+$program} in # gcc brings its own
+clang*)
+    rt=$({ have "$program" && $program -print-resource-dir; } || echo /nonexistent)
+    ls "$rt"/lib/*/libclang_rt.fuzzer* >/dev/null 2>&1 ||
+        need="$need libclang-rt${program#clang}-dev"
+    ;;
+esac
+header stdio.h || need="$need libc6-dev"
+header jansson.h || need="$need libjansson-dev"
+header pcre2.h || need="$need libpcre2-dev"
+header cmocka.h || need="$need libcmocka-dev"
 [ -n "$need" ] || exit 0
+
 if ! have apt-get; then
-    echo "chalcis needs these Debian packages (or their like):$need" >&2
+    echo "chalcis needs these Debian packages, or what they are called here:$need" >&2
     exit 1
 fi
 sudo=""
 if [ "$(id -u)" -ne 0 ]; then
-    have sudo || { echo "chalcis needs these packages; run as root: apt-get install$need" >&2; exit 1; }
+    if ! have sudo; then
+        echo "chalcis needs these packages; run as root: apt-get install$need" >&2
+        exit 1
+    fi
     sudo=sudo
 fi
 echo "installing:$need" >&2
-export DEBIAN_FRONTEND=noninteractive
-$sudo apt-get install -y -qq --no-install-recommends $need >/dev/null 2>&1 ||
-    { $sudo apt-get update -qq >&2 && $sudo apt-get install -y -qq --no-install-recommends $need >/dev/null; }
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086
+get() { $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $need; }
+# Without package lists, or with old ones, the first try fails; some list may fail for reasons of
+# its own.
+get >"$log" 2>&1 || { $sudo apt-get update; get; } >>"$log" 2>&1 || {
+    tail -n 20 "$log" >&2
+    echo "chalcis: these packages could not be installed:$need" >&2
+    exit 1
+}
