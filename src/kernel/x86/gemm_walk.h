@@ -10,13 +10,25 @@
 
 #include "panel.h"
 
-#define CH_INLINE static inline __attribute__((always_inline))
+/* Inlining makes a tile's height and width constants, unrolling its sums registers (CH_UNROLL
+ * stands before loops over rows or panels).  With a sanitizer's checks in every line that code
+ * would take clang an hour to compile; the loops compute the same without. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+#define CH_SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define CH_SANITIZED
+#endif
 
-/* Before a loop over rows or panels of a tile: its sums become registers only when it is unrolled.
- * */
-#ifdef __clang__
+#ifdef CH_SANITIZED
+#define CH_INLINE static inline
+#define CH_UNROLL
+#elif defined(__clang__)
+#define CH_INLINE static inline __attribute__((always_inline))
 #define CH_UNROLL _Pragma("clang loop unroll(full)")
 #else
+#define CH_INLINE static inline __attribute__((always_inline))
 #define CH_UNROLL _Pragma("GCC unroll 32")
 #endif
 
