@@ -6,12 +6,15 @@
  * family that no file here knows fails.  SPDX-License-Identifier: MIT */
 #include "kcheck.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MESSAGES = 5 }; /* a variant */
 
 static int messages;
+static const ch_variant *volatile running;
 
 bool kcheck_fail(const char *fmt, ...)
 {
@@ -61,6 +64,22 @@ void kcheck_time(const char *label, const ch_variant *v, const ch_variant *c, kc
     fflush(stdout);
 }
 
+/* ---- Faults -------------------------------------------------------------------------------- */
+
+/* A variant touched the page behind a slot: the others would not be checked, so this ends it all. */
+static void stop_at_fault(int sig)
+{
+    static const char text[] = "\nBail out! touched memory that it was not given: ";
+    const ch_variant *v = running;
+    ssize_t written = write(STDOUT_FILENO, text, sizeof text - 1);
+    if (v)
+        written = write(STDOUT_FILENO, v->name, strlen(v->name));
+    written = write(STDOUT_FILENO, "\n", 1);
+    (void)written;
+    signal(sig, SIG_DFL);
+    raise(sig);
+}
+
 /* ---- The walk ------------------------------------------------------------------------------ */
 
 static const kcheck_family *family_of(const ch_variant *v)
@@ -86,6 +105,7 @@ static bool check(const ch_variant *v)
     const kcheck_family *f = family_of(v);
     const ch_variant *c = plain_c(v);
     messages = 0;
+    running = v;
     if (!f)
         return kcheck_fail("no check knows the family %s", v->family);
     if (!c)
@@ -162,5 +182,8 @@ int main(int argc, char **argv)
         return fprintf(stderr, "kcheck: %s\n", e.text), 2;
     ch_cpu_describe(names, sizeof names, features);
     printf("# CPU: %s\n", names);
+    fflush(stdout);
+    signal(SIGSEGV, stop_at_fault);
+    signal(SIGBUS, stop_at_fault);
     return run_all(prefix, timed, features) ? 1 : 0;
 }

@@ -3,33 +3,46 @@
  * SPDX-License-Identifier: MIT */
 #include "quant512.h"
 
-/* One row: a shift for the group instead of four for its weights; 16 times the sum of the high
- * nibbles is as exact. */
-CH_INLINE __m512i dot_one(__m512i s, const char *w, const char *q)
+enum { FEW = 4 };
+
+/* Few rows: their sums of low and high nibbles apart, for more independent chains; 16 times a high
+ * nibble is as exact, and shifting sums is then cheaper than shifting weights. */
+CH_INLINE void dot_few(__m512i *s, const char *w, const ch_rows *rows, const int R)
 {
     const __m512i low = _mm512_set1_epi8(15), high = _mm512_set1_epi8((char)0xf0);
-    __m512i t = _mm512_setzero_si512();
+    __m512i t[FEW];
+    CH_UNROLL
+    for (int r = 0; r < R; r++)
+        t[r] = _mm512_setzero_si512();
     CH_UNROLL
     for (int j = 0; j < 4; j++) {
         const __m512i both = _mm512_loadu_si512(w + 64 * j);
-        s = ch_dot512(s, _mm512_and_si512(both, low), q + 4 * j);
-        t = ch_dot512(t, _mm512_and_si512(both, high), q + 16 + 4 * j);
+        const __m512i u = _mm512_and_si512(both, low), v = _mm512_and_si512(both, high);
+        CH_UNROLL
+        for (int r = 0; r < R; r++) {
+            s[r] = ch_dot512(s[r], u, ch_rows_at(rows, r) + 4 * j);
+            t[r] = ch_dot512(t[r], v, ch_rows_at(rows, r) + 16 + 4 * j);
+        }
     }
-    return _mm512_add_epi32(s, _mm512_srai_epi32(t, 4));
+    CH_UNROLL
+    for (int r = 0; r < R; r++)
+        s[r] = _mm512_add_epi32(s[r], _mm512_srai_epi32(t[r], 4));
 }
 
 CH_INLINE void dot(__m512i *s, const char *w, ch_rows *rows, ch_ahead *ahead, const int R)
 {
     const __m512i low = _mm512_set1_epi8(15);
-    if (R == 1) {
-        s[0] = dot_one(s[0], w, ch_rows_at(rows, 0));
+    if (R > 1)
+        for (int j = 0; j < 4; j++)
+            ch_ahead_step(ahead);
+    if (R <= FEW) {
+        dot_few(s, w, rows, R);
         return;
     }
     CH_UNROLL
     for (int j = 0; j < 4; j++) {
         const __m512i both = _mm512_loadu_si512(w + 64 * j);
         ch_rows_forget(rows, R);
-        ch_ahead_step(ahead);
         const __m512i u = _mm512_and_si512(both, low),
                       v = _mm512_and_si512(_mm512_srli_epi16(both, 4), low);
         CH_UNROLL
