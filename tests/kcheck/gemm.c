@@ -247,8 +247,9 @@ static bool check_gemm(const ch_variant *v, const ch_variant *c)
 {
     uint64_t state = 1;
     for (const int *size = kcheck_sizes; *size; size++) {
-        const int M = 1 + (int)(kcheck_random(&state) % 17), K = *size;
-        const int N = 1 + (int)(kcheck_random(&state) % (K > 300 ? 50 : 150));
+        const int K = *size;
+        const int M = 1 + (int)(kcheck_random(&state) % (K > 300 ? 4 : 17));
+        const int N = 1 + (int)(kcheck_random(&state) % (K > 300 ? 40 : 100));
         if (!check_sizes(v, c, M, N, K, &state) || !check_sizes(v, c, 1, N, K, &state) ||
             !check_sizes(v, c, 1 + M % 7, *size, 1 + K % 40, &state))
             return false;
