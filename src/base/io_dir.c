@@ -54,8 +54,10 @@ int ch_io_make_dir(const char *path, ch_err *e)
         s += strcspn(s, "/");
         char end = *s;
         *s = 0;
-        if (mkdir(p, 0777) != 0 && !ch_io_is_dir(p))
-            failed = errno;
+        if (mkdir(p, 0777) != 0) {
+            const int why = errno; /* looking whether it is there sets another */
+            failed = ch_io_is_dir(p) ? 0 : why;
+        }
         *s = end;
     }
     free(p);

@@ -89,8 +89,12 @@ static int open_session(struct running *r, ch_err *e)
     ch_model_get_info(&info, r->model);
     const int64_t asked = (int64_t)r->prompt.n + CH_MAX(o->count, 0);
     int context = o->context;
-    if (!context && o->count > 0 && asked > CH_MIN(info.context, 4096) && asked <= CH_MAX_CONTEXT)
+    if (!context && o->count > 0 && asked > CH_MIN(info.context, 4096)) {
+        if (asked > CH_MAX_CONTEXT)
+            return ch_fail(e, CH_ELIMIT, "prompt and -n make %lld tokens, a context holds %d",
+                           (long long)asked, CH_MAX_CONTEXT);
         context = (int)asked;
+    }
     const ch_session_options so = {
         .threads = o->threads, .context = context, .k_type = o->k_type, .v_type = o->v_type};
     int rc = ch_session_open(&r->session, r->model, &so, e);

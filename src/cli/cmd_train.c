@@ -89,6 +89,8 @@ static void show(void *arg, const ch_train_progress *p)
         return; /* evaluating, saving: no line of their own in a log */
     g->last_ns = now;
     g->last_phase = p->phase;
+    if (training && p->step == 0)
+        return; /* no loss yet */
     if (!training) {
         fprintf(stderr, g->tty ? "\r\033[K%s" : "%s\n", p->phase);
         return;

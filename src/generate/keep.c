@@ -99,7 +99,7 @@ static int load_tokens(ch_session *s, struct cursor *c, const int32_t numbers[3]
     if (numbers[0] < 0 || numbers[0] > s->family->context || numbers[1] < 0 ||
         numbers[1] > numbers[0])
         return ch_fail(e, CH_EFORMAT,
-                       "%s: it holds %d tokens, %d of them computed; this session's context is %d",
+                       "%s: it holds %d tokens, %d of them computed; the context here is %d",
                        path, (int)numbers[0], (int)numbers[1], s->family->context);
     if (!take(c, s->tokens, (size_t)numbers[0] * sizeof *s->tokens) ||
         ((numbers[2] & HAS_LAST) && !take(c, s->last, (size_t)vocab * sizeof *s->last)))

@@ -98,6 +98,12 @@ fi
 says "tells the speed all the same" "tok/s"
 bundled=$(dirname "$0")/../../models/chalcis-tiny.gguf
 is "quantize" 0 "$bin" quantize "$bundled" "$tmp/q4.gguf" q4_0
+cp "$tmp/q4.gguf" "$tmp/same.gguf"
+is "quantize a file onto itself" 1 "$bin" quantize "$tmp/same.gguf" "$tmp/./same.gguf" q8_0
+cp "$tmp/same.gguf" "$tmp/out"
+same "it is as it was" "$tmp/q4.gguf"
+is "more tokens than any context" 1 "$bin" run -p x -n 999999999
+says "names both numbers" "a context holds"
 is "run what was written" 0 "$bin" run -m "$tmp/q4.gguf" -p "Once" -n 8
 is "quantize to an unknown format" 1 "$bin" quantize "$tmp/q4.gguf" "$tmp/q.gguf" q9_9
 says "names those there are" "q8_0"
