@@ -66,8 +66,7 @@ void kcheck_time(const char *label, const ch_variant *v, const ch_variant *c, kc
 
 /* ---- Faults -------------------------------------------------------------------------------- */
 
-/* A variant touched the page behind a slot: the others would not be checked, so this ends it all.
- * */
+/* A variant touched the page behind a slot: the others would not be checked, so all ends here. */
 static void stop_at_fault(int sig)
 {
     static const char text[] = "\nBail out! touched memory that it was not given: ";
