@@ -10,7 +10,7 @@
 
 enum { COLUMNS = 16 }; /* that a task of a column-wise sum counts as one row */
 
-typedef struct part { /* of one adapter */
+typedef struct part { /* what one adapter does to this map; rank 0: nothing */
     ch_product a, b;   /* forward: h = x A^T, y += h B^T */
     ch_product bt, at; /* backward: dh = dy B, dx += dh A */
     real *da, *db;     /* gradients, or NULL */
@@ -31,11 +31,21 @@ typedef struct work {
     int N;
 } work;
 
-static int largest_rank(const ch_weight *w)
+bool ch_op_adapter_applies(const ch_run *r, const ch_weight *w, const ch_rows *rows)
+{
+    bool any = false;
+    for (int j = 0; rows && r->adapters && j < r->adapters->n; j++)
+        any |= ch_op_low_rank(r, j, w) != NULL;
+    return any;
+}
+
+static int largest_rank(const ch_run *r, const ch_weight *w)
 {
     int64_t most = 1;
-    for (int j = 0; j < w->n_adapters; j++)
-        most = CH_MAX(most, ch_weight_rows(w->adapters[j].a));
+    for (int j = 0; j < r->adapters->n; j++) {
+        const ch_low_rank *l = ch_op_low_rank(r, j, w);
+        most = CH_MAX(most, l ? ch_weight_rows(l->a) : 1);
+    }
     return (int)most;
 }
 
@@ -51,17 +61,20 @@ static work prepare(ch_run *r, const ch_tensor *x, const ch_weight *w, const int
     work k = {.run = r,
               .x = x,
               .chosen = chosen,
-              .n = w->n_adapters,
-              .most = largest_rank(w),
+              .n = r->adapters->n,
+              .most = largest_rank(r, w),
               .N = (int)ch_weight_rows(w)};
     k.h = take_hidden(r, x, k.most);
     k.part = ch_arena_take_header(r->scratch, ch_size_mul((size_t)k.n, sizeof *k.part));
     for (int j = 0; j < k.n; j++) {
-        const ch_adapter *a = &w->adapters[j];
+        const ch_low_rank *l = ch_op_low_rank(r, j, w);
         part *p = &k.part[j];
+        *p = (part){0};
+        if (!l)
+            continue;
         *p = (part){
-            .scale = a->scale, .rank = (int)ch_weight_rows(a->a), .a = {.y = k.h, .ldy = k.most}};
-        ch_op_product_weight(r, &p->a, a->a);
+            .scale = l->scale, .rank = (int)ch_weight_rows(l->a), .a = {.y = k.h, .ldy = k.most}};
+        ch_op_product_weight(r, &p->a, l->a);
         ch_op_product_rows(r, &p->a, e, x);
     }
     return k;
@@ -73,7 +86,7 @@ static const part *next_run(const work *k, int64_t t, int64_t stop, int64_t *end
     const int32_t j = k->chosen[t];
     for (*end = t + 1; *end < stop && k->chosen[*end] == j; ++*end)
         ;
-    return j >= 0 && j < k->n ? &k->part[j] : NULL;
+    return j >= 0 && j < k->n && k->part[j].rank ? &k->part[j] : NULL;
 }
 
 static void scale_rows(real *h, const work *k, const part *p, int64_t t0, int64_t t1)
@@ -107,8 +120,10 @@ void ch_op_adapter_forward(ch_run *r, ch_tensor *y, const ch_tensor *x, const ch
     work k = prepare(r, x, w, chosen, e);
     for (int j = 0; j < k.n; j++) {
         ch_product *b = &k.part[j].b;
+        if (!k.part[j].rank)
+            continue;
         *b = (ch_product){.y = y->data, .ldy = y->stride[0], .flags = CH_GEMM_ADD};
-        ch_op_product_weight(r, b, w->adapters[j].b);
+        ch_op_product_weight(r, b, ch_op_low_rank(r, j, w)->b);
         k.row_bytes = CH_MAX(k.row_bytes, ch_row_bytes(b->kind, b->K));
     }
     k.rows = ch_arena_take(r->scratch, ch_size_mul((size_t)ch_tensor_rows(x), k.row_bytes));
@@ -183,6 +198,9 @@ void ch_op_adapter_backward(ch_run *r, const ch_tensor *y, const ch_tensor *x, c
     k.dy = y->grad;
     for (int j = 0; j < k.n; j++) {
         part *p = &k.part[j];
+        const ch_low_rank *l = ch_op_low_rank(r, j, w);
+        if (!l)
+            continue;
         p->bt = (ch_product){.y = k.dh,
                              .ldy = k.most,
                              .x = k.dy,
@@ -192,7 +210,7 @@ void ch_op_adapter_backward(ch_run *r, const ch_tensor *y, const ch_tensor *x, c
                              .K = k.N,
                              .kind = CH_PANEL_F32,
                              .slice = CH_SLICE,
-                             .panels = ch_op_linear_transpose(r, w->adapters[j].b)};
+                             .panels = ch_op_linear_transpose(r, l->b)};
         p->at = (ch_product){.y = x->grad,
                              .ldy = K,
                              .x = k.dh,
@@ -203,9 +221,9 @@ void ch_op_adapter_backward(ch_run *r, const ch_tensor *y, const ch_tensor *x, c
                              .kind = CH_PANEL_F32,
                              .slice = CH_SLICE,
                              .flags = CH_GEMM_ADD,
-                             .panels = ch_op_linear_transpose(r, w->adapters[j].a)};
-        p->da = w->adapters[j].a->stored.grad;
-        p->db = w->adapters[j].b->stored.grad;
+                             .panels = ch_op_linear_transpose(r, l->a)};
+        p->da = l->a->stored.grad;
+        p->db = l->b->stored.grad;
     }
     if (!ch_op_computes(r) || !chosen)
         return;

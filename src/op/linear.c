@@ -16,11 +16,11 @@
 typedef struct maps {
     const ch_tensor *x, *residual; /* residual: of the only map, or NULL */
     const int32_t *chosen;         /* adapters, per row */
-    bool rows;                     /* rows were given */
     int n;
     struct map {
         ch_tensor *y;
         const ch_weight *w;
+        bool adapted;
     } map[];
 } maps;
 
@@ -43,7 +43,7 @@ static void forward(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weigh
     if (ch_op_computes(r))
         ch_op_products(r, p, n);
     for (int i = 0; i < n; i++)
-        if (ch_op_adapter_applies(w[i], rows))
+        if (ch_op_adapter_applies(r, w[i], rows))
             ch_op_adapter_forward(r, y[i], x, w[i], rows->adapter, &encoded);
     ch_op_end(r, t, CH_OP_linear, macs, bytes);
     ch_arena_reset(r->scratch, mark);
@@ -82,7 +82,7 @@ static void backward(ch_run *r, void *record)
         const void *wt = m->x->grad ? ch_op_linear_transpose(r, a->w) : NULL;
         ch_op_linear_gradient(r, a->w, m->x, a->y->grad, wt, xt);
         ch_arena_reset(r->scratch, mark);
-        if (m->rows && a->w->n_adapters > 0)
+        if (a->adapted)
             ch_op_adapter_backward(r, a->y, m->x, a->w, m->chosen);
         ch_arena_reset(r->scratch, mark);
     }
@@ -97,10 +97,9 @@ static void record_maps(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_w
     m->x = x;
     m->residual = residual;
     m->chosen = rows ? rows->adapter : NULL;
-    m->rows = rows != NULL;
     m->n = n;
     for (int i = 0; i < n; i++)
-        m->map[i] = (struct map){y[i], w[i]};
+        m->map[i] = (struct map){y[i], w[i], ch_op_adapter_applies(r, w[i], rows)};
 }
 
 /* ---- The operations ----------------------------------------------------------------------- */

@@ -17,11 +17,14 @@ const void *ch_op_linear_rows_transpose(ch_run *r, const ch_tensor *x);
 void ch_op_linear_gradient(ch_run *r, const ch_weight *w, const ch_tensor *x, const real *dy,
                            const void *wt, const void *xt);
 
-/* Whether an adapter may apply; by shape alone, so that a measuring run answers the same. */
-static inline bool ch_op_adapter_applies(const ch_weight *w, const ch_rows *rows)
+/* What adapter j of the run does to w, or NULL. */
+static inline const ch_low_rank *ch_op_low_rank(const ch_run *r, int j, const ch_weight *w)
 {
-    return w->n_adapters > 0 && rows;
+    const ch_adapter *a = r->adapters->at[j];
+    return w->number < a->n && a->at[w->number].a ? &a->at[w->number] : NULL;
 }
+/* Whether an adapter may apply; by shape alone, so that a measuring run answers the same. */
+bool ch_op_adapter_applies(const ch_run *r, const ch_weight *w, const ch_rows *rows);
 /* y += scale B (A x) for the rows that choose an adapter of w. */
 void ch_op_adapter_forward(ch_run *r, ch_tensor *y, const ch_tensor *x, const ch_weight *w,
                            const int32_t *chosen, ch_encoded *e);

@@ -50,6 +50,7 @@ typedef struct ch_profile {
 } ch_profile;
 
 typedef struct ch_tape ch_tape;
+typedef struct ch_adapters ch_adapters;
 
 typedef struct ch_run {
     ch_arena *scratch;         /* outputs, records, gradients of activations */
@@ -57,6 +58,7 @@ typedef struct ch_run {
     const ch_kernels *kernels;
     ch_tape *tape;             /* NULL: inference */
     ch_profile *profile;       /* NULL: not counted */
+    const ch_adapters *adapters; /* NULL: none; what ch_rows.adapter chooses from */
 } ch_run;
 
 /* The tape lives in r->scratch and ends with the arena's reset.  A taped tensor has a zeroed grad;
@@ -70,14 +72,8 @@ void ch_tape_end(ch_run *r); /* r->tape = NULL */
 /* ---- Weights ------------------------------------------------------------------------------- */
 
 /* A linear map is given as a handle, not an array: how it is stored (what save, prune and backward
- * see), how it is packed (what kernels see), its bias, and low-rank adapters that rows choose. */
+ * see), how it is packed (what kernels see), and its bias. */
 typedef struct ch_weight ch_weight;
-
-typedef struct ch_adapter { /* y += scale * B (A x), Hu et al. 2021 */
-    ch_weight *a;           /* (R, K) */
-    ch_weight *b;           /* (N, R) */
-    real scale;
-} ch_adapter;
 
 struct ch_weight {
     const char *name;     /* as in a GGUF file: "blk.3.attn_q.weight"; borrowed */
@@ -85,8 +81,7 @@ struct ch_weight {
     ch_panel_kind kind;   /* of panels */
     void *panels;         /* NULL until packed */
     const ch_weight *bias; /* (N) or NULL */
-    const ch_adapter *adapters;
-    int n_adapters;
+    int number;            /* in its model's table: what adapters know it by */
 };
 
 static inline int64_t ch_weight_rows(const ch_weight *w) { return w->stored.dim[0]; }
@@ -95,6 +90,24 @@ static inline int64_t ch_weight_width(const ch_weight *w) { return w->stored.dim
  * memory of the caller's. */
 size_t ch_weight_packed_bytes(const ch_weight *w);
 void ch_weight_pack(ch_weight *w, void *memory, ch_pool *pool);
+
+/* Low-rank changes of linear maps (Hu et al. 2021): y += scale * B (A x).  Models stay as they
+ * are: adapters belong to a run, and its rows choose among them. */
+typedef struct ch_low_rank {
+    const ch_weight *a; /* (R, K); NULL: the map is as it was */
+    const ch_weight *b; /* (N, R) */
+    real scale;
+} ch_low_rank;
+
+typedef struct ch_adapter {
+    const ch_low_rank *at; /* by the number of a weight */
+    int n;
+} ch_adapter;
+
+struct ch_adapters {
+    const ch_adapter *const *at;
+    int n;
+};
 
 /* ---- Rows ---------------------------------------------------------------------------------- */
 
@@ -105,9 +118,11 @@ typedef struct ch_rows {
     const ch_token *id;         /* per row; ignored where a vector is given */
     const real *const *vector;  /* NULL, or per row: NULL or D reals that replace the embedding */
     const int32_t *pos;         /* position in its sequence or document */
-    const int32_t *adapter; /* NULL: none; or per row an index into ch_weight.adapters; -1, or one
-                               that a weight does not have: none */
+    const int32_t *adapter; /* NULL: none; or per row an index into ch_run.adapters; -1, or one
+                               that is not there: none */
     const int32_t *seq;         /* inference: which view of the step the row belongs to */
+    const ch_token *before; /* inference: the id before the row's in its sequence, -1 for none;
+                               NULL: nobody knows */
     const int32_t *first; /* training: the first row of the row's document (documents are
                              contiguous; a row's position in one is its distance from it) */
 } ch_rows;

@@ -8,6 +8,7 @@ typedef struct linear_case {
     ch_weight *w[3];
     int n;
     ch_rows rows;
+    const ch_adapters *adapters;
 } linear_case;
 
 static double linear_loss(ch_run *r, void *arg)
@@ -15,6 +16,7 @@ static double linear_loss(ch_run *r, void *arg)
     const linear_case *c = arg;
     const ch_rows rows = gc_rows(r, &c->rows);
     ch_tensor *y[3];
+    r->adapters = c->adapters;
     if (c->residual) {
         y[0] = ch_op_linear_add(r, c->residual, c->x, c->w[0], &rows);
         return gc_sum(r, y[0]);
@@ -68,16 +70,22 @@ static void adapters(int T, int N, bool residual, bool frozen_base)
     gc_open(&g, "adapters");
     linear_case c = {.x = gc_input(&g, "x", T, K), .n = 1, .rows = {.n = T}};
     c.w[0] = gc_matrix(&g, "w", N, K, frozen_base);
-    ch_adapter a[3];
+    ch_low_rank low[3];
+    ch_adapter a[4] = {{0}}; /* the last knows no map */
+    const ch_adapter *each[4];
     static const int rank[3] = {1, 18, 4};
-    for (int j = 0; j < 3; j++)
-        a[j] = (ch_adapter){gc_matrix(&g, "a", rank[j], K, j == 2),
-                            gc_matrix(&g, "b", N, rank[j], false), 0.5 + j};
-    c.w[0]->adapters = a;
-    c.w[0]->n_adapters = 3;
+    for (int j = 0; j < 4; j++) {
+        if (j < 3)
+            low[j] = (ch_low_rank){gc_matrix(&g, "a", rank[j], K, j == 2),
+                                   gc_matrix(&g, "b", N, rank[j], false), 0.5 + j};
+        if (j < 3)
+            a[j] = (ch_adapter){&low[j], 1};
+        each[j] = &a[j];
+    }
+    c.adapters = &(ch_adapters){each, 4};
     int32_t *chosen = gc_ints(&g, T);
     for (int t = 0; t < T; t++)
-        chosen[t] = (t * 7 / 3) % 5 - 1;
+        chosen[t] = (t * 7 / 3) % 6 - 1;
     c.rows.adapter = chosen;
     if (residual)
         c.residual = gc_input(&g, "residual", T, N);

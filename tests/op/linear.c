@@ -174,7 +174,10 @@ enum { AT = 45, AK = 64, AN = 80, AR = 32 };
 
 typedef struct adapted {
     ch_weight w, a[2], b[2];
+    ch_low_rank low[2];
     ch_adapter adapter[2];
+    const ch_adapter *each[2];
+    ch_adapters all;
     int32_t chosen[AT];
 } adapted;
 
@@ -189,10 +192,12 @@ static void open_adapted(adapted *m, bench *b, ch_dtype dtype)
             bench_pack(b, &m->a[j]);
             bench_pack(b, &m->b[j]);
         }
-        m->adapter[j] = (ch_adapter){&m->a[j], &m->b[j], j ? 0.5F : 2};
+        m->low[j] = (ch_low_rank){&m->a[j], &m->b[j], j ? 0.5F : 2};
+        m->adapter[j] = (ch_adapter){&m->low[j], 1};
+        m->each[j] = &m->adapter[j];
     }
-    m->w.adapters = m->adapter;
-    m->w.n_adapters = 2;
+    m->all = (ch_adapters){m->each, 2};
+    b->run.adapters = &m->all;
     for (int t = 0; t < AT; t++)
         m->chosen[t] = (t / 2) % 4 - 1; /* none, 0, 1, and one there is not */
 }
@@ -223,7 +228,7 @@ static void test_adapters(void **state)
             }
             ch_tensor *h = ch_op_linear(&b.run, &row, &m.a[j], NULL);
             for (int i = 0; i < AR; i++)
-                ch_tensor_row(h, 0)[i] *= m.adapter[j].scale;
+                ch_tensor_row(h, 0)[i] *= m.low[j].scale;
             const ch_tensor *low = ch_op_linear(&b.run, h, &m.b[j], NULL);
             for (int n = 0; n < AN; n++)
                 assert_true(ch_tensor_row(y, t)[n] ==

@@ -4,12 +4,15 @@
  * SPDX-License-Identifier: MIT */
 #include "bench.h"
 
-enum { T = 150, D = 64, H = 4, K = 2, E = 16, F = 96, V = 300, WEIGHTS = 13, RANK = 4 };
+enum { T = 150, D = 64, H = 4, K = 2, E = 16, F = 96, V = 300, WEIGHTS = 13, RANK = 4, ADAPTED = 5 };
 
 typedef struct network {
     bench b;
     ch_weight w[WEIGHTS], a, up; /* a, up: an adapter's two maps */
+    ch_low_rank low[ADAPTED + 1]; /* the others: nothing */
     ch_adapter adapter;
+    const ch_adapter *each;
+    ch_adapters all;
     ch_rows rows;
     ch_token *target;
     real *cosines, *sines;
@@ -60,9 +63,12 @@ static void open_network(network *n, int threads)
     give_gradient(n, &n->a);
     give_gradient(n, &n->up);
     assert_true(n->n <= 200000);
-    n->adapter = (ch_adapter){&n->a, &n->up, 0.25F};
-    n->w[Q].adapters = &n->adapter;
-    n->w[Q].n_adapters = 1;
+    n->low[ADAPTED] = (ch_low_rank){&n->a, &n->up, 0.25F};
+    n->w[Q].number = ADAPTED;
+    n->adapter = (ch_adapter){n->low, ADAPTED + 1};
+    n->each = &n->adapter;
+    n->all = (ch_adapters){&n->each, 1};
+    n->b.run.adapters = &n->all;
     n->w[HEAD].bias = &n->w[HEAD_BIAS];
     open_rows(n);
     const ch_rope rope = {E, true, 10000};
