@@ -25,11 +25,12 @@ typedef struct ch_train_progress {
     double val_loss;   /* newest, or NaN */
     double lr, grad_norm, tok_s, eta_s;
     int64_t tokens;    /* seen so far */
+    double token_flop; /* of the model, forward and backward: 6 N + 12 L HE T (Chowdhery 2022) */
 } ch_train_progress;
 
-/* Zero (or NULL) chooses the default in brackets; less than zero means none for held_out, lr_end,
- * warmup, weight_decay and clip.  What decides the result is stored in the run: on resume zero
- * means what the run says, and anything else has to agree with it. */
+/* Zero (or NULL) chooses the default in brackets; less than zero means none where none is
+ * meaningful.  What decides the result is stored in the run: on resume zero means what the run says,
+ * and anything else has to agree with it.  src/train/options.def has the ranges. */
 typedef struct ch_train_options {
     /* data: text files, or directories of them, where what is not UTF-8 is passed over; a file is
      * a document, and so is each line of .jsonl with "text" */
@@ -39,31 +40,57 @@ typedef struct ch_train_options {
                         content; where that leaves a side empty, the end of the longest one */
     const char *tokenizer; /* a file with a vocabulary; NULL: train one on the data */
     int vocab;             /* entries of a trained vocabulary [4096] */
+    const char *cache;     /* directory of token caches */
+    bool dedup;            /* leave out documents that were there before */
+    bool mask_prompts;     /* of prompt and response only the response is a target */
     /* model */
+    const char *preset;    /* "nano" 2 x 64, "tiny" 8 x 256, "small" 12 x 512, "medium" 16 x 768 */
+    const char *from;      /* a model to continue from */
     const char *arch;      /* ["qwen3"] */
     /* [6 256 4 2 64 1024]; at other widths heads of 64, half as many for keys, hidden 4 x width */
     int layers, width, heads, kv_heads, head_width, hidden;
     bool untied;           /* a head of its own */
-    /* steps */
+    int context;           /* that the model says it is made for, at least length [length] */
+    double rope_base;      /* [10000] */
+    /* steps: at most one of the last four is given; all 0: one pass over the data */
     int length;            /* tokens in a sequence [256] */
     int micro_batch;       /* sequences in one leaf of the gradient tree [8] */
     int accumulate;        /* leaves in a step, a power of two [2] */
-    int steps;             /* optimizer steps; 0: from tokens */
-    double tokens;         /* tokens to see in all; 0: one pass over the data */
-    /* optimizer: AdamW (Loshchilov & Hutter 2019), linear warm-up, cosine to lr * lr_end */
+    double ramp;           /* share of the steps that have half the leaves, at the start [none] */
+    int steps;             /* optimizer steps */
+    double epochs;         /* passes over the data */
+    double tokens;         /* tokens to see in all */
+    double hours;          /* about as long; made into steps once, after a few that are measured */
+    /* optimizer */
+    const char *optimizer; /* "adamw" (Loshchilov & Hutter 2019), "muon" (Jordan 2024) */
     double lr;             /* [2e-3] */
-    double lr_end;         /* [0.1] */
-    double warmup;         /* share of steps [0.02] */
+    double matrix_lr;      /* of Muon, for the layers' matrices */
+    double momentum;       /* of Muon [0.95] */
     double weight_decay;   /* on matrices, not on the embedding table or vectors [0.1] */
     double beta1, beta2;   /* [0.9 0.95] */
     double clip;           /* gradient norm [1.0] */
+    const char *schedule;  /* ["cosine"], "linear", "constant" and then a line down */
+    double warmup;         /* share of steps, from 0 on [0.02] */
+    double decay;          /* share of steps in which "constant" comes down [0.2] */
+    double lr_end;         /* share of lr at the end [0.1] */
+    double ema;            /* e.g. 0.999: the model that is scored and written is a running mean */
+    double smoothing;      /* share of each target that is spread over the vocabulary [none] */
+    const char *precision; /* of products: "i16" or "f32" [the CPU's best] */
+    double spike;          /* steps whose loss or gradient norm is so many deviations off are left
+                              out [none] */
+    int patience;          /* stop after so many validations without a better one [none] */
     /* run */
     const char *out;
     bool resume;
     uint64_t seed;
     int threads;           /* 0: one per CPU */
-    int eval_every, save_every; /* steps [a twentieth of the run, a tenth] */
+    int eval_every, save_every; /* steps [a twentieth of the run, a tenth]; none: at the end */
     int eval_tokens;       /* held-out tokens scored each time [65536] */
+    int sample_every;      /* steps between samples of text [none] */
+    const char *sample_prompt;
+    int watch;             /* port of a page that follows the run [none] */
+    int keep;              /* models of earlier checkpoints that stay [none] */
+    double time;           /* hours after which this call stops with a checkpoint [none] */
     /* Set to nonzero: stop after this step with a checkpoint, and CH_OK; result.steps is then less
      * than was asked for, and there is no model.gguf yet. */
     const volatile int *cancel;

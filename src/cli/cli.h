@@ -29,6 +29,8 @@ typedef enum ch_opt_kind {
     CH_OPT_REAL,   /* double */
     CH_OPT_STR,    /* const char * */
     CH_OPT_LIST,   /* ch_list: may be given several times */
+    CH_OPT_CALL,   /* the command's own: ch_usage.set */
+    CH_OPT_TITLE,  /* no option: heads those that follow in the help */
 } ch_opt_kind;
 
 typedef struct ch_list {
@@ -38,11 +40,11 @@ typedef struct ch_list {
 
 typedef struct ch_opt {
     char letter;       /* 0: none */
-    const char *name;  /* "top-k" */
+    const char *name;  /* "top-k"; '_' and '-' are the same */
     ch_opt_kind kind;
     size_t field;      /* offset in the command's struct */
     const char *value; /* "N", "FILE"; NULL for flags */
-    const char *help;
+    const char *help;  /* NULL: not shown; value is then the name of the option it stands for */
     double least, most; /* of numbers; both 0: any */
 } ch_opt;
 
@@ -53,6 +55,9 @@ typedef struct ch_usage {
     bool samplers;        /* the flags of samplers.def too */
     size_t sampling;      /* offset of the command's ch_sampling */
     int least_args, most_args;
+    /* A CH_OPT_CALL was given: -1, or the exit code after a sentence. */
+    int (*set)(void *into, const ch_opt *o, const char *text);
+    void (*more)(void); /* NULL, or prints the end of the help */
 } ch_usage;
 
 /* Fills the struct at `into` from argv[1..); other arguments go to args (most_args of them) and

@@ -1,53 +1,89 @@
 /* cmd_train.c - chalcis train: a model from text
  *
  * SPDX-License-Identifier: MIT */
-#include "chalcis_train.h"
 #include "cli.h"
+#include "option.h"
+#include "train_view.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { CONFIG_MOST = 1 << 20 };
 
 struct options {
     ch_train_options t;
     ch_list data;
+    const char *config;
     bool quiet, json;
 };
 
 #define O(f) offsetof(struct options, f)
+#define ROW_INT(name) CH_OPT_CALL, 0
+#define ROW_NUMBER(name) CH_OPT_CALL, 0
+#define ROW_TEXT(name) CH_OPT_CALL, 0
+#define ROW_SEED(name) CH_OPT_CALL, 0
+#define ROW_FLAG(name) CH_OPT_FLAG, O(t.name)
 static const ch_opt opts[] = {
     {'d', "data", CH_OPT_LIST, O(data), "PATH", "a text file, a .jsonl, or a folder of them; several are fine", 0, 0},
-    {'o', "out", CH_OPT_STR, O(t.out), "DIR", "the run: checkpoints, metrics.jsonl, model.gguf", 0, 0},
-    {0, "resume", CH_OPT_FLAG, O(t.resume), NULL, "go on from the run's last checkpoint", 0, 0},
-    {0, "tokenizer", CH_OPT_STR, O(t.tokenizer), "FILE", "a vocabulary to use [trained on the data]", 0, 0},
-    {0, "vocab", CH_OPT_INT, O(t.vocab), "N", "entries of a trained vocabulary [4096]", 258, 65536},
-    {0, "held-out", CH_OPT_REAL, O(t.held_out), "X", "share of documents kept for validation [0.02]", 1e-6, 0.5},
-    {0, "arch", CH_OPT_STR, O(t.arch), "NAME", "llama or qwen3 [qwen3]", 0, 0},
-    {0, "layers", CH_OPT_INT, O(t.layers), "N", "layers [6]", 1, 1024},
-    {0, "width", CH_OPT_INT, O(t.width), "N", "width [256]", 1, 65536},
-    {0, "heads", CH_OPT_INT, O(t.heads), "N", "query heads [4]", 1, 1024},
-    {0, "kv-heads", CH_OPT_INT, O(t.kv_heads), "N", "key heads [2]", 1, 1024},
-    {0, "head-width", CH_OPT_INT, O(t.head_width), "N", "width of a head [64]", 1, 1024},
-    {0, "hidden", CH_OPT_INT, O(t.hidden), "N", "hidden width [1024]", 1, 262144},
-    {0, "untied", CH_OPT_FLAG, O(t.untied), NULL, "a head of its own instead of the embedding table", 0, 0},
-    {0, "length", CH_OPT_INT, O(t.length), "N", "tokens in a sequence [256]", 2, 65536},
-    {0, "micro-batch", CH_OPT_INT, O(t.micro_batch), "N", "sequences computed at once [8]", 1, 65536},
-    {0, "accumulate", CH_OPT_INT, O(t.accumulate), "N", "micro-batches in a step, a power of two [2]", 1, 32768},
-    {0, "steps", CH_OPT_INT, O(t.steps), "N", "optimizer steps [one pass over the data]", 1, 1e9},
-    {0, "tokens", CH_OPT_REAL, O(t.tokens), "N", "tokens to see, instead of steps", 1, 1e15},
-    {0, "lr", CH_OPT_REAL, O(t.lr), "X", "peak learning rate [2e-3]", 1e-12, 10},
-    {0, "lr-end", CH_OPT_REAL, O(t.lr_end), "X", "share of it at the end of the cosine [0.1]", 1e-12, 1},
-    {0, "warmup", CH_OPT_REAL, O(t.warmup), "X", "share of steps to reach it [0.02]", 1e-12, 1},
-    {0, "weight-decay", CH_OPT_REAL, O(t.weight_decay), "X", "on matrices [0.1]", 1e-12, 10},
-    {0, "clip", CH_OPT_REAL, O(t.clip), "X", "largest gradient norm [1]", 1e-12, 1e12},
-    {0, "seed", CH_OPT_U64, O(t.seed), "S", "same seed, same model [0]", 0, 0},
-    {'t', "threads", CH_OPT_INT, O(t.threads), "N", "threads; never changes the model [one per CPU]", 0, 1024},
-    {0, "eval-every", CH_OPT_INT, O(t.eval_every), "N", "steps between validations [a twentieth of the run]", 1, 1e9},
-    {0, "save-every", CH_OPT_INT, O(t.save_every), "N", "steps between checkpoints [a tenth of the run]", 1, 1e9},
+    {'c', "config", CH_OPT_STR, O(config), "FILE", "options as JSON; flags and the environment go before them", 0, 0},
     {'q', "quiet", CH_OPT_FLAG, O(quiet), NULL, "no progress", 0, 0},
     {0, "json", CH_OPT_FLAG, O(json), NULL, "the result as one JSON object", 0, 0},
+#define GROUP(title) {0, "", CH_OPT_TITLE, 0, NULL, title, 0, 0},
+#define OPTION(name, letter, kind, normal, min, max, off, stored, env, value, help)               \
+    {letter, #name, ROW_##kind(name), value, help, 0, 0},
+#define ALIAS(other, name) {0, #other, CH_OPT_CALL, 0, #name, NULL, 0, 0},
+#include "options.def"
+    {0, "data_path", CH_OPT_LIST, O(data), "data", NULL, 0, 0},
     {0},
 };
 #undef O
+#undef ROW_INT
+#undef ROW_NUMBER
+#undef ROW_TEXT
+#undef ROW_SEED
+#undef ROW_FLAG
+
+static int set_option(void *into, const ch_opt *opt, const char *text)
+{
+    struct options *o = into;
+    const char *name = opt->help ? opt->name : opt->value;
+    char flag[48];
+    ch_err e = {0};
+    snprintf(flag, sizeof flag, "--%s", opt->name);
+    for (char *c = flag; *c; c++)
+        *c = *c == '_' ? '-' : *c;
+    ch_option_clear(&o->t, ch_option_find(name));
+    return ch_train_option_parse(&o->t, name, text, flag, &e) < 0
+               ? ch_cli_usage("train", "%s", e.text)
+               : -1;
+}
+
+/* Parameters are counted from the weight tables. */
+static void print_presets(void)
+{
+    static const char *const names[] = {
+#define PRESET(name, layers, width, head_width) #name,
+#include "options.def"
+    };
+    static const char *const variables[][2] = {
+#define OPTION(name, letter, kind, normal, min, max, off, stored, env, value, help) {#name, env},
+#include "options.def"
+    };
+    puts("\npresets, with 4096 entries of vocabulary:");
+    for (size_t i = 0; i < CH_COUNT(names); i++) {
+        ch_train_options o = {.preset = names[i], .vocab = 4096};
+        if (ch_train_settle(&o, NULL, NULL) < 0)
+            continue;
+        const ch_config c = ch_train_config(&o);
+        printf("  %-8s %2d layers, width %3d: %6.2f M parameters\n", names[i], o.layers, o.width,
+               (double)ch_model_count(&c, true) / 1e6);
+    }
+    puts("\nread from the environment where there is no flag:");
+    for (size_t i = 0; i < CH_COUNT(variables); i++)
+        if (variables[i][1])
+            printf("  %-18s %s\n", variables[i][1], variables[i][0]);
+}
 
 static const ch_usage usage = {
     .synopsis = "train --data PATH [--data PATH ...] --out DIR [options]",
@@ -55,63 +91,65 @@ static const ch_usage usage = {
              "goes on, to the same bits as\n"
              "if nothing had happened.",
     .opts = opts,
+    .set = set_option,
+    .more = print_presets,
 };
 
-/* ---- Progress: a bar on a terminal, plain lines otherwise ---------------------------------- */
+/* ---- Options from elsewhere: flags beat the environment beats the file ---------------------- */
 
-struct progress {
-    bool tty;
-    uint64_t last_ns;
-    const char *last_phase;
-};
-
-static void time_text(char *out, size_t size, double s)
+static int from_environment(ch_train_options *o, ch_err *e)
 {
-    if (!(s >= 0 && s < 1e8))
-        snprintf(out, size, "?");
-    else if (s < 3600)
-        snprintf(out, size, "%d:%02d", (int)s / 60, (int)s % 60);
-    else
-        snprintf(out, size, "%d:%02d:%02d", (int)(s / 3600), (int)s / 60 % 60, (int)s % 60);
-}
-
-static void show(void *arg, const ch_train_progress *p)
-{
-    struct progress *g = arg;
-    const uint64_t now = ch_clock_ns();
-    const bool training = strcmp(p->phase, "training") == 0;
-    const bool new_phase = !g->last_phase || strcmp(g->last_phase, p->phase) != 0;
-    const uint64_t pause = g->tty ? 200000000u : 10000000000u;
-    if (!new_phase && now - g->last_ns < pause && p->step != p->steps)
-        return;
-    if (new_phase && !training && !g->tty && g->last_phase &&
-        strcmp(g->last_phase, "training") == 0)
-        return; /* evaluating, saving: no line of their own in a log */
-    g->last_ns = now;
-    g->last_phase = p->phase;
-    if (training && p->step == 0)
-        return; /* no loss yet */
-    if (!training) {
-        fprintf(stderr, g->tty ? "\r\033[K%s" : "%s\n", p->phase);
-        return;
+    static const char *const names[][2] = {
+#define OPTION(name, letter, kind, normal, min, max, off, stored, env, value, help) {#name, env},
+#include "options.def"
+    };
+    for (size_t i = 0; i < CH_COUNT(names); i++) {
+        const char *text = names[i][1] ? getenv(names[i][1]) : NULL;
+        if (!text || !*text)
+            continue;
+        const int rc = ch_train_option_parse(o, names[i][0], text, names[i][1], e);
+        if (rc < 0)
+            return rc;
     }
-    enum { WIDE = 24 };
-    char bar[WIDE + 1], eta[32], val[32] = "";
-    for (int i = 0; i < WIDE; i++)
-        bar[i] = (int64_t)i * p->steps < (int64_t)p->step * WIDE ? '#' : '.';
-    bar[WIDE] = '\0';
-    time_text(eta, sizeof eta, p->eta_s);
-    if (isfinite(p->val_loss))
-        snprintf(val, sizeof val, "  val %.4f", p->val_loss);
-    fprintf(stderr, "%s%s %d/%d  loss %.4f%s  lr %.2e  |g| %.2f  %.0f tok/s  eta %s%s",
-            g->tty ? "\r\033[K" : "", bar, p->step, p->steps, p->loss, val, p->lr, p->grad_norm,
-            p->tok_s, eta, g->tty ? "" : "\n");
+    return CH_OK;
 }
 
-static int finish(const struct options *o, const ch_train_result *r, const struct progress *g)
+static int data_from_file(struct options *o, const json_t *v, ch_err *e)
 {
-    if (g->tty && g->last_phase)
-        fputc('\n', stderr);
+    const size_t n = json_is_array(v) ? json_array_size(v) : 1;
+    if (o->data.n > 0)
+        return CH_OK;
+    for (size_t i = 0; i < n; i++) {
+        const char *path = json_string_value(json_is_array(v) ? json_array_get(v, i) : v);
+        if (!path || o->data.n == (int)CH_COUNT(o->data.at))
+            return ch_fail(e, CH_EARG, "%s: data has to be a path, or an array of up to %zu",
+                           o->config, CH_COUNT(o->data.at));
+        o->data.at[o->data.n++] = path;
+    }
+    return CH_OK;
+}
+
+/* Strings in o are those of *config from then on. */
+static int from_file(struct options *o, json_t **config, ch_err *e)
+{
+    const char *key;
+    json_t *v;
+    int rc = ch_json_load(config, o->config, CONFIG_MOST, e);
+    if (rc == CH_OK && !json_is_object(*config))
+        rc = ch_fail(e, CH_EARG, "%s: options are an object", o->config);
+    if (rc < 0)
+        return rc;
+    json_object_foreach(*config, key, v) {
+        rc = strcmp(key, "data") == 0 ? data_from_file(o, v, e)
+                                      : ch_train_option_set(&o->t, key, v, o->config, e);
+        if (rc < 0)
+            return rc;
+    }
+    return CH_OK;
+}
+
+static int finish(const struct options *o, const ch_train_result *r)
+{
     const int code = ch_cli_interrupted ? CH_EXIT_INTERRUPTED : CH_EXIT_OK;
     if (o->json) {
         const int printed = ch_cli_print_json(json_pack(
@@ -133,28 +171,40 @@ static int finish(const struct options *o, const ch_train_result *r, const struc
     return code;
 }
 
+static int train(struct options *o, ch_err *e)
+{
+    ch_train_view view;
+    ch_train_view_open(&view, o->quiet);
+    o->t.data = o->data.at;
+    o->t.n_data = o->data.n;
+    o->t.cancel = (const volatile int *)&ch_cli_interrupted;
+    o->t.progress = ch_train_view_progress;
+    o->t.progress_arg = &view;
+    ch_cli_catch_interrupts(NULL);
+    ch_train_result r;
+    const int rc = ch_train(&r, &o->t, e);
+    ch_train_view_close(&view);
+    return rc < 0 ? ch_cli_fail(e) : finish(o, &r);
+}
+
 int ch_cmd_train(int argc, char **argv)
 {
     struct options o = {0};
-    int n_args;
-    const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
-    if (rc >= 0)
-        return rc;
-    if (!o.data.n || !o.t.out)
-        return ch_cli_usage("train", "%s is missing", o.data.n ? "--out DIR" : "--data PATH");
-    struct progress g = {.tty = ch_cli_tty(stderr)};
-    o.t.data = o.data.at;
-    o.t.n_data = o.data.n;
-    o.t.cancel = (const volatile int *)&ch_cli_interrupted;
-    o.t.progress = o.quiet ? NULL : show;
-    o.t.progress_arg = &g;
-    ch_cli_catch_interrupts(NULL);
-    ch_train_result r;
+    json_t *config = NULL;
     ch_err e = {0};
-    if (ch_train(&r, &o.t, &e) < 0) {
-        if (g.tty && g.last_phase)
-            fputc('\n', stderr);
-        return ch_cli_fail(&e);
-    }
-    return finish(&o, &r, &g);
+    int n_args;
+    int code = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
+    if (code >= 0)
+        return code;
+    int rc = from_environment(&o.t, &e);
+    if (rc == CH_OK && o.config)
+        rc = from_file(&o, &config, &e);
+    if (rc < 0)
+        code = ch_cli_usage("train", "%s", e.text);
+    else if (!o.data.n || !o.t.out)
+        code = ch_cli_usage("train", "%s is missing", o.data.n ? "--out DIR" : "--data PATH");
+    else
+        code = train(&o, &e);
+    json_decref(config);
+    return code;
 }

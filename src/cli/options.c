@@ -52,8 +52,14 @@ static int print_help(const ch_usage *u)
     if (u->about)
         printf("\n%s\n", u->about);
     puts("\noptions:");
-    for (const ch_opt *o = u->opts; o->name; o++)
-        help_line(o->letter, o->name, o->value, o->help);
+    for (const ch_opt *o = u->opts; o->name; o++) {
+        char name[NAME_MOST];
+        flag_name(name, sizeof name, o->name);
+        if (o->kind == CH_OPT_TITLE)
+            printf(" %s\n", o->help);
+        else if (o->help)
+            help_line(o->letter, name, o->value, o->help);
+    }
     for (const ch_sampler_info *s = ch_samplers; u->samplers && s->name; s++) {
         char name[NAME_MOST], text[128];
         flag_name(name, sizeof name, s->name);
@@ -61,6 +67,8 @@ static int print_help(const ch_usage *u)
         help_line(0, name, "X", text);
     }
     help_line('h', "help", NULL, "this text");
+    if (u->more)
+        u->more();
     return CH_EXIT_OK;
 }
 
@@ -92,7 +100,8 @@ static int unsigned_number(uint64_t *out, const char *command, const char *name,
     return -1;
 }
 
-static int set_value(void *into, const char *command, const ch_opt *o, const char *text)
+static int set_value(void *into, const char *command, const ch_usage *u, const ch_opt *o,
+                     const char *text)
 {
     char *field = (char *)into + o->field;
     double x = 0;
@@ -120,6 +129,8 @@ static int set_value(void *into, const char *command, const ch_opt *o, const cha
         l->at[l->n++] = text;
         break;
     }
+    case CH_OPT_CALL: return u->set(into, o, text);
+    case CH_OPT_TITLE: break;
     }
     return rc;
 }
@@ -131,15 +142,24 @@ struct found {
     const ch_sampler_info *sampler;
 };
 
+/* Is name[0..n) this option, '-' or '_' between its words? */
+static bool is_name(const char *of, const char *name, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (of[i] != name[i] && !(strchr("-_", of[i]) && strchr("-_", name[i])))
+            return false;
+    return of[n] == '\0';
+}
+
 static struct found find_long(const ch_usage *u, const char *name, size_t n)
 {
     for (const ch_opt *o = u->opts; o->name; o++)
-        if (strlen(o->name) == n && memcmp(o->name, name, n) == 0)
+        if (o->kind != CH_OPT_TITLE && strlen(o->name) == n && is_name(o->name, name, n))
             return (struct found){.opt = o};
     for (const ch_sampler_info *s = ch_samplers; u->samplers && s->name; s++) {
         char flag[NAME_MOST];
         flag_name(flag, sizeof flag, s->name);
-        if (strlen(flag) == n && memcmp(flag, name, n) == 0)
+        if (strlen(flag) == n && is_name(flag, name, n))
             return (struct found){.sampler = s};
     }
     return (struct found){0};
@@ -203,7 +223,7 @@ int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **ar
             return ch_cli_usage(argv[0], "\"%.40s\" wants a value", word);
         if (!flag && !value)
             value = argv[i];
-        const int rc = f.opt ? set_value(into, argv[0], f.opt, value)
+        const int rc = f.opt ? set_value(into, argv[0], u, f.opt, value)
                              : set_sampler(into, argv[0], u, f.sampler, value);
         if (rc >= 0)
             return rc;

@@ -158,40 +158,29 @@ static int get_tokens(ch_train_run *r)
 static int get_steps(ch_train_run *r)
 {
     ch_train_options *o = &r->o;
-    const double tokens = o->tokens > 0 ? o->tokens : (double)r->train.n;
+    const bool asked = o->tokens > 0 || o->epochs > 0;
+    const double tokens = o->tokens > 0   ? o->tokens
+                          : o->epochs > 0 ? o->epochs * (double)r->train.n
+                                          : (double)r->train.n;
     const double want = ceil(tokens / ((double)o->micro_batch * o->length * o->accumulate));
     if (o->steps == 0 && want > INT32_MAX)
         return ch_fail(r->e, CH_EARG, "%g tokens are %g steps; allowed are up to %d", tokens, want,
                        INT32_MAX);
-    if (r->stored && o->tokens > 0 && want != o->steps)
-        return ch_fail(r->e, CH_EARG,
-                       "cannot resume: steps is %d in the run and tokens asks for %.0f", o->steps,
-                       want);
+    if (r->stored && asked && want != o->steps)
+        return ch_fail(r->e, CH_EARG, "cannot resume: steps is %d in the run and %s asks for %.0f",
+                       o->steps, o->tokens > 0 ? "tokens" : "epochs", want);
     if (o->steps == 0)
         o->steps = (int)want;
     if (o->eval_every == 0)
         o->eval_every = CH_MAX(1, o->steps / 20);
     if (o->save_every == 0)
         o->save_every = CH_MAX(1, o->steps / 10);
+    if (o->eval_every < 0)
+        o->eval_every = INT32_MAX;
+    if (o->save_every < 0)
+        o->save_every = INT32_MAX;
     r->p.steps = o->steps;
     return CH_OK;
-}
-
-static ch_config config_of(const ch_train_options *o)
-{
-    ch_config c = {.arch = ch_arch_find(o->arch, strlen(o->arch)),
-                   .width = o->width,
-                   .heads = o->heads,
-                   .kv_heads = o->kv_heads,
-                   .head_width = o->head_width,
-                   .hidden = o->hidden,
-                   .vocab = o->vocab,
-                   .layers = o->layers,
-                   .context = o->length,
-                   .norm_eps = 1e-6,
-                   .tied = !o->untied,
-                   .rope = {.dims = o->head_width, .base = 10000}};
-    return c;
 }
 
 /* What the last checkpoint knew stays known until there is something newer. */
@@ -206,15 +195,25 @@ static void recall(ch_train_run *r)
         r->p.val_loss = json_number_value(val_loss);
 }
 
+/* Multiplications and additions a token takes, forward and backward; an embedding table that is not
+ * the head's is looked up, not multiplied. */
+static double token_flop(const ch_train_options *o, const ch_config *c)
+{
+    const int64_t looked_up = c->tied ? 0 : (int64_t)c->vocab * c->width;
+    return 6.0 * (double)(ch_model_count(c, true) - looked_up) +
+           12.0 * c->layers * c->heads * c->head_width * o->length;
+}
+
 static int get_model(ch_train_run *r)
 {
-    ch_config c = config_of(&r->o);
+    ch_config c = ch_train_config(&r->o);
     int rc = c.arch->configure(&c, NULL, r->e);
     if (rc == CH_OK)
         rc = ch_model_create(&r->model, &c, r->o.seed, NULL, r->e);
     const ch_comm alone = ch_comm_self();
     if (rc == CH_OK)
         rc = ch_trainer_open(&r->trainer, r->model, &r->o, &alone, r->pool, r->e);
+    r->p.token_flop = rc == CH_OK ? token_flop(&r->o, &c) : 0;
     if (rc == CH_OK && r->stored) {
         json_t *state;
         rc = ch_checkpoint_load(r->o.out, &r->trainer, &state, r->e);

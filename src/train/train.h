@@ -168,6 +168,16 @@ int ch_checkpoint_config(json_t **out, const ch_config *c, const ch_tokenizer *t
 int ch_train_settle(ch_train_options *o, const json_t *stored, ch_err *e);
 /* What decides the result; NULL: out of memory. */
 json_t *ch_train_describe(const ch_train_options *o);
+/* Sets the option of that name where it is still open, from what someone wrote down: a 0 is no
+ * "choose for me" then.  An unknown name or a wrong kind is a sentence that begins with `where`.
+ * Strings are borrowed from v. */
+int ch_train_option_set(ch_train_options *o, const char *name, const json_t *v, const char *where,
+                        ch_err *e);
+/* The same from a flag's or a variable's text. */
+int ch_train_option_parse(ch_train_options *o, const char *name, const char *text,
+                          const char *where, ch_err *e);
+/* The shape that settled options ask for. */
+ch_config ch_train_config(const ch_train_options *o);
 
 /* metrics.jsonl: one line a step. */
 typedef struct ch_metrics {

@@ -61,7 +61,10 @@ static void wrong_options_are_named(void **state)
         {{.beta1 = 1}, "beta1 is 1"},
         {{.held_out = 0.95}, "held_out is 0.95; allowed are 0 to 0.9, or less than 0 for none"},
         {{.steps = -1}, "steps is -1"},
-        {{.save_every = -1}, "save_every (-1)"},
+        {{.eval_tokens = -1}, "eval_tokens is -1"},
+        {{.context = 100, .length = 200}, "context is 100 and length 200"},
+        {{.preset = "huge"}, "preset is \"huge\"; known are nano, tiny, small, medium"},
+        {{.epochs = 2, .tokens = 5}, "epochs and tokens both say how long to train"},
         {{.width = 1 << 20}, "width is 1048576"},
     };
     for (size_t i = 0; i < CH_COUNT(wrong); i++) {
@@ -120,12 +123,94 @@ static void a_resumed_run_keeps_its_options(void **state)
     ch_buf_close(&b);
 }
 
+static void presets_are_shapes(void **state)
+{
+    (void)state;
+    const struct {
+        ch_train_options o;
+        int layers, width, heads, kv_heads, head_width, hidden;
+    } shapes[] = {
+        {{.preset = "nano"}, 2, 64, 4, 2, 16, 256},
+        {{.preset = "tiny"}, 8, 256, 4, 2, 64, 1024},
+        {{.preset = "small"}, 12, 512, 8, 4, 64, 2048},
+        {{.preset = "medium"}, 16, 768, 12, 6, 64, 3072},
+        {{.preset = "small", .layers = 3, .hidden = 100}, 3, 512, 8, 4, 64, 100},
+        {{.preset = "nano", .heads = 2}, 2, 64, 2, 1, 32, 256},
+    };
+    for (size_t i = 0; i < CH_COUNT(shapes); i++) {
+        ch_err e = {0};
+        ch_train_options o = shapes[i].o;
+        assert_ok(ch_train_settle(&o, NULL, &e), e);
+        assert_int_equal(o.layers, shapes[i].layers);
+        assert_int_equal(o.width, shapes[i].width);
+        assert_int_equal(o.heads, shapes[i].heads);
+        assert_int_equal(o.kv_heads, shapes[i].kv_heads);
+        assert_int_equal(o.head_width, shapes[i].head_width);
+        assert_int_equal(o.hidden, shapes[i].hidden);
+    }
+}
+
+static void help_tells_the_defaults(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *help;
+        double normal;
+    } all[] = {
+#define OPTION(name, letter, kind, normal, min, max, off, stored, env, value, help)               \
+    {#name, help, normal},
+#include "options.def"
+    };
+    for (size_t i = 0; i < CH_COUNT(all); i++) {
+        char end[40];
+        snprintf(end, sizeof end, " [%g]", all[i].normal);
+        if (all[i].normal != 0 && !strstr(all[i].help, end))
+            fail_msg("the help of %s does not end with%s", all[i].name, end);
+    }
+}
+
+static void options_are_set_by_name(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_train_options o = {0};
+    assert_ok(ch_train_option_parse(&o, "lr", "5e-4", "--lr", &e), e);
+    assert_ok(ch_train_option_parse(&o, "lr", "1e-1", "LEARNING_RATE", &e), e); /* too late */
+    assert_true(o.lr == 5e-4);
+    assert_ok(ch_train_option_parse(&o, "clip", "0", "--clip", &e), e);
+    assert_true(o.clip < 0); /* none, not "choose" */
+    assert_ok(ch_train_option_parse(&o, "seed", "18446744073709551615", "--seed", &e), e);
+    assert_true(o.seed == UINT64_MAX);
+    assert_fails(ch_train_option_parse(&o, "layers", "0", "--layers", &e), CH_EARG, e,
+                 "--layers: layers is 0; allowed are 1 to 1024");
+    assert_fails(ch_train_option_parse(&o, "layers", "2.5", "--layers", &e), CH_EARG, e,
+                 "--layers has to be a whole number, not \"2.5\"");
+    assert_fails(ch_train_option_parse(&o, "lr_end", "1x", "--lr-end", &e), CH_EARG, e,
+                 "--lr-end has to be a number");
+    json_t *v = json_pack("{s:i, s:f, s:s, s:b, s:f}", "width", 128, "beta1", 0.8, "arch", "llama",
+                          "untied", 1, "warmup", 0.0);
+    const char *key;
+    json_t *at;
+    json_object_foreach(v, key, at)
+        assert_ok(ch_train_option_set(&o, key, at, "run.json", &e), e);
+    assert_true(o.width == 128 && o.beta1 == 0.8 && o.untied && o.warmup < 0);
+    assert_string_equal(o.arch, "llama");
+    assert_fails(ch_train_option_set(&o, "colour", v, "run.json", &e), CH_EARG, e,
+                 "run.json: there is no option \"colour\"");
+    assert_fails(ch_train_option_set(&o, "layers", json_object_get(v, "arch"), "run.json", &e),
+                 CH_EARG, e, "run.json: layers has to be a whole number");
+    json_decref(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_the_header_s),
         cmocka_unit_test(shapes_follow_the_width),
         cmocka_unit_test(wrong_options_are_named),
+        cmocka_unit_test(presets_are_shapes),
+        cmocka_unit_test(help_tells_the_defaults),
+        cmocka_unit_test(options_are_set_by_name),
         cmocka_unit_test(a_resumed_run_keeps_its_options),
     };
     return cmocka_run_group_tests_name("train/settle", tests, NULL, NULL);

@@ -1,0 +1,17 @@
+/* train_view.h - what one sees of a training under way.  SPDX-License-Identifier: MIT */
+#ifndef CH_TRAIN_VIEW_H
+#define CH_TRAIN_VIEW_H
+
+#include "bar.h"
+#include "chalcis_train.h"
+
+typedef struct ch_train_view {
+    ch_bar bar;
+} ch_train_view;
+
+void ch_train_view_open(ch_train_view *v, bool quiet);
+void ch_train_view_close(ch_train_view *v);
+/* For ch_train_options.progress; arg is the view. */
+void ch_train_view_progress(void *arg, const ch_train_progress *p);
+
+#endif
