@@ -121,6 +121,13 @@ typedef struct ch_model_info {
 } ch_model_info;
 void ch_model_get_info(ch_model_info *out, const ch_model *m);
 
+/* Low-rank changes of a model's linear maps (LoRA, Hu et al. 2021), as PEFT keeps them: a folder
+ * with adapter_config.json and adapter_model.safetensors.  The model stays as it is and outlives
+ * them; strength multiplies them (0: as they are). */
+typedef struct ch_lora ch_lora;
+int ch_lora_open(ch_lora **out, ch_model *m, const char *dir, double strength, ch_err *e);
+void ch_lora_close(ch_lora **l); /* after the sessions that use it */
+
 /* ---- 4 Sessions ------------------------------------------------------------------------
  *     ch_session *s;
  *     ch_session_open(&s, model, NULL, &e);
@@ -146,6 +153,7 @@ typedef struct ch_session_options {
     int page_size;       /* keys in a cache page; 0: 32 */
     const char *k_type;  /* how keys are kept: "f32" "f16" "bf16" "q8_0"; NULL: f16 */
     const char *v_type;
+    const ch_lora *lora; /* changes the model for the family's every token; NULL: nothing does */
 } ch_session_options;
 
 int ch_session_open(ch_session **out, ch_model *m, const ch_session_options *o, ch_err *e);

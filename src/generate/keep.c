@@ -58,6 +58,10 @@ static void header(ch_buf *b, const ch_session *s)
 int ch_session_save(ch_session *s, const char *path, ch_err *e)
 {
     int rc = ch_session_drop_guesses(s, e);
+    if (rc == CH_OK && s->family->model->parameters)
+        rc = ch_fail(e, CH_EUNSUPPORTED,
+                     "%s: the session's model is being trained: what it remembers is no one's",
+                     path);
     if (rc < 0)
         return rc;
     ch_buf b;

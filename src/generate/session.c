@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "session.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,7 @@ static int open_member(ch_session **out, ch_family *f, ch_err *e)
         return ch_fail(e, CH_ENOMEM, "no memory for a session of %zu tokens", context);
     }
     s->family = f;
+    s->private_pages = f->model->parameters != NULL; /* which change: no page may outlive them */
     f->members++;
     return CH_OK;
 }
@@ -100,9 +102,23 @@ static int open_scratch(ch_family *f, ch_err *e)
                              .k_dtype = co->k_dtype,
                              .v_dtype = co->v_dtype};
     const size_t step =
-        ch_forward_scratch(f->model, &f->kernels, f->pool, f->step_rows, f->logit_rows, &like);
+        ch_forward_scratch(f->model, f->adapters, &f->kernels, f->pool, f->step_rows,
+                           f->logit_rows, &like);
     /* and what ch_session_step itself takes */
-    return ch_arena_open(&f->scratch, step + (size_t)f->step_rows * 64 + 4096, e);
+    return ch_arena_open(&f->scratch, step + (size_t)f->step_rows * 128 + 4096, e);
+}
+
+/* The only adapter that the family's rows can choose, and its name in page keys. */
+static int take_adapter(char *name, size_t size, ch_family *f, const ch_lora *lora, ch_err *e)
+{
+    if (!lora)
+        return CH_OK;
+    const int rc = ch_lora_fits(lora, f->model, e);
+    f->adapter = &lora->adapter;
+    f->of = (ch_adapters){&f->adapter, 1};
+    f->adapters = &f->of;
+    snprintf(name, size, "%016" PRIx64 "%016" PRIx64, lora->hash.hi, lora->hash.lo);
+    return rc;
 }
 
 static int fill_family(ch_family *f, const ch_session_options *o, ch_err *e)
@@ -117,8 +133,12 @@ static int fill_family(ch_family *f, const ch_session_options *o, ch_err *e)
     f->context = o->context ? o->context : CH_MIN(c->context, DEFAULT_CONTEXT);
     f->step_rows = CH_MIN(o->step_rows ? o->step_rows : STEP_ROWS, f->context);
     f->logit_rows = CH_MIN(CH_MAX(LOGIT_REALS / c->vocab, CH_DRAFT_MOST + 1), f->step_rows);
+    char adapter[40] = "";
+    int rc = take_adapter(adapter, sizeof adapter, f, o->lora, e);
+    if (rc < 0)
+        return rc;
     unsigned features;
-    int rc = ch_cpu_features(&features, NULL, e);
+    rc = ch_cpu_features(&features, NULL, e);
     if (rc < 0)
         return rc;
     ch_kernels_init(&f->kernels, features);
@@ -129,7 +149,7 @@ static int fill_family(ch_family *f, const ch_session_options *o, ch_err *e)
         rc = open_scratch(f, e);
     if (rc < 0)
         return rc;
-    f->scope = ch_page_scope(f->model->hash, "", ch_cache_get_options(f->cache), "");
+    f->scope = ch_page_scope(f->model->hash, adapter, ch_cache_get_options(f->cache), "");
     f->work = malloc((size_t)c->vocab * sizeof *f->work);
     return f->work ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for %d candidates", c->vocab);
 }

@@ -3,6 +3,7 @@
 #define CH_SESSION_H
 
 #include "generate.h"
+#include "lora.h"
 
 #include <stdatomic.h>
 
@@ -12,6 +13,9 @@ enum { CH_DRAFT_MOST = 16 };
 typedef struct ch_family {
     int members;
     const ch_model *model;
+    const ch_adapter *adapter; /* of every row, or NULL */
+    ch_adapters of;
+    const ch_adapters *adapters; /* NULL, or &of */
     ch_pool *pool;
     ch_cache *cache;
     ch_kernels kernels;
@@ -32,7 +36,8 @@ struct ch_session {
     int n_tokens, computed;
     ch_hash128 *page_keys; /* of the first `keyed` whole pages */
     int keyed;
-    bool private_pages;    /* vectors were fed: tokens no longer tell what pages hold */
+    bool private_pages;    /* vectors were fed, or the model trains: tokens do not tell what pages
+                              hold */
     bool has_last;
     float *last; /* V logits after token computed-1, if has_last; where they are not, that token is
                     computed again when they are needed */

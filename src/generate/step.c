@@ -18,6 +18,16 @@ int ch_session_accepts(const ch_session *s, const ch_token *tokens, int n, ch_er
     return CH_OK;
 }
 
+/* What stands before each row; -1 before the first and where a vector does. */
+static const ch_token *tokens_before(const ch_session *s, const ch_token *tokens, int n, int at)
+{
+    ch_token *before = ch_arena_take(&s->family->scratch, (size_t)n * sizeof *before);
+    before[0] = at > 0 ? s->tokens[at - 1] : -1;
+    for (int i = 1; i < n; i++)
+        before[i] = tokens ? tokens[i - 1] : -1;
+    return before;
+}
+
 static void describe_rows(ch_step *step, ch_session *s, const ch_token *tokens,
                           const real *vectors, int n)
 {
@@ -26,7 +36,11 @@ static void describe_rows(ch_step *step, ch_session *s, const ch_token *tokens,
     int32_t *seq = ch_arena_take_zero(a, (size_t)n * sizeof *seq);
     for (int i = 0; i < n; i++)
         pos[i] = s->sequence.length - n + i;
-    step->rows = (ch_rows){.n = n, .id = tokens, .pos = pos, .seq = seq};
+    step->rows = (ch_rows){.n = n,
+                           .id = tokens,
+                           .pos = pos,
+                           .seq = seq,
+                           .before = tokens_before(s, tokens, n, pos[0])};
     if (vectors) {
         const real **each = ch_arena_take(a, (size_t)n * sizeof *each);
         for (int i = 0; i < n; i++)
@@ -51,8 +65,12 @@ int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tok
                     .tap = s->tap,
                     .tap_arg = s->tap_arg};
     describe_rows(&step, s, tokens, vectors, n);
-    ch_run run = {
-        .scratch = &f->scratch, .pool = f->pool, .kernels = &f->kernels, .profile = s->profile};
+    step.rows.adapter = f->adapters ? step.rows.seq : NULL; /* all zeros: the first there is */
+    ch_run run = {.scratch = &f->scratch,
+                  .pool = f->pool,
+                  .kernels = &f->kernels,
+                  .profile = s->profile,
+                  .adapters = f->adapters};
     *logits = ch_forward_logits(&run, f->model, &step);
     return CH_OK;
 }

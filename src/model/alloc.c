@@ -8,6 +8,7 @@
 
 struct naming {
     char *at;
+    int number;
 };
 
 static int name_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
@@ -15,6 +16,7 @@ static int name_weight(void *arg, ch_weight *w, const ch_weight_row *row, int la
     struct naming *n = arg;
     ch_row_name(n->at, CH_NAME_MAX, row, layer);
     w->name = n->at;
+    w->number = n->number++;
     n->at += CH_NAME_MAX;
     return 0;
 }
@@ -36,7 +38,7 @@ int ch_model_alloc(ch_model **out, const ch_config *c, ch_err *e)
     m->config = *c;
     m->globals = structs;
     m->layers = structs + a->globals_bytes;
-    struct naming n = {structs + a->globals_bytes + (size_t)c->layers * a->layer_bytes};
+    struct naming n = {.at = structs + a->globals_bytes + (size_t)c->layers * a->layer_bytes};
     ch_model_each(m, name_weight, &n);
     return CH_OK;
 }

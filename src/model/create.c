@@ -16,6 +16,8 @@ struct creating {
     uint64_t seed;
     int64_t at;
     uint32_t number;
+    size_t found;
+    ch_err *e;
 };
 
 static int64_t row_count(const ch_weight_row *row, const ch_config *c, int64_t dim[2], int *rank)
@@ -65,13 +67,18 @@ static int place(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
         rank == 2 ? ch_tensor_2d(p, CH_REAL, dim[0], dim[1]) : ch_tensor_1d(p, CH_REAL, dim[0]);
     w->stored.grad = s->m->gradients + s->at;
     w->kind = CH_PANEL_F32;
-    const ch_file_tensor *t = s->from ? ch_file_tensor_find(s->from, w->name) : NULL;
-    if (t && t->t.rank == rank && t->t.dim[0] == dim[0] && (rank == 1 || t->t.dim[1] == dim[1]))
-        ch_tensor_read(p, &t->t, 0, n);
-    else
-        initialise(s, p, n, row->init);
     s->at += ch_round_up(n, BUCKET_ALIGN);
-    return 0;
+    if (!s->from) {
+        initialise(s, p, n, row->init);
+        return CH_OK;
+    }
+    const ch_file_tensor *t;
+    const int rc = ch_row_find(&t, s->from, w->name, row, &s->m->config, s->e);
+    if (rc < 0)
+        return rc;
+    s->found++;
+    ch_tensor_read(p, &t->t, 0, n);
+    return CH_OK;
 }
 
 int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_file *from,
@@ -84,7 +91,7 @@ int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_
     if (rc < 0)
         return rc;
     ch_model *m = *out;
-    struct creating s = {.m = m, .from = from, .seed = seed};
+    struct creating s = {.m = m, .from = from, .seed = seed, .e = e};
     ch_model_each(m, measure, &s);
     m->bucket = s.at;
     const size_t bytes = ch_size_mul((size_t)m->bucket, sizeof(real));
@@ -96,7 +103,13 @@ int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_
     m->parameters = ch_arena_take_zero(&m->arena, bytes);
     m->gradients = ch_arena_take_zero(&m->arena, bytes);
     s.at = 0;
-    ch_model_each(m, place, &s);
+    rc = ch_model_each(m, place, &s);
+    if (rc == CH_OK && from && s.found != from->n_tensors)
+        rc = ch_model_refuse_others(m, from, e);
+    if (rc < 0) {
+        ch_model_free(out);
+        return rc;
+    }
     ch_model_connect(m);
     m->hash = ch_config_hash((ch_hash128){seed, (uint64_t)m->bucket}, c);
     return CH_OK;

@@ -61,9 +61,27 @@ ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
     return arch->head(&f, only_wanted(r, s, x));
 }
 
+/* What the head is told of its n rows: which adapter each has chosen. */
+static ch_rows rows_of(ch_run *r, const ch_step *s, int n)
+{
+    ch_rows rows = {.n = n};
+    if (!r->adapters)
+        return rows;
+    int32_t *chosen = ch_arena_take(r->scratch, (size_t)n * sizeof *chosen);
+    if (!ch_op_computes(r) || !s->rows.adapter)
+        return rows;
+    const bool picked = s->wanted && n != s->rows.n;
+    for (int i = 0; i < n; i++)
+        chosen[i] = s->rows.adapter[picked ? s->wanted[i] : i];
+    rows.adapter = chosen;
+    return rows;
+}
+
 ch_tensor *ch_forward_logits(ch_run *r, const ch_model *m, const ch_step *s)
 {
-    return ch_op_linear(r, ch_forward_hidden(r, m, s), m->output, NULL);
+    const ch_tensor *x = ch_forward_hidden(r, m, s);
+    const ch_rows rows = rows_of(r, s, (int)ch_tensor_rows(x));
+    return ch_op_linear(r, x, m->output, &rows);
 }
 
 void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_token *target,
@@ -113,12 +131,12 @@ ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *
     return ch_op_attention_pages(r, q, views, f->rows, s);
 }
 
-size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, ch_pool *pool, int rows,
-                          int wanted, const ch_kv_view *like)
+size_t ch_forward_scratch(const ch_model *m, const ch_adapters *adapters, const ch_kernels *k,
+                          ch_pool *pool, int rows, int wanted, const ch_kv_view *like)
 {
     ch_arena arena;
     ch_arena_measure(&arena);
-    ch_run run = {.scratch = &arena, .kernels = k, .pool = pool};
+    ch_run run = {.scratch = &arena, .kernels = k, .pool = pool, .adapters = adapters};
     ch_step step = {.rows = {.n = rows}, .n_seqs = rows, .n_wanted = wanted, .like = like};
     const int32_t any = 0;
     if (like) {

@@ -19,19 +19,25 @@ struct loading {
     ch_pool *pool;
 };
 
-static int check_shape(const struct loading *l, const ch_file_tensor *t, const ch_weight_row *row)
+int ch_row_find(const ch_file_tensor **out, const ch_file *f, const char *name,
+                const ch_weight_row *row, const ch_config *c, ch_err *e)
 {
-    int64_t want[2];
-    const int rank = ch_row_shape(want, row, &l->m->config);
+    int64_t want[2] = {0, 0};
+    const int rank = ch_row_shape(want, row, c);
+    const ch_file_tensor *t = *out = ch_file_tensor_find(f, name);
+    if (!t && (row->flags & CH_ROW_OPTIONAL))
+        return CH_OK;
+    if (!t)
+        return ch_fail(e, CH_EFORMAT, "%s: tensor %s is missing", f->path, name);
     if (t->t.rank == rank && t->t.dim[0] == want[0] && (rank == 1 || t->t.dim[1] == want[1]))
         return CH_OK;
     char found[96];
     ch_tensor_describe(found, sizeof found, &t->t);
     if (rank == 1)
-        return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is %s, the configuration says (%lld)",
-                       l->f->path, t->name, found, (long long)want[0]);
-    return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is %s, the configuration says (%lld, %lld)",
-                   l->f->path, t->name, found, (long long)want[0], (long long)want[1]);
+        return ch_fail(e, CH_EFORMAT, "%s: tensor %s is %s, the configuration says (%lld)",
+                       f->path, name, found, (long long)want[0]);
+    return ch_fail(e, CH_EFORMAT, "%s: tensor %s is %s, the configuration says (%lld, %lld)",
+                   f->path, name, found, (long long)want[0], (long long)want[1]);
 }
 
 static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
@@ -40,14 +46,9 @@ static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int la
     (void)layer;
     if (!ch_row_present(row, &l->m->config))
         return CH_OK;
-    const ch_file_tensor *t = ch_file_tensor_find(l->f, w->name);
-    if (!t) {
-        if (row->flags & CH_ROW_OPTIONAL)
-            return CH_OK;
-        return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is missing", l->f->path, w->name);
-    }
-    const int rc = check_shape(l, t, row);
-    if (rc < 0)
+    const ch_file_tensor *t;
+    const int rc = ch_row_find(&t, l->f, w->name, row, &l->m->config, l->e);
+    if (rc < 0 || !t)
         return rc;
     l->found++;
     w->stored = t->t;
@@ -63,7 +64,8 @@ static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int la
 /* An embedding table that is no head is read row by row where it lies. */
 static bool looked_up_only(const ch_weight_row *row, const ch_config *c)
 {
-    return row->shape[0] == 'V' && !(row->flags & CH_ROW_HEAD) && !c->tied;
+    return (row->flags & CH_ROW_MEMORY) ||
+           (row->shape[0] == 'V' && !(row->flags & CH_ROW_HEAD) && !c->tied);
 }
 
 static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
@@ -82,25 +84,25 @@ static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int 
     return CH_OK;
 }
 
-static int refuse_superfluous(const struct loading *l)
+int ch_model_refuse_others(const ch_model *m, const ch_file *f, ch_err *e)
 {
-    for (size_t i = 0; i < l->f->n_tensors; i++) {
-        const char *name = l->f->tensors[i].name;
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        const char *name = f->tensors[i].name;
         bool known = false;
         char want[CH_NAME_MAX];
-        const ch_arch *a = l->m->config.arch;
+        const ch_arch *a = m->config.arch;
         for (int g = 0; g < a->n_globals && !known; g++)
             known = strcmp(a->globals[g].name, name) == 0;
         int layer = -1;
         if (!known && sscanf(name, "blk.%d.", &layer) == 1 && layer >= 0 &&
-            layer < l->m->config.layers)
+            layer < m->config.layers)
             for (int p = 0; p < a->n_per_layer && !known; p++) {
                 ch_row_name(want, sizeof want, &a->per_layer[p], layer);
                 known = strcmp(want, name) == 0;
             }
         if (!known)
-            return ch_fail(l->e, CH_EFORMAT, "%s: tensor %s is no part of a %s model of %d layers",
-                           l->f->path, name, a->name, l->m->config.layers);
+            return ch_fail(e, CH_EFORMAT, "%s: tensor %s is no part of a %s model of %d layers",
+                           f->path, name, a->name, m->config.layers);
     }
     return CH_OK;
 }
@@ -128,7 +130,7 @@ static int fill(struct loading *l)
 {
     int rc = ch_model_each(l->m, find_weight, l);
     if (rc == CH_OK && l->found != l->f->n_tensors)
-        rc = refuse_superfluous(l);
+        rc = ch_model_refuse_others(l->m, l->f, l->e);
     if (rc == CH_OK)
         rc = ch_arena_open(&l->m->arena, l->bytes + 4096, l->e);
     if (rc < 0)

@@ -28,6 +28,8 @@ typedef struct ch_config {
     double norm_eps;
     ch_rope rope;
     bool tied;      /* the head is the embedding table */
+    bool relu2;     /* feed-forward blocks have no gate and square what is above zero */
+    int memory;     /* M: rows of a table that pairs of tokens look up; 0: none */
 } ch_config;
 
 enum { /* what a configuration may hold; outside it is CH_EFORMAT with the number and the limit */
@@ -38,7 +40,7 @@ enum { /* what a configuration may hold; outside it is CH_EFORMAT with the numbe
        CH_MAX_CONTEXT = 1 << 24
 };
 
-/* The size a letter stands for: D H K E F V; 0 for others. */
+/* The size a letter stands for: D H K E F V M; 0 for others. */
 int64_t ch_config_letter(const ch_config *c, char letter);
 /* Consistent and within limits (H a multiple of K, rope dims even and <= E, ...); `name` stands
  * in the error. */
@@ -58,8 +60,10 @@ typedef enum ch_init { CH_INIT_NORMAL, CH_INIT_RESIDUAL, CH_INIT_ONES, CH_INIT_Z
 enum {
     CH_ROW_OPTIONAL = 1, /* may be absent from a file */
     CH_ROW_ROPE = 2, /* rows are (heads, E), stored in pairs by GGUF, in halves by Hugging Face */
-    CH_ROW_HEAD = 4
-}; /* the head: not there when it is tied to the embedding */
+    CH_ROW_HEAD = 4,   /* the head: not there when it is tied to the embedding */
+    CH_ROW_GATE = 8,   /* not there when the feed-forward blocks are relu2 */
+    CH_ROW_MEMORY = 16 /* a table that is only looked up: not there when M is 0 */
+};
 
 typedef struct ch_weight_row {
     const char *name;  /* "blk.%d.attn_q.weight"; globals have no %d */
@@ -116,8 +120,9 @@ typedef struct ch_model_load {
  * sentence. */
 int ch_model_load_file(ch_model **out, const char *path, const ch_model_load *o, ch_err *e);
 /* A trainable model: all weights reals in one contiguous bucket (and gradients in another),
- * initialised from seed; `from` (may be NULL) gives starting values for tensors of the same name
- * and shape instead. */
+ * initialised from seed, or read from `from` (NULL: nothing is), which then must have every tensor
+ * of the configuration, in its shape, and no others.  Its hash says nothing of the weights, which
+ * change: sessions share no pages of such a model, and each is good until the weights change. */
 int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_file *from,
                     ch_err *e);
 void ch_model_free(ch_model **m);
@@ -127,7 +132,12 @@ void ch_model_free(ch_model **m);
 typedef int ch_weight_fn(void *arg, ch_weight *w, const ch_weight_row *row, int layer);
 int ch_model_each(ch_model *m, ch_weight_fn *fn, void *arg);
 int64_t ch_model_count(const ch_config *c, bool embeddings); /* parameters, from the table alone */
+/* Vectors of tokens: the embedding, the head, the look-up memory. */
+bool ch_row_is_table(const ch_weight_row *row);
 void *ch_model_layer(const ch_model *m, int layer);
+/* Where row r of a CH_ROW_ROPE matrix stands in Hugging Face's order, when the configuration turns
+ * interleaved pairs: head by head, row 2i + p of the R that turn at p R/2 + i, p in {0, 1}. */
+int64_t ch_row_there(const ch_config *c, int64_t r);
 /* Writes configuration and tensors (each in `dtype`, vectors in f32; a matrix whose rows are no
  * whole blocks falls back to f16 and is counted in *fallbacks) to a file under construction.
  * Tensor data is encoded into memory that f owns until closed. */
@@ -174,8 +184,9 @@ void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_to
 ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *k, ch_tensor *v,
                              const ch_attention_spec *s);
 /* Bytes of scratch for any step of at most `rows` rows, `wanted` of them with logits, over
- * sequences that look at most like `like`; NULL: training, with the tape. */
-size_t ch_forward_scratch(const ch_model *m, const ch_kernels *k, ch_pool *pool, int rows,
-                          int wanted, const ch_kv_view *like);
+ * sequences that look at most like `like`; NULL: training, with the tape.  adapters: of the run,
+ * or NULL. */
+size_t ch_forward_scratch(const ch_model *m, const ch_adapters *adapters, const ch_kernels *k,
+                          ch_pool *pool, int rows, int wanted, const ch_kv_view *like);
 
 #endif

@@ -56,7 +56,19 @@ void ch_row_name(char *out, size_t size, const ch_weight_row *row, int layer)
 
 bool ch_row_present(const ch_weight_row *row, const ch_config *c)
 {
-    return !((row->flags & CH_ROW_HEAD) && c->tied);
+    return !((row->flags & CH_ROW_HEAD) && c->tied) && !((row->flags & CH_ROW_GATE) && c->relu2) &&
+           !((row->flags & CH_ROW_MEMORY) && c->memory == 0);
+}
+
+bool ch_row_is_table(const ch_weight_row *row)
+{
+    return row->shape[0] == 'V' || (row->flags & CH_ROW_MEMORY);
+}
+
+int64_t ch_row_there(const ch_config *c, int64_t r)
+{
+    const int64_t head = r / c->head_width * c->head_width, i = r - head, R = c->rope.dims;
+    return i < R ? head + i % 2 * (R / 2) + i / 2 : r;
 }
 
 int64_t ch_model_count(const ch_config *c, bool embeddings)
@@ -66,12 +78,13 @@ int64_t ch_model_count(const ch_config *c, bool embeddings)
         const ch_weight_row *row = &c->arch->globals[i];
         const int rank = ch_row_shape(dim, row, c);
         if (ch_row_present(row, c) && !(row->flags & CH_ROW_OPTIONAL) &&
-            (embeddings || row->shape[0] != 'V'))
+            (embeddings || !ch_row_is_table(row)))
             n += dim[0] * (rank == 2 ? dim[1] : 1);
     }
     for (int i = 0; i < c->arch->n_per_layer; i++) {
         const int rank = ch_row_shape(dim, &c->arch->per_layer[i], c);
-        if (!(c->arch->per_layer[i].flags & CH_ROW_OPTIONAL))
+        if (ch_row_present(&c->arch->per_layer[i], c) &&
+            !(c->arch->per_layer[i].flags & CH_ROW_OPTIONAL))
             n += c->layers * dim[0] * (rank == 2 ? dim[1] : 1);
     }
     return n;

@@ -19,7 +19,9 @@ int ch_checkpoint_config(json_t **out, const ch_config *c, const ch_tokenizer *t
 {
     static const struct {
         const char *arch, *name;
-    } classes[] = {{"llama", "LlamaForCausalLM"}, {"qwen3", "Qwen3ForCausalLM"}};
+    } classes[] = {{"llama", "LlamaForCausalLM"},
+                 {"qwen3", "Qwen3ForCausalLM"},
+                 {"chalcis", "ChalcisForCausalLM"}};
     const char *name = NULL;
     for (size_t i = 0; i < CH_COUNT(classes); i++)
         if (strcmp(classes[i].arch, c->arch->name) == 0)
@@ -35,9 +37,11 @@ int ch_checkpoint_config(json_t **out, const ch_config *c, const ch_tokenizer *t
         c->heads, "num_key_value_heads", c->kv_heads, "head_dim", c->head_width, "rms_norm_eps",
         c->norm_eps, "rope_theta", c->rope.base, "rope_scaling", "vocab_size", c->vocab,
         "max_position_embeddings", c->context, "tie_word_embeddings", (int)c->tied, "hidden_act",
-        "silu", "attention_bias", 0, "mlp_bias", 0, "attention_dropout", 0.0, "use_cache", 1,
+        c->relu2 ? "relu2" : "silu", "attention_bias", 0, "mlp_bias", 0, "attention_dropout", 0.0, "use_cache", 1,
         "bos_token_id", token(ch_tokenizer_bos(tk)), "eos_token_id", token(ch_tokenizer_eos(tk)),
         "torch_dtype", CH_REAL == CH_F32 ? "float32" : "float64");
+    if (*out && c->memory && json_object_set_new(*out, "memory_length", json_integer(c->memory)) < 0)
+        json_decref(*out), *out = NULL;
     return *out ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for config.json");
 }
 
@@ -52,10 +56,9 @@ static bool is_turned(const ch_model *m, const ch_weight_row *row)
 static void reorder(real *to, const real *from, const ch_tensor *t, const ch_config *c,
                     bool to_halves)
 {
-    const int64_t width = ch_tensor_width(t), rows = ch_tensor_rows(t), R = c->rope.dims;
+    const int64_t width = ch_tensor_width(t), rows = ch_tensor_rows(t);
     for (int64_t r = 0; r < rows; r++) {
-        const int64_t head = r / c->head_width * c->head_width, i = r - head;
-        const int64_t there = i < R ? head + i % 2 * (R / 2) + i / 2 : r;
+        const int64_t there = ch_row_there(c, r);
         memcpy(to + (to_halves ? there : r) * width, from + (to_halves ? r : there) * width,
                (size_t)width * sizeof(real));
     }

@@ -74,7 +74,7 @@ int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const
     if (rc == CH_OK) {
         ch_kernels_init(&t->kernels, features);
         rc = ch_arena_open(&t->scratch,
-                           ch_forward_scratch(m, &t->kernels, pool, t->batch.n, t->batch.n, NULL),
+                           ch_forward_scratch(m, NULL, &t->kernels, pool, t->batch.n, t->batch.n, NULL),
                            e);
     }
     if (rc < 0)

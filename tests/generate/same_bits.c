@@ -179,7 +179,7 @@ static void open_batch(struct batch *b, const struct way *w)
                              .k_dtype = co->k_dtype,
                              .v_dtype = co->v_dtype};
     const size_t bytes =
-        ch_forward_scratch(w->model, &b->kernels, b->pool, MOST_STEP, MOST_STEP, &like);
+        ch_forward_scratch(w->model, NULL, &b->kernels, b->pool, MOST_STEP, MOST_STEP, &like);
     assert_ok(ch_arena_open(&b->scratch, bytes + 4096, &e), e);
     assert_ok(ch_cache_open(&b->cache, co, &e), e);
     for (int i = 0; i < SEQS; i++) {
@@ -203,7 +203,7 @@ static void batch_step(struct batch *b, const struct way *w, int step)
 {
     ch_err e = {0};
     ch_sequence *seqs[SEQS] = {&b->seq[0], &b->seq[1], &b->seq[2]};
-    ch_token id[MOST_STEP];
+    ch_token id[MOST_STEP], before[MOST_STEP];
     int32_t pos[MOST_STEP], which[MOST_STEP];
     int rows = 0;
     for (int i = 0; i < SEQS; i++) {
@@ -212,12 +212,13 @@ static void batch_step(struct batch *b, const struct way *w, int step)
         for (int j = 0; j < n; j++, rows++) {
             pos[rows] = b->seq[i].length - n + j;
             id[rows] = w->tokens[pos[rows]];
+            before[rows] = pos[rows] > 0 ? w->tokens[pos[rows] - 1] : -1;
             which[rows] = i;
         }
     }
     ch_arena_reset(&b->scratch, 0);
     ch_run run = {.scratch = &b->scratch, .pool = b->pool, .kernels = &b->kernels};
-    const ch_step st = {.rows = {.n = rows, .id = id, .pos = pos, .seq = which},
+    const ch_step st = {.rows = {.n = rows, .id = id, .pos = pos, .seq = which, .before = before},
                         .seqs = seqs,
                         .n_seqs = SEQS,
                         .n_wanted = rows};
@@ -327,6 +328,7 @@ static void all_formats(void **state)
     }
 }
 
+static void looked_up(void **state) { (void)state; all_ways("chalcis", CH_Q8_0, "f16", "f16"); }
 static void weights_f32(void **state) { (void)state; all_ways("llama", CH_F32, "f32", "f32"); }
 static void weights_f16(void **state) { (void)state; all_ways("llama", CH_F16, "f16", "f16"); }
 static void weights_bf16(void **state) { (void)state; all_ways("qwen3", CH_BF16, "bf16", "bf16"); }
@@ -337,7 +339,7 @@ static void cache_q8_0(void **state) { (void)state; all_ways("qwen3", CH_F32, "q
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weights_f32),  cmocka_unit_test(weights_f16),
+        cmocka_unit_test(looked_up), cmocka_unit_test(weights_f32),  cmocka_unit_test(weights_f16),
         cmocka_unit_test(weights_bf16), cmocka_unit_test(weights_q8_0),
         cmocka_unit_test(weights_q4_0), cmocka_unit_test(cache_q8_0),
         cmocka_unit_test(all_formats),
