@@ -16,6 +16,7 @@ int64_t ch_config_letter(const ch_config *c, char letter)
     case 'E': return c->head_width;
     case 'F': return c->hidden;
     case 'V': return c->vocab;
+    case 'M': return c->memory;
     default: return 0;
     }
 }
@@ -47,6 +48,9 @@ int ch_config_check(const ch_config *c, const char *name, ch_err *e)
             e, CH_EFORMAT,
             "%s: rope.dimension_count is %d, allowed is an even number up to the head width %d",
             name, c->rope.dims, c->head_width);
+    if (c->memory < 0 || c->memory > CH_MAX_VOCAB)
+        return ch_fail(e, CH_EFORMAT, "%s: memory_length is %d, allowed are 0 to %d", name,
+                       c->memory, CH_MAX_VOCAB);
     if (!(c->rope.base >= 1 && c->rope.base <= 1e12))
         return ch_fail(e, CH_EFORMAT, "%s: rope.freq_base is %g, allowed are 1 to 1e12", name,
                        c->rope.base);
@@ -187,7 +191,8 @@ int ch_config_read(ch_config *c, const ch_file *f, ch_err *e)
 ch_hash128 ch_config_hash(ch_hash128 before, const ch_config *c)
 {
     const int64_t whole[] = {c->width,   c->heads,   c->kv_heads,  c->head_width,       c->hidden,
-                             c->vocab,   c->layers,  c->rope.dims, c->rope.interleaved, c->tied};
+                             c->vocab,   c->layers,  c->rope.dims, c->rope.interleaved, c->tied,
+                             c->relu2,   c->memory};
     const double real_numbers[] = {c->norm_eps, c->rope.base};
     before = ch_hash_bytes(before, c->arch->name, strlen(c->arch->name));
     before = ch_hash_bytes(before, whole, sizeof whole);
@@ -213,6 +218,12 @@ int ch_config_write(const ch_config *c, ch_file *f, ch_err *e)
         snprintf(key, sizeof key, "%s.%s", arch, ints[i].suffix);
         rc = ch_file_set_u32(f, key, (uint32_t)ints[i].value, e);
     }
+    snprintf(key, sizeof key, "%s.memory_length", arch);
+    if (rc == CH_OK && c->memory)
+        rc = ch_file_set_u32(f, key, (uint32_t)c->memory, e);
+    snprintf(key, sizeof key, "%s.feed_forward_type", arch);
+    if (rc == CH_OK && c->relu2)
+        rc = ch_file_set_str(f, key, "relu2", 5, e);
     snprintf(key, sizeof key, "%s.rope.freq_base", arch);
     if (rc == CH_OK)
         rc = ch_file_set_f32(f, key, (float)c->rope.base, e);

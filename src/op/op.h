@@ -52,6 +52,11 @@ typedef struct ch_profile {
 typedef struct ch_tape ch_tape;
 typedef struct ch_adapters ch_adapters;
 
+/* What matrices that are packed at use (training) are multiplied in: floats, or 13-bit integers
+ * with one scale a row and group of 128 (kernel.h, gemm_i16), twice as fast where the CPU multiplies
+ * integers (ch_kernels_fast_i16).  Decides the bits.  Weights that have panels keep theirs. */
+typedef enum ch_precision { CH_PRECISION_F32, CH_PRECISION_I16 } ch_precision;
+
 typedef struct ch_run {
     ch_arena *scratch;         /* outputs, records, gradients of activations */
     ch_pool *pool;             /* NULL: the calling thread */
@@ -59,6 +64,7 @@ typedef struct ch_run {
     ch_tape *tape;             /* NULL: inference */
     ch_profile *profile;       /* NULL: not counted */
     const ch_adapters *adapters; /* NULL: none; what ch_rows.adapter chooses from */
+    ch_precision precision;
 } ch_run;
 
 /* The tape lives in r->scratch and ends with the arena's reset.  A taped tensor has a zeroed grad;

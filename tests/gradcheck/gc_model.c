@@ -39,7 +39,7 @@ static int add_leaf(void *arg, ch_weight *w, const ch_weight_row *row, int layer
     return 0;
 }
 
-static void whole(const char *arch, bool tied)
+static void whole(const char *arch, bool tied, int memory)
 {
     static const int lengths[] = {1, 9, 6, 0};
     enum { V = 23 };
@@ -55,6 +55,8 @@ static void whole(const char *arch, bool tied)
                         .context = 16,
                         .norm_eps = 1e-3,
                         .tied = tied,
+                        .relu2 = memory > 0,
+                        .memory = memory,
                         .rope = {.dims = 6, .base = 100}};
     gc g;
     gc_open(&g, arch);
@@ -76,12 +78,14 @@ static void whole(const char *arch, bool tied)
     gc_close(&g);
 }
 
-/* whole model: llama and qwen3, loss vs finite differences */
+/* whole model: llama, qwen3, chalcis (plain, and with relu2 and a memory), loss vs finite differences */
 void check_model(void **state)
 {
     (void)state;
-    whole("llama", true);
-    whole("llama", false);
-    whole("qwen3", true);
-    whole("qwen3", false);
+    whole("llama", true, 0);
+    whole("llama", false, 0);
+    whole("qwen3", true, 0);
+    whole("qwen3", false, 0);
+    whole("chalcis", true, 0);
+    whole("chalcis", false, 19);
 }
