@@ -52,6 +52,8 @@ typedef struct ch_train_options {
     bool untied;           /* a head of its own */
     int context;           /* that the model says it is made for, at least length [length] */
     double rope_base;      /* [10000] */
+    const char *ffn;       /* swiglu or, in chalcis models, relu2 ["swiglu"] */
+    int memory;            /* chalcis models: rows of the memory that pairs look up [none] */
     /* steps: at most one of the last four is given; all 0: one pass over the data */
     int length;            /* tokens in a sequence [256] */
     int micro_batch;       /* sequences in one leaf of the gradient tree [8] */

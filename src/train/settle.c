@@ -81,6 +81,8 @@ static void derive(ch_train_options *o)
         o->kv_heads = o->heads % 2 == 0 ? o->heads / 2 : o->heads;
     if (o->hidden == 0)
         o->hidden = 4 * CH_MIN(o->width, CH_MAX_WIDTH);
+    if (!o->ffn)
+        o->ffn = "swiglu";
     if (o->context == 0)
         o->context = o->length;
 }
@@ -116,6 +118,12 @@ static int check_together(const ch_train_options *o, ch_err *e)
         return ch_fail(e, CH_EARG,
                        "head_width is %d; it must be even, because positions turn pairs",
                        o->head_width);
+    const bool relu2 = strcmp(o->ffn, "relu2") == 0;
+    if (!relu2 && strcmp(o->ffn, "swiglu") != 0)
+        return ch_fail(e, CH_EARG, "ffn is \"%s\"; known are swiglu and relu2", o->ffn);
+    if ((relu2 || o->memory > 0) && strcmp(arch->name, "chalcis") != 0)
+        return ch_fail(e, CH_EARG, "%s models have no %s; chalcis models have (arch)", arch->name,
+                       relu2 ? "relu2 blocks" : "memory");
     if (o->accumulate & (o->accumulate - 1))
         return ch_fail(e, CH_EARG, "accumulate is %d; it must be a power of two", o->accumulate);
     if ((int64_t)o->micro_batch * o->length > 1 << 20)
@@ -173,6 +181,8 @@ ch_config ch_train_config(const ch_train_options *o)
                        .vocab = o->vocab,
                        .layers = o->layers,
                        .context = o->context,
+                       .relu2 = strcmp(o->ffn, "relu2") == 0,
+                       .memory = CH_MAX(o->memory, 0),
                        .norm_eps = 1e-6,
                        .tied = !o->untied,
                        .rope = {.dims = o->head_width, .base = o->rope_base}};

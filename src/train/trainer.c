@@ -21,7 +21,7 @@ static int mark_decay(void *arg, ch_weight *w, const ch_weight_row *row, int lay
 {
     struct marking *s = arg;
     (void)layer;
-    const bool table = row->shape[0] == 'V' && !(row->flags & CH_ROW_HEAD);
+    const bool table = ch_row_is_table(row) && !(row->flags & CH_ROW_HEAD);
     if (!w->stored.data || w->stored.rank != 2 || table)
         return 0;
     const int64_t at = ((const real *)w->stored.data - s->m->parameters) / BLOCK;
