@@ -114,9 +114,7 @@ static int take_adapter(char *name, size_t size, ch_family *f, const ch_lora *lo
     if (!lora)
         return CH_OK;
     const int rc = ch_lora_fits(lora, f->model, e);
-    f->adapter = &lora->adapter;
-    f->of = (ch_adapters){&f->adapter, 1};
-    f->adapters = &f->of;
+    f->adapters = &lora->alone;
     snprintf(name, size, "%016" PRIx64 "%016" PRIx64, lora->hash.hi, lora->hash.lo);
     return rc;
 }

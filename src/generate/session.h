@@ -13,9 +13,7 @@ enum { CH_DRAFT_MOST = 16 };
 typedef struct ch_family {
     int members;
     const ch_model *model;
-    const ch_adapter *adapter; /* of every row, or NULL */
-    ch_adapters of;
-    const ch_adapters *adapters; /* NULL, or &of */
+    const ch_adapters *adapters; /* NULL, or one that every row has */
     ch_pool *pool;
     ch_cache *cache;
     ch_kernels kernels;

@@ -72,6 +72,8 @@ int ch_lora_alloc(ch_lora **out, ch_model *m, int rank, double alpha, bool train
     l->rank = rank;
     l->alpha = alpha;
     l->adapter = (ch_adapter){l->low, s.weights};
+    l->self = &l->adapter;
+    l->alone = (ch_adapters){&l->self, 1};
     l->bucket = s.at;
     l->count = s.count;
     l->parameters = ch_arena_take_zero(&l->arena, bytes);
@@ -191,6 +193,14 @@ int ch_lora_create(ch_lora **out, ch_model *m, const ch_lora_options *o, ch_err 
 }
 
 /* ---- With its model -------------------------------------------------------------------------- */
+
+void ch_lora_attach(ch_lora *l, ch_model *m)
+{
+    m->lora = l;
+    m->parameters = l->parameters;
+    m->gradients = l->gradients;
+    m->bucket = l->bucket;
+}
 
 struct fitting {
     const ch_lora *l;

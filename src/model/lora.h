@@ -10,7 +10,9 @@
 #include "model.h"
 
 struct ch_lora {
-    ch_adapter adapter;  /* what a run takes */
+    ch_adapter adapter;
+    const ch_adapter *self;
+    ch_adapters alone;   /* what a run takes: this one, as number 0 */
     ch_low_rank *low;    /* adapter.n of them */
     ch_weight *maps;     /* A and B of number i at 2 i and 2 i + 1; no data: not adapted */
     int rank;
@@ -39,6 +41,8 @@ typedef struct ch_lora_options {
 /* To be trained: A uniform within 1 / sqrt(K), as PEFT begins, B zero; so nothing is changed
  * yet.  A pattern that names no linear map of the layers: CH_EARG with what there is. */
 int ch_lora_create(ch_lora **out, ch_model *m, const ch_lora_options *o, ch_err *e);
+/* From now on l is what trains in place of m's weights: the model's buckets are the adapter's. */
+void ch_lora_attach(ch_lora *l, ch_model *m);
 /* Is it made for a model of these shapes? */
 int ch_lora_fits(const ch_lora *l, const ch_model *m, ch_err *e);
 

@@ -109,6 +109,8 @@ struct ch_model {
                           multiple of 64 reals */
     real *gradients;   /* likewise; both NULL when the model came from a file */
     int64_t bucket;    /* reals in each, padding (zeros) included */
+    ch_lora *lora;     /* NULL, or what trains in place of the weights, which then have no gradients
+                          and stay as they are; the buckets are its own */
 };
 
 typedef struct ch_model_load {

@@ -132,6 +132,7 @@ typedef struct ch_trainer {
     ch_profile *profile; /* NULL, or counts operations */
     uint64_t seed;
     int length, micro_batch, leaves; /* leaves over all ranks */
+    int32_t *chosen;                 /* adapter 0 for every row, where one trains; or NULL */
     int64_t step;                    /* steps done */
     double clip;                     /* <= 0: off */
 } ch_trainer;

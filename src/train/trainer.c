@@ -5,6 +5,7 @@
  *
  * A leaf knows nothing of the others: neither its gradient nor its loss is divided before all are
  * summed. SPDX-License-Identifier: MIT */
+#include "lora.h"
 #include "train.h"
 
 #include <stdlib.h>
@@ -17,12 +18,18 @@ struct marking {
     uint8_t *decays;
 };
 
+static const ch_adapters *adapters(const ch_trainer *t)
+{
+    return t->model->lora ? &t->model->lora->alone : NULL;
+}
+
+/* A frozen model's adapter does not decay: none of its numbers are in this table. */
 static int mark_decay(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 {
     struct marking *s = arg;
     (void)layer;
     const bool table = ch_row_is_table(row) && !(row->flags & CH_ROW_HEAD);
-    if (!w->stored.data || w->stored.rank != 2 || table)
+    if (!w->stored.grad || w->stored.rank != 2 || table)
         return 0;
     const int64_t at = ((const real *)w->stored.data - s->m->parameters) / BLOCK;
     memset(s->decays + at, 1, (size_t)((ch_tensor_count(&w->stored) + BLOCK - 1) / BLOCK));
@@ -71,10 +78,13 @@ int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const
         rc = ch_grad_tree_open(&t->tree, m->bucket, o->accumulate / comm->ranks, pool, e);
     if (rc == CH_OK)
         rc = ch_batch_open(&t->batch, o->micro_batch, o->length, e);
+    if (rc == CH_OK && m->lora && !(t->chosen = calloc((size_t)t->batch.n, sizeof *t->chosen)))
+        rc = ch_fail(e, CH_ENOMEM, "no memory for %d rows", t->batch.n);
     if (rc == CH_OK) {
         ch_kernels_init(&t->kernels, features);
         rc = ch_arena_open(&t->scratch,
-                           ch_forward_scratch(m, NULL, &t->kernels, pool, t->batch.n, t->batch.n, NULL),
+                           ch_forward_scratch(m, adapters(t), &t->kernels, pool, t->batch.n,
+                                              t->batch.n, NULL),
                            e);
     }
     if (rc < 0)
@@ -84,6 +94,7 @@ int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const
 
 void ch_trainer_close(ch_trainer *t)
 {
+    free(t->chosen);
     free(t->adamw.m);
     free(t->adamw.v);
     free((uint8_t *)(uintptr_t)t->adamw.decays);
@@ -98,9 +109,16 @@ void ch_trainer_close(ch_trainer *t)
 static double run_batch(ch_trainer *t, bool learn)
 {
     const ch_batch *b = &t->batch;
-    const ch_step step = {.rows = {.n = b->n, .id = b->id, .pos = b->pos, .first = b->first}};
-    ch_run run = {
-        .scratch = &t->scratch, .pool = t->pool, .kernels = &t->kernels, .profile = t->profile};
+    const ch_step step = {.rows = {.n = b->n,
+                                   .id = b->id,
+                                   .pos = b->pos,
+                                   .first = b->first,
+                                   .adapter = t->chosen}};
+    ch_run run = {.scratch = &t->scratch,
+                  .pool = t->pool,
+                  .kernels = &t->kernels,
+                  .profile = t->profile,
+                  .adapters = adapters(t)};
     double nll = 0;
     if (learn) {
         memset(t->model->gradients, 0, (size_t)t->model->bucket * sizeof(real));
