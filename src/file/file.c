@@ -56,6 +56,8 @@ static int read_any(ch_file **pf, ch_err *e)
 
 int ch_file_open(ch_file **out, const char *path, ch_err *e)
 {
+    if (ch_io_is_dir(path))
+        return ch_file_open_folder(out, path, e);
     int rc = ch_file_empty(out, path, e);
     if (rc < 0)
         return rc;

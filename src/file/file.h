@@ -67,7 +67,8 @@ typedef struct ch_file {
     struct ch_file_index *index; /* name look-up and owned memory; private to file/ */
 } ch_file;
 
-/* Opens and checks any format of files.def. */
+/* Opens and checks any format of files.def, or a folder with Hugging Face's config.json and
+ * model.safetensors. */
 int ch_file_open(ch_file **out, const char *path, ch_err *e);
 /* The same over bytes in memory that outlive the file (fuzzing, embedded models); `name` for
  * messages. */

@@ -44,6 +44,8 @@ typedef int ch_file_read(ch_file *f, ch_err *e); /* f->path and f->map are set, 
 #include "files.def"
 #undef FORMAT
 
+/* config.json and model.safetensors of a folder, as one file. */
+int ch_file_open_folder(ch_file **out, const char *dir, ch_err *e);
 /* An empty file under that name. */
 int ch_file_empty(ch_file **out, const char *path, ch_err *e);
 /* n bytes that live as long as f, aligned for anything; NULL: out of memory. */
