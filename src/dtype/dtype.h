@@ -26,7 +26,7 @@ typedef enum ch_dtype {
 
 /* What kernels see: few layouts that many formats are packed into (kernel.h, "Panels"). */
 typedef enum ch_panel_kind {
-    CH_PANEL_F32, CH_PANEL_BF16, CH_PANEL_Q8, CH_PANEL_Q4, CH_PANELS
+    CH_PANEL_F32, CH_PANEL_BF16, CH_PANEL_Q8, CH_PANEL_Q4, CH_PANEL_I16, CH_PANELS
 } ch_panel_kind;
 
 typedef struct ch_dtype_info {

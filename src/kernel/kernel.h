@@ -7,7 +7,7 @@
  * Order.  Every output element is reduced in an order that its length and format fix.  It does not
  * depend on how many rows are in the call, on n0/n1, or on which tile of a variant computes it:
  * that is what makes a token's bits independent of its neighbours.  Different ISAs may use
- * different orders, except that gemm_q8 and gemm_q4 agree to the bit on all of them. Arrays need
+ * different orders, except that gemm_q8, gemm_q4 and gemm_i16 agree to the bit on all of them. Arrays need
  * no alignment beyond their element's unless stated.  Outputs alias no input unless stated.
  *
  * Panels.  A weight matrix w (N, K), K the reduced length, is cut into panels of 16 rows, padded
@@ -22,6 +22,8 @@
  *         w = scale (nibble - 8)
  *         An odd last group ends after its own weights (its scales still take two rows, one of
  *         zeros).
+ *   I16   groups of 128 k (the last one: what is left):  f32 scale[16], then i16
+ *         [ceil(k/2)][16][2]: w = scale q, |q| <= 4095.  Odd k: padded with a zero.
  * Panels start at 64-byte aligned addresses, their sizes are multiples of 64 (ch_panel_bytes), and
  * with scales two by two every 64 bytes of weights lie in one cache line (10% at M = 1 from L2).
  *
@@ -41,7 +43,8 @@
 
 /* ---- Products ------------------------------------------------------------------------------ */
 
-enum { CH_GEMM_ADD = 1 }; /* y += instead of y =; the product is reduced first, then added once */
+enum { CH_GEMM_ADD = 1 }; /* y += instead of y =; the product is reduced first, then added once
+                             (i16: its sum starts at y) */
 
 /* y[m*ldy + n] (+)= sum_k x[m][k] w[n][k]   for 0 <= m < M and n0 <= n < n1
  *   y: real, element [m*ldy + n] (so y points at column 0)
@@ -55,7 +58,12 @@ enum { CH_GEMM_ADD = 1 }; /* y += instead of y =; the product is reduced first, 
  *         tolerance says)
  *   q8 q4 per group: exact integer dot s = sum q u - offset sum q (offset 128 or 8), then
  *         acc = fma(scale d, (float)s, acc) with scale d rounded to float first; groups in
- *         sequence */
+ *         sequence
+ *   i16   for training: x is a matrix in panels too, its rows being m, and ldx is the bytes from
+ *         one of its panels to the next.  Per group the exact integer dot s (4095^2 128 < 2^31),
+ *         then acc = fma((float)s, scale_x scale_w, acc) with the scales' product rounded first;
+ *         groups in sequence, acc starts at 0, or at y with CH_GEMM_ADD: a sum may be continued by
+ *         a later call */
 typedef void ch_gemm_fn(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M,
                         int n0, int n1, int K, int flags);
 
@@ -63,6 +71,14 @@ typedef void ch_gemm_fn(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, co
  * max|x| / 127 over the group (0 when all are 0), q = x/d rounded to nearest even, clamped; a
  * group with a non-finite value gets d = NaN and q = 0 so that the fault stays visible. */
 typedef void ch_row_fn(void *out, const real *x, int K);
+
+/* I16 panels of a real matrix, element (n, k) = src[n*ld + k]; of its transpose (pack_i16t),
+ * src[k*ld + n].  Rows [n0, n1), n0 a multiple of 16, n1 too or N, and columns [k0, k1), k0 a
+ * multiple of 128, k1 too or K.  In a group of a row: scale = max|w| / 4095, q = w (4095 / max|w|)
+ * to nearest even, computed in floats; max|w| < 2^-100 counts as all zeros (scale 0); a value that
+ * is not finite gives scale NaN, q = 0, so that the fault stays visible. */
+typedef void ch_pack_fn(void *panels, const real *src, ptrdiff_t ld, int N, int K, int n0, int n1,
+                        int k0, int k1);
 
 size_t ch_panel_bytes(ch_panel_kind kind, int K);       /* of one panel */
 size_t ch_panels_bytes(ch_panel_kind kind, int N, int K); /* of the whole matrix */
@@ -119,7 +135,7 @@ typedef void ch_mix_fn(real *acc, const real *keep, const real *p, ptrdiff_t ldp
 /* ---- The table ----------------------------------------------------------------------------- */
 
 typedef struct ch_kernels {
-    ch_gemm_fn *gemm_f32, *gemm_bf16, *gemm_q8, *gemm_q4;
+    ch_gemm_fn *gemm_f32, *gemm_bf16, *gemm_q8, *gemm_q4, *gemm_i16;
     ch_row_fn *row_bf16, *row_q8;
     ch_rmsnorm_fn *rmsnorm;
     ch_layernorm_fn *layernorm;
@@ -137,7 +153,8 @@ typedef struct ch_kernels {
 
 /* By kind, for callers that hold a panel or a cached dtype; NULL where there is none. */
 ch_gemm_fn *ch_kernel_gemm(const ch_kernels *k, ch_panel_kind kind);
-ch_row_fn *ch_kernel_row(const ch_kernels *k, ch_panel_kind kind); /* NULL: rows as they are */
+ch_row_fn *ch_kernel_row(const ch_kernels *k, ch_panel_kind kind); /* NULL: rows as they are, or
+                                                                      (I16) not row by row */
 ch_score_fn *ch_kernel_score(const ch_kernels *k, ch_dtype t);
 ch_mix_fn *ch_kernel_mix(const ch_kernels *k, ch_dtype t);
 
@@ -149,6 +166,7 @@ ch_mix_fn *ch_kernel_mix(const ch_kernels *k, ch_dtype t);
  * everything).  NULL or "": the environment's CHALCIS_CPU (the one variable that the library
  * reads), or everything.  An unknown name is CH_EARG with the names allowed. */
 enum {
+    ch_pack_fn *pack_i16, *pack_i16t;
     CH_CPU_c = 0,
     CH_CPU_avx2 = 1,        /* AVX2, FMA, F16C */
     CH_CPU_avxvnni = 2,     /* VEX-coded VNNI */
@@ -173,3 +191,5 @@ typedef struct ch_variant {
 extern const ch_variant ch_variants[];
 
 #endif
+/* Whether gemm_i16 is worth training with: something better than plain C. */
+bool ch_kernels_fast_i16(const ch_kernels *k);

@@ -26,6 +26,28 @@ static inline size_t ch_group_weights_at(int g, size_t bytes)
            (size_t)(g & 1) * bytes;
 }
 
+/* I16 panels: groups one after the other, the last one with the pairs of k that are left. */
+enum {
+    CH_I16_GROUP = 128,
+    CH_I16_MOST = 4095,
+    CH_I16_SCALE_BYTES = CH_PANEL_ROWS * 4,
+    CH_I16_PAIR_BYTES = CH_PANEL_ROWS * 4,
+    CH_I16_GROUP_BYTES = CH_I16_SCALE_BYTES + CH_I16_GROUP / 2 * CH_I16_PAIR_BYTES,
+};
+/* A group whose largest magnitude is below this is packed as zeros: its scale, or that scale's
+ * reciprocal, would leave the normal floats. */
+#define CH_I16_LEAST 0x1p-100F
+
+static inline size_t ch_i16_at(int k) /* where k's group starts, k a multiple of 128 */
+{
+    return (size_t)(k / CH_I16_GROUP) * CH_I16_GROUP_BYTES;
+}
+
+static inline int ch_i16_pairs(int K, int k) /* in the group that starts at k */
+{
+    return (CH_MIN(K - k, CH_I16_GROUP) + 1) / 2;
+}
+
 /* A quantized activation row is an array of these: one address reaches all that a tile needs of a
  * row. */
 typedef struct ch_group {

@@ -22,6 +22,11 @@ void ch_kernels_init(ch_kernels *k, unsigned features)
             memcpy((char *)k + v->field, &v->fn, sizeof v->fn);
 }
 
+bool ch_kernels_fast_i16(const ch_kernels *k)
+{
+    return k->gemm_i16 != ch_gemm_i16_c;
+}
+
 ch_gemm_fn *ch_kernel_gemm(const ch_kernels *k, ch_panel_kind kind)
 {
     switch (kind) {
@@ -29,6 +34,7 @@ ch_gemm_fn *ch_kernel_gemm(const ch_kernels *k, ch_panel_kind kind)
     case CH_PANEL_BF16: return k->gemm_bf16;
     case CH_PANEL_Q8: return k->gemm_q8;
     case CH_PANEL_Q4: return k->gemm_q4;
+    case CH_PANEL_I16: return k->gemm_i16;
     case CH_PANELS: break;
     }
     return NULL;
@@ -41,6 +47,7 @@ ch_row_fn *ch_kernel_row(const ch_kernels *k, ch_panel_kind kind)
     case CH_PANEL_Q8:
     case CH_PANEL_Q4: return k->row_q8;
     case CH_PANEL_F32:
+    case CH_PANEL_I16:
     case CH_PANELS: break;
     }
     return NULL;

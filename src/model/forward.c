@@ -145,12 +145,16 @@ size_t ch_forward_scratch(const ch_model *m, const ch_adapters *adapters, const 
         /* Rows may be picked out (here) or all be wanted as they are (below). */
         ch_op_output(&run, wanted, m->config.width);
         ch_forward_logits(&run, m, &step);
-    } else {
+    }
+    for (int i = 0; !like && i < 2; i++) { /* enough for either precision */
+        const size_t mark = ch_arena_mark(&arena);
         double nll;
+        run.precision = i ? CH_PRECISION_I16 : CH_PRECISION_F32;
         ch_tape_begin(&run);
         ch_forward_loss(&run, m, &step, NULL, 1, &nll, NULL);
         ch_tape_backward(&run);
         ch_tape_end(&run);
+        ch_arena_reset(&arena, mark);
     }
     const size_t peak = arena.peak;
     ch_arena_close(&arena);

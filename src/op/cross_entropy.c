@@ -7,8 +7,14 @@
  * CH_CE_CHUNK rows at a time; a chunk without targets is passed over.  Under a tape a chunk's
  * logits become dz in place and are consumed at once.  Cost: T V D multiply-adds, three times that
  * with gradients.
+ *
+ * In I16 the target's element is kept apart: beside the one that is near -1 the others, which the
+ * sum over v weighs it against, would share its scale and be rounded away.  What it adds to dx and
+ * dhead is one row each, in floats.
  * SPDX-License-Identifier: MIT */
 #include "linear.h"
+
+enum { COLUMNS = 64 }; /* of dhead, for a task */
 
 typedef struct loss {
     const ch_kernels *kernels;
@@ -17,6 +23,7 @@ typedef struct loss {
     double *nll;
     real scale;
     bool gradient; /* logits become dz */
+    real *apart;   /* NULL, or per row: dz at its target, which is then 0 in dz */
 } loss;
 
 static void one_row(const loss *a, int64_t t)
@@ -25,6 +32,8 @@ static void one_row(const loss *a, int64_t t)
     const int V = (int)ch_tensor_width(a->logits);
     const ch_token target = a->target[t];
     a->nll[t] = 0;
+    if (a->apart)
+        a->apart[t] = 0;
     if (target < 0) {
         for (int v = 0; a->gradient && v < V; v++)
             z[v] = 0;
@@ -38,6 +47,10 @@ static void one_row(const loss *a, int64_t t)
     for (int v = 0; v < V; v++)
         z[v] *= factor;
     z[target] -= a->scale;
+    if (a->apart) {
+        a->apart[t] = z[target];
+        z[target] = 0;
+    }
 }
 
 static void some_rows(void *arg, int64_t row0, int64_t row1)
@@ -58,6 +71,7 @@ typedef struct head {
     ch_weight packed; /* a copy that has panels */
     const void *wt;   /* panels of its transpose, for dx */
     bool trains;
+    bool apart; /* targets' elements of dz */
 } head;
 
 /* Packs once what every chunk needs. */
@@ -70,28 +84,86 @@ static head open_head(ch_run *r, const ch_tensor *x, const ch_weight *w)
     h.packed.panels = (void *)(uintptr_t)p.panels;
     h.wt = r->tape && x->grad ? ch_op_linear_transpose(r, w) : NULL;
     h.trains = r->tape && w->stored.grad;
+    h.apart = r->tape && r->precision == CH_PRECISION_I16;
     return h;
 }
 
+/* ---- The targets' elements of dz, apart ----------------------------------------------------- */
+
+typedef struct apart {
+    const ch_tensor *x;
+    const ch_weight *w;
+    const ch_token *target;
+    const real *dz;
+} apart;
+
+/* dx_t += dz_t head[target] */
+static void add_to_rows(void *arg, int64_t row0, int64_t row1)
+{
+    const apart *a = arg;
+    const int64_t D = ch_tensor_width(a->x);
+    for (int64_t t = row0; t < row1; t++) {
+        if (a->target[t] < 0)
+            continue;
+        const real *w = (const real *)a->w->stored.data + a->target[t] * D;
+        for (int64_t i = 0; i < D; i++)
+            a->x->grad[t * D + i] += a->dz[t] * w[i];
+    }
+}
+
+/* dhead[target] += dz_t x_t, in the order of t, a block of columns */
+static void add_to_head(void *arg, int64_t block0, int64_t block1)
+{
+    const apart *a = arg;
+    const int64_t D = ch_tensor_width(a->x), T = ch_tensor_rows(a->x);
+    for (int64_t t = 0; t < T; t++) {
+        if (a->target[t] < 0)
+            continue;
+        const real *x = ch_tensor_row(a->x, t);
+        real *dw = a->w->stored.grad + a->target[t] * D;
+        for (int64_t i = block0 * COLUMNS; i < CH_MIN(block1 * COLUMNS, D); i++)
+            dw[i] += a->dz[t] * x[i];
+    }
+}
+
+static void add_apart(ch_run *r, const apart *a)
+{
+    const int64_t D = ch_tensor_width(a->x), T = ch_tensor_rows(a->x);
+    const ch_weight *bias = a->w->bias;
+    if (a->x->grad)
+        ch_op_for_rows(r, T, (double)D, add_to_rows, (void *)(uintptr_t)a);
+    if (a->w->stored.grad)
+        ch_op_for_rows(r, (D + COLUMNS - 1) / COLUMNS, (double)T * COLUMNS, add_to_head,
+                       (void *)(uintptr_t)a);
+    for (int64_t t = 0; bias && bias->stored.grad && t < T; t++)
+        if (a->target[t] >= 0)
+            bias->stored.grad[a->target[t]] += a->dz[t];
+}
+
+/* ---- The operation -------------------------------------------------------------------------- */
+
+/* r is quiet: what is done here is this operation's own, neither taped nor counted apart. */
 static void one_chunk(ch_run *r, const ch_tensor *x, const head *h, const ch_token *target,
-                      real scale, double *nll)
+                      real scale, double *nll, bool gradient)
 {
     const size_t mark = ch_arena_mark(r->scratch);
-    ch_run quiet = *r; /* what follows is this operation's own: neither taped nor counted apart */
-    quiet.tape = NULL;
-    quiet.profile = NULL;
+    const int64_t T = ch_tensor_rows(x);
     loss a = {.kernels = r->kernels,
               .target = target,
               .nll = nll,
               .scale = scale,
-              .gradient = r->tape != NULL};
-    a.logits = ch_op_linear(&quiet, x, &h->packed, NULL);
+              .gradient = gradient};
+    if (h->apart)
+        a.apart = ch_arena_take(r->scratch, (size_t)T * sizeof *a.apart);
+    a.logits = ch_op_linear(r, x, &h->packed, NULL);
     if (ch_op_computes(r))
-        ch_op_for_rows(r, ch_tensor_rows(x), 4 * (double)ch_tensor_width(a.logits), some_rows, &a);
-    if (r->tape) {
-        const void *xt = h->trains ? ch_op_linear_rows_transpose(&quiet, x) : NULL;
-        ch_op_linear_gradient(&quiet, &h->packed, x, a.logits->data, h->wt, xt);
+        ch_op_for_rows(r, T, 4 * (double)ch_tensor_width(a.logits), some_rows, &a);
+    if (gradient) {
+        const void *xt = h->trains ? ch_op_linear_rows_transpose(r, x) : NULL;
+        ch_op_linear_gradient(r, &h->packed, x, a.logits->data, h->wt, xt);
     }
+    if (h->apart && ch_op_computes(r))
+        add_apart(r, &(apart){x, &h->packed, target, a.apart});
     ch_arena_reset(r->scratch, mark);
 }
 
@@ -101,18 +173,24 @@ void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *w, cons
     const ch_op_timer timer = ch_op_begin(r);
     const size_t mark = ch_arena_mark(r->scratch);
     const int64_t T = ch_tensor_rows(x);
+    const bool gradient = r->tape != NULL;
     double *each = ch_arena_take(r->scratch, ch_size_mul((size_t)T, sizeof *each));
-    const head h = open_head(r, x, w);
+    ch_run quiet = *r;
+    quiet.profile = NULL;
+    if (w->panels || w->stored.dtype != CH_REAL)
+        quiet.precision = CH_PRECISION_F32;
+    const head h = open_head(&quiet, x, w);
+    quiet.tape = NULL;
     *nll_sum = 0;
     for (int64_t t = 0; t < T; t += CH_CE_CHUNK) {
         const int64_t n = CH_MIN(T - t, (int64_t)CH_CE_CHUNK);
         const ch_tensor rows = ch_tensor_slice_rows(x, t, n);
         if (!ch_op_computes(r)) {
-            one_chunk(r, &rows, &h, NULL, 0, each);
+            one_chunk(&quiet, &rows, &h, NULL, 0, each, gradient);
             continue;
         }
         if (has_targets(target + t, n))
-            one_chunk(r, &rows, &h, target + t, (real)scale, each + t);
+            one_chunk(&quiet, &rows, &h, target + t, (real)scale, each + t, gradient);
         else
             for (int64_t i = t; i < t + n; i++)
                 each[i] = 0;

@@ -6,8 +6,8 @@
  * the weights' panels ask for once, then all tiles of all maps are tasks of one barrier.  An
  * element is: the product, reduced in the kernels' order; added to the residual if there is one;
  * plus the bias; plus the adapter's product.
- * Weights without panels (training) are packed into
- * scratch for the call.  Backward: linear_backward.c.
+ * Weights without panels (training) are packed into scratch for the call, in the run's precision;
+ * adapters, whose products are small, in floats.  Backward: linear_backward.c.
  * SPDX-License-Identifier: MIT */
 #include "linear.h"
 
@@ -23,6 +23,13 @@ typedef struct maps {
         bool adapted;
     } map[];
 } maps;
+
+static ch_run in_floats(const ch_run *r)
+{
+    ch_run exact = *r;
+    exact.precision = CH_PRECISION_F32;
+    return exact;
+}
 
 static void forward(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w, int n,
                     const ch_rows *rows, int flags)
@@ -42,9 +49,10 @@ static void forward(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weigh
     }
     if (ch_op_computes(r))
         ch_op_products(r, p, n);
+    ch_run exact = in_floats(r);
     for (int i = 0; i < n; i++)
         if (ch_op_adapter_applies(r, w[i], rows))
-            ch_op_adapter_forward(r, y[i], x, w[i], rows->adapter, &encoded);
+            ch_op_adapter_forward(&exact, y[i], x, w[i], rows->adapter, &encoded);
     ch_op_end(r, t, CH_OP_linear, macs, bytes);
     ch_arena_reset(r->scratch, mark);
 }
@@ -72,6 +80,7 @@ static bool trains(const maps *m)
 static void backward(ch_run *r, void *record)
 {
     maps *m = record;
+    ch_run exact = in_floats(r);
     if (m->residual && m->residual->grad && ch_op_computes(r))
         ch_op_for_rows(r, ch_tensor_rows(m->residual), (double)ch_tensor_width(m->residual),
                        add_to_residual, m);
@@ -83,7 +92,7 @@ static void backward(ch_run *r, void *record)
         ch_op_linear_gradient(r, a->w, m->x, a->y->grad, wt, xt);
         ch_arena_reset(r->scratch, mark);
         if (a->adapted)
-            ch_op_adapter_backward(r, a->y, m->x, a->w, m->chosen);
+            ch_op_adapter_backward(&exact, a->y, m->x, a->w, m->chosen);
         ch_arena_reset(r->scratch, mark);
     }
 }

@@ -1,7 +1,8 @@
 /* linear_backward.c - the gradient of a linear map
  *
- *     dx (T, K) += dy (T, N) w (N, K)          panels of w^T, sums over n
- *     dw (N, K) += dy^T (N, T) x (T, K)        panels of x^T, rows of dy^T, sums over t
+ *     dx (T, K) += dy (T, N) w (N, K)          panels of w^T (I16: and of dy), sums over n
+ *     dw (N, K) += dy^T (N, T) x (T, K)        panels of x^T, rows (I16: panels) of dy^T, sums
+ *                                              over t
  *     dbias (N) += sum_t dy_t
  *
  * Cost: T N K multiply-adds for each product, on the same kernel as forward, plus the copies that
@@ -38,13 +39,17 @@ static const real *as_reals(ch_run *r, const ch_tensor *t)
 const void *ch_op_linear_transpose(ch_run *r, const ch_weight *w)
 {
     const int N = (int)ch_weight_rows(w), K = (int)ch_weight_width(w);
-    return ch_op_product_pack(r, as_reals(r, &w->stored), 1, K, K, N);
+    const real *values = as_reals(r, &w->stored);
+    return r->precision == CH_PRECISION_I16 ? ch_op_product_pack_i16(r, values, K, K, N, true)
+                                            : ch_op_product_pack(r, values, 1, K, K, N);
 }
 
 const void *ch_op_linear_rows_transpose(ch_run *r, const ch_tensor *x)
 {
-    return ch_op_product_pack(r, x->data, 1, x->stride[0], (int)ch_tensor_width(x),
-                              (int)ch_tensor_rows(x));
+    const int T = (int)ch_tensor_rows(x), K = (int)ch_tensor_width(x);
+    return r->precision == CH_PRECISION_I16
+               ? ch_op_product_pack_i16(r, x->data, x->stride[0], K, T, true)
+               : ch_op_product_pack(r, x->data, 1, x->stride[0], K, T);
 }
 
 typedef struct columns {
@@ -76,41 +81,46 @@ static void by_columns(const ch_run *r, columns c, ch_rows_task *fn)
     ch_op_for_rows(r, (c.N + COLUMNS - 1) / COLUMNS, (double)c.T * COLUMNS, fn, &c);
 }
 
+/* The left operand of a product with panels of the run's precision: dy as it is, or its
+ * transpose. */
+static void take_left(ch_run *r, ch_product *p, const real *dy, int T, int N, bool transposed)
+{
+    p->slice = CH_SLICE;
+    p->kind = CH_PANEL_F32;
+    p->ldx = (transposed ? T : N) * (ptrdiff_t)sizeof *dy;
+    if (r->precision == CH_PRECISION_I16) {
+        p->slice = 0;
+        p->kind = CH_PANEL_I16;
+        p->ldx = (ptrdiff_t)ch_panel_bytes(CH_PANEL_I16, p->K);
+        p->x = ch_op_product_pack_i16(r, dy, N, p->M, p->K, transposed);
+    } else if (!transposed) {
+        p->x = dy;
+    } else {
+        real *dyt = ch_arena_take(r->scratch,
+                                  ch_size_mul(ch_size_mul((size_t)T, (size_t)N), sizeof(real)));
+        p->x = dyt;
+        if (ch_op_computes(r))
+            by_columns(r, (columns){dy, dyt, T, N}, transpose);
+    }
+}
+
 void ch_op_linear_gradient(ch_run *r, const ch_weight *w, const ch_tensor *x, const real *dy,
                            const void *wt, const void *xt)
 {
     const int T = (int)ch_tensor_rows(x), N = (int)ch_weight_rows(w), K = (int)ch_weight_width(w);
-    const ptrdiff_t size = (ptrdiff_t)sizeof(real);
     ch_product p[2];
     int n = 0;
-    if (x->grad)
-        p[n++] = (ch_product){.y = x->grad,
-                              .ldy = K,
-                              .x = dy,
-                              .ldx = N * size,
-                              .panels = wt,
-                              .kind = CH_PANEL_F32,
-                              .M = T,
-                              .N = K,
-                              .K = N,
-                              .slice = CH_SLICE,
-                              .flags = CH_GEMM_ADD};
+    if (x->grad) {
+        p[n] = (ch_product){.y = x->grad, .panels = wt, .M = T, .K = N};
+        take_left(r, &p[n++], dy, T, N, false);
+    }
     if (w->stored.grad) {
-        real *dyt = ch_arena_take(r->scratch,
-                                  ch_size_mul(ch_size_mul((size_t)T, (size_t)N), sizeof(real)));
-        p[n++] = (ch_product){.y = w->stored.grad,
-                              .ldy = K,
-                              .x = dyt,
-                              .ldx = T * size,
-                              .panels = xt,
-                              .kind = CH_PANEL_F32,
-                              .M = N,
-                              .N = K,
-                              .K = T,
-                              .slice = CH_SLICE,
-                              .flags = CH_GEMM_ADD};
-        if (ch_op_computes(r))
-            by_columns(r, (columns){dy, dyt, T, N}, transpose);
+        p[n] = (ch_product){.y = w->stored.grad, .panels = xt, .M = N, .K = T};
+        take_left(r, &p[n++], dy, T, N, true);
+    }
+    for (int i = 0; i < n; i++) {
+        p[i].ldy = p[i].N = K;
+        p[i].flags = CH_GEMM_ADD;
     }
     if (!ch_op_computes(r))
         return;

@@ -201,9 +201,14 @@ ch_tensor *ch_op_add(ch_run *r, ch_tensor *a, const ch_tensor *b);
  * unscaled in *nll_sum (a double sum, row order) and per row in nll (T, may be NULL; 0 for ignored
  * rows).  Logits exist for CH_CE_CHUNK rows at a time only.  Under a tape the gradient of the
  * scaled loss goes to x->grad and head's at once, so this is the last operation recorded. */
-enum { CH_CE_CHUNK = 64 };
+enum { CH_CE_CHUNK = 128 }; /* a group of I16 panels */
 void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *head,
                          const ch_token *target, double scale, double *nll_sum, real *nll);
+
+/* No operation and never taped: y (M, N) = a b^T, or a b where columns is set; a (M, K), b (N, K) or
+ * (K, N), all rows contiguous. */
+void ch_op_matmul(ch_run *r, real *y, const real *a, const real *b, int M, int N, int K,
+                  bool columns);
 
 /* ---- For operations themselves ------------------------------------------------------------- */
 

@@ -2,7 +2,8 @@
  *
  * Few rows (decoding): the weights are read once, so a tile is a stretch of panels.  Many rows: a
  * tile is a block of rows by a stretch of panels that fit a core's cache together; row blocks of
- * one stretch are consecutive tasks, so the panels are still there for the next.
+ * one stretch are consecutive tasks, so the panels are still there for the next.  I16: the kernel
+ * reads each group of both matrices once for a tile, so a tile is nearly square.
  * SPDX-License-Identifier: MIT */
 #include "product.h"
 
@@ -12,7 +13,10 @@ enum {
     PANEL_BYTES_FEW = 65536, /* panels of a tile: with few rows */
     PANEL_BYTES_MANY = 131072,
     TILES_WANTED = 8,  /* of one product, so that threads find work */
-    SMALL_MACS = 65536 /* less in all is not worth a barrier */
+    SMALL_MACS = 65536, /* less in all is not worth a barrier */
+    I16_ROWS = 128,     /* of a tile, half of it where the product is small */
+    I16_PANELS = 6,
+    I16_SMALL = 1 << 18 /* elements of y */
 };
 
 typedef struct grid {
@@ -25,8 +29,20 @@ static int ceil_div(int a, int b)
     return a / b + (a % b != 0);
 }
 
+static grid cut_i16(const ch_product *p)
+{
+    const int panels = ceil_div(p->N, CH_PANEL_ROWS), tiles = ceil_div(panels, I16_PANELS);
+    grid g = {.rows = (int64_t)p->M * p->N < I16_SMALL ? I16_ROWS / 2 : I16_ROWS,
+              .cols = ceil_div(panels, CH_MAX(tiles, 1)) * CH_PANEL_ROWS};
+    g.row_tiles = ceil_div(p->M, g.rows);
+    g.col_tiles = g.cols ? ceil_div(p->N, g.cols) : 0;
+    return g;
+}
+
 static grid cut(const ch_product *p)
 {
+    if (p->kind == CH_PANEL_I16)
+        return cut_i16(p);
     const int panels = ceil_div(p->N, CH_PANEL_ROWS), k = p->slice ? CH_MIN(p->slice, p->K) : p->K;
     const size_t room = p->M <= FEW_ROWS ? PANEL_BYTES_FEW : PANEL_BYTES_MANY;
     const size_t fit = room / CH_MAX(ch_panel_bytes(p->kind, k), (size_t)1);
@@ -42,7 +58,8 @@ void ch_op_product_block(const ch_run *r, const ch_product *p, int m0, int m1, i
 {
     ch_gemm_fn *gemm = ch_kernel_gemm(r->kernels, p->kind);
     real *y = p->y + m0 * p->ldy;
-    const char *x = (const char *)p->x + m0 * p->ldx;
+    const char *x =
+        (const char *)p->x + (p->kind == CH_PANEL_I16 ? m0 / CH_PANEL_ROWS : m0) * p->ldx;
     const int step = p->slice ? p->slice : p->K;
     for (int k0 = 0; k0 < p->K; k0 += step) {
         const int k = CH_MIN(step, p->K - k0);
@@ -126,6 +143,39 @@ const void *ch_op_product_pack(ch_run *r, const real *src, ptrdiff_t row_stride,
     return p.panels;
 }
 
+typedef struct packing_i16 {
+    ch_pack_fn *fn;
+    char *panels;
+    const real *src;
+    ptrdiff_t ld;
+    int N, K, stretches; /* a task: STRETCH rows of CH_SLICE columns */
+} packing_i16;
+
+static void pack_i16(void *arg, int task, int thread)
+{
+    (void)thread;
+    const packing_i16 *p = arg;
+    const int k0 = task / p->stretches * CH_SLICE, n0 = task % p->stretches * STRETCH;
+    p->fn(p->panels, p->src, p->ld, p->N, p->K, n0, CH_MIN(n0 + STRETCH, p->N), k0,
+          CH_MIN(k0 + CH_SLICE, p->K));
+}
+
+const void *ch_op_product_pack_i16(ch_run *r, const real *src, ptrdiff_t ld, int N, int K,
+                                   bool transposed)
+{
+    packing_i16 p = {transposed ? r->kernels->pack_i16t : r->kernels->pack_i16,
+                     ch_arena_take(r->scratch, ch_panels_bytes(CH_PANEL_I16, N, K)),
+                     src,
+                     ld,
+                     N,
+                     K,
+                     ceil_div(N, STRETCH)};
+    if (ch_op_computes(r))
+        ch_pool_run((double)N * K < SMALL_MACS ? NULL : r->pool, pack_i16, &p,
+                    p.stretches * ceil_div(K, CH_SLICE));
+    return p.panels;
+}
+
 void ch_op_product_weight(ch_run *r, ch_product *p, const ch_weight *w)
 {
     p->N = (int)ch_weight_rows(w);
@@ -134,6 +184,11 @@ void ch_op_product_weight(ch_run *r, ch_product *p, const ch_weight *w)
     p->panels = w->panels;
     if (w->panels)
         return;
+    if (r->precision == CH_PRECISION_I16 && w->stored.dtype == CH_REAL) {
+        p->kind = CH_PANEL_I16;
+        p->panels = ch_op_product_pack_i16(r, w->stored.data, p->K, p->N, p->K, false);
+        return;
+    }
     ch_weight packed = *w;
     void *memory = ch_arena_take(r->scratch, ch_weight_packed_bytes(w));
     if (ch_op_computes(r))
@@ -165,6 +220,14 @@ void ch_op_product_rows(ch_run *r, ch_product *p, ch_encoded *e, const ch_tensor
     if (p->kind == CH_PANEL_F32) {
         p->x = x->data;
         p->ldx = x->stride[0] * (ptrdiff_t)sizeof(real);
+        return;
+    }
+    if (p->kind == CH_PANEL_I16) {
+        if (!e->rows[CH_PANEL_I16])
+            e->rows[CH_PANEL_I16] =
+                ch_op_product_pack_i16(r, x->data, x->stride[0], T, K, false);
+        p->x = e->rows[CH_PANEL_I16];
+        p->ldx = (ptrdiff_t)ch_panel_bytes(CH_PANEL_I16, K);
         return;
     }
     const ch_panel_kind format =

@@ -19,7 +19,7 @@ typedef struct ch_product {
     real *y;
     ptrdiff_t ldy;
     const void *x;
-    ptrdiff_t ldx; /* bytes */
+    ptrdiff_t ldx; /* bytes from row to row; I16: x is panels, from one to the next */
     const void *panels;
     ch_panel_kind kind;
     int M, N, K;
@@ -30,7 +30,8 @@ typedef struct ch_product {
 
 /* n products behind one barrier. */
 void ch_op_products(const ch_run *r, const ch_product *p, int n);
-/* Rows [m0, m1) and columns [n0, n1) of one, in the caller.  n0 a multiple of 16, n1 too or N. */
+/* Rows [m0, m1) and columns [n0, n1) of one, in the caller.  n0 a multiple of 16, n1 too or N; I16:
+ * m0 too. */
 void ch_op_product_block(const ch_run *r, const ch_product *p, int m0, int m1, int n0, int n1);
 
 /* Sliced F32 panels of element (n, k) = src[n*row_stride + k*col_stride], packed by the pool into
@@ -38,7 +39,11 @@ void ch_op_product_block(const ch_run *r, const ch_product *p, int m0, int m1, i
 const void *ch_op_product_pack(ch_run *r, const real *src, ptrdiff_t row_stride,
                                ptrdiff_t col_stride, int N, int K);
 
-/* w as a product's panels: its own, or packed into scratch for now. */
+/* I16 panels of element (n, k) = src[n*ld + k], or transposed src[k*ld + n], likewise. */
+const void *ch_op_product_pack_i16(ch_run *r, const real *src, ptrdiff_t ld, int N, int K,
+                                   bool transposed);
+
+/* w as a product's panels: its own, or packed into scratch for now, in the run's precision. */
 void ch_op_product_weight(ch_run *r, ch_product *p, const ch_weight *w);
 
 /* The rows of one x in the formats that kernels asked for so far.  Starts as all zeros. */

@@ -1,7 +1,7 @@
 /* kcheck.h - every kernel variant against plain C: what a family's check is given
  *
  * kcheck.c walks ch_variants[] and, for each variant this CPU (less CHALCIS_CPU) can run, looks up
- * the variant's family in the three lists below.  A family without an entry fails.  Checks compare
+ * the variant's family in the lists below.  A family without an entry fails.  Checks compare
  * a variant with the `_c` function of its family; the `_c` variant itself is checked too (against
  * itself: canaries, row-count invariance, special values). SPDX-License-Identifier: MIT */
 #ifndef KCHECK_H
@@ -19,6 +19,7 @@ typedef struct kcheck_family {
 } kcheck_family;
 
 extern const kcheck_family kcheck_gemm[];   /* gemm.c: gemm_*, row_* */
+extern const kcheck_family kcheck_i16[];    /* i16.c: gemm_i16, pack_i16* */
 extern const kcheck_family
     kcheck_rows[]; /* rows.c: rmsnorm layernorm swiglu add gelu relu2 rope softmax */
 extern const kcheck_family kcheck_attend[]; /* attend.c: score_*, mix_* */

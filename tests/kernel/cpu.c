@@ -142,11 +142,13 @@ static void test_by_kind(void **state)
     assert_true(ch_kernel_gemm(&k, CH_PANEL_BF16) == k.gemm_bf16);
     assert_true(ch_kernel_gemm(&k, CH_PANEL_Q8) == k.gemm_q8);
     assert_true(ch_kernel_gemm(&k, CH_PANEL_Q4) == k.gemm_q4);
+    assert_true(ch_kernel_gemm(&k, CH_PANEL_I16) == k.gemm_i16);
     assert_true(ch_kernel_gemm(&k, CH_PANELS) == NULL);
     assert_true(ch_kernel_row(&k, CH_PANEL_F32) == NULL);
     assert_true(ch_kernel_row(&k, CH_PANEL_BF16) == k.row_bf16);
     assert_true(ch_kernel_row(&k, CH_PANEL_Q8) == k.row_q8);
     assert_true(ch_kernel_row(&k, CH_PANEL_Q4) == k.row_q8);
+    assert_true(ch_kernel_row(&k, CH_PANEL_I16) == NULL);
     assert_true(ch_kernel_score(&k, CH_F16) == k.score_f16);
     assert_true(ch_kernel_mix(&k, CH_Q8_0) == k.mix_q8_0);
     assert_true(ch_kernel_score(&k, CH_Q4_0) == NULL && ch_kernel_mix(&k, CH_F64) == NULL);

@@ -20,6 +20,9 @@ size_t ch_panel_bytes(ch_panel_kind kind, int K)
     case CH_PANEL_BF16: return (k + 1) / 2 * 2 * CH_PANEL_ROWS * sizeof(uint16_t);
     case CH_PANEL_Q8: return scales + groups * CH_Q8_BYTES;
     case CH_PANEL_Q4: return scales + groups * CH_Q4_BYTES;
+    case CH_PANEL_I16:
+        return (k + CH_I16_GROUP - 1) / CH_I16_GROUP * CH_I16_SCALE_BYTES +
+               (k + 1) / 2 * CH_I16_PAIR_BYTES;
     case CH_PANELS: break;
     }
     return 0;
@@ -38,6 +41,7 @@ size_t ch_row_bytes(ch_panel_kind kind, int K)
     case CH_PANEL_BF16: return (k * sizeof(uint16_t) + 7) / 8 * 8;
     case CH_PANEL_Q8:
     case CH_PANEL_Q4: return groups * sizeof(ch_group);
+    case CH_PANEL_I16: /* rows come in panels */
     case CH_PANELS: break;
     }
     return 0;
@@ -123,6 +127,7 @@ void ch_panel_pack(void *panels, ch_dtype dtype, const void *rows, size_t row_by
         case CH_PANEL_Q4:
             pack_groups((unsigned char *)panel, stored, row_bytes, K, lanes, 16, 0, 0x88);
             break;
+        case CH_PANEL_I16: /* no format's own */
         case CH_PANELS: break;
         }
     }
@@ -155,6 +160,18 @@ static real unpack_group_value(const unsigned char *panel, ch_panel_kind kind, i
     return (float)q * ch_f16_to_f32(scale);
 }
 
+static real unpack_i16_value(const unsigned char *panel, int k, int lane)
+{
+    const int in = k % CH_I16_GROUP;
+    float scale;
+    int16_t q;
+    panel += ch_i16_at(k - in);
+    memcpy(&scale, panel + 4 * lane, sizeof scale);
+    memcpy(&q, panel + CH_I16_SCALE_BYTES + in / 2 * CH_I16_PAIR_BYTES + 4 * lane + in % 2 * 2,
+           sizeof q);
+    return (real)scale * q;
+}
+
 void ch_panel_unpack_row(real *out, ch_panel_kind kind, const void *panels, int K, int n)
 {
     const unsigned char *panel = (const unsigned char *)panels +
@@ -173,6 +190,7 @@ void ch_panel_unpack_row(real *out, ch_panel_kind kind, const void *panels, int 
             break;
         case CH_PANEL_Q8:
         case CH_PANEL_Q4: out[k] = unpack_group_value(panel, kind, k, lane); break;
+        case CH_PANEL_I16: out[k] = unpack_i16_value(panel, k, lane); break;
         case CH_PANELS: break;
         }
     }
