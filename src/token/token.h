@@ -39,6 +39,9 @@ int ch_tokenizer_to_file(const ch_tokenizer *t, ch_file *f, ch_err *e);
 int ch_tokenizer_to_json(const ch_tokenizer *t, const char *path, ch_err *e);
 int ch_tokenizer_from_json(ch_tokenizer **out, const char *path, ch_err *e);
 
+/* Of all that decides how text becomes ids; equal after writing and reading. */
+ch_hash128 ch_tokenizer_hash(const ch_tokenizer *t);
+
 /* ---- Training a byte-level BPE ----------------------------------------------------------------
  * Deterministic: pieces (GPT-2's pattern) are counted over all texts, the most frequent pair is
  * merged, ties go to the smaller (left id, right id).  The result does not depend on the number of

@@ -1,6 +1,7 @@
 /* batch.c - the rows of a leaf, from (seed, leaf number) alone
  *
  *   number of a sequence   q = leaf * count + i      epoch = q / S, its place there = q mod S
+ *                          (in a mixture q becomes its number in its source: sources.c)
  *   S = ceil(n / length)   sequence s of an epoch: tokens offset + s * length ... of the ring
  *
  * Which s stands at a place is a permutation of 0..S-1 that needs no memory: a Feistel network
@@ -69,6 +70,14 @@ static int64_t document_of(const ch_corpus *c, int64_t p)
     return low;
 }
 
+/* What follows token p of a document that ends before `end`. */
+static ch_token target_of(const ch_corpus *c, int64_t p, int64_t end)
+{
+    if (p + 1 < end)
+        return ch_corpus_trains(c, p + 1) ? ch_corpus_token(c, p + 1) : -1;
+    return ch_corpus_trains(c, p) ? c->end : -1;
+}
+
 /* Rows [row, row + length): `rows` tokens from p on, then padding, each row of which is a document
  * of its own. */
 static void cut(ch_batch *b, int row, int length, const ch_corpus *c, int64_t p, int64_t rows)
@@ -81,32 +90,40 @@ static void cut(ch_batch *b, int row, int length, const ch_corpus *c, int64_t p,
             p = c->start[document];
             first = t;
         }
-        b->id[t] = c->token[p];
+        b->id[t] = ch_corpus_token(c, p);
         b->first[t] = first;
         b->pos[t] = t - first;
-        b->target[t] = p + 1 < c->start[document + 1] ? c->token[p + 1] : c->end;
+        b->target[t] = target_of(c, p, c->start[document + 1]);
         b->targets += b->target[t] >= 0;
     }
     for (int32_t t = row + (int32_t)rows; t < row + length; t++) {
-        b->id[t] = c->token[0];
+        b->id[t] = ch_corpus_token(c, 0);
         b->first[t] = t;
         b->pos[t] = 0;
         b->target[t] = -1;
     }
 }
 
+/* Sequence q of a corpus that is no mixture. */
+static void sequence(ch_batch *b, int row, int length, const ch_corpus *c, uint64_t seed,
+                     int64_t q)
+{
+    const int64_t S = (c->n + length - 1) / length, epoch = q / S;
+    const int64_t s = (int64_t)permute((uint64_t)(q % S), (uint64_t)S, seed, (uint64_t)epoch);
+    const int64_t offset =
+        (int64_t)ch_rng_below((uint64_t)c->n, seed, CH_RNG_DATA, 0, (uint64_t)epoch);
+    cut(b, row, length, c, (offset + s * length) % c->n, CH_MIN((int64_t)length, c->n - s * length));
+}
+
 void ch_batch_fill(ch_batch *b, const ch_corpus *c, uint64_t seed, int count, int length,
                    int64_t leaf)
 {
-    const int64_t S = (c->n + length - 1) / length;
     b->targets = 0;
     for (int i = 0; i < count; i++) {
-        const int64_t q = leaf * count + i, epoch = q / S;
-        const int64_t s = (int64_t)permute((uint64_t)(q % S), (uint64_t)S, seed, (uint64_t)epoch);
-        const int64_t offset = (int64_t)ch_rng_below((uint64_t)c->n, seed, CH_RNG_DATA, 0,
-                                                     (uint64_t)epoch);
-        cut(b, i * length, length, c, (offset + s * length) % c->n,
-            CH_MIN((int64_t)length, c->n - s * length));
+        int64_t q = leaf * count + i;
+        const ch_corpus *from =
+            c->sources > 0 ? &c->source[ch_sources_pick(c->share, c->sources, &q)] : c;
+        sequence(b, i * length, length, from, seed, q);
     }
 }
 

@@ -8,11 +8,14 @@
 typedef struct ch_train_run {
     ch_train_options o; /* settled */
     json_t *stored;     /* state of the run that is resumed, or NULL */
-    ch_texts texts;     /* until they are tokens */
-    size_t skipped;
+    ch_texts texts;     /* their bytes: until they are tokens */
     ch_corpus train, held_out;
+    ch_mapping tokens;  /* where both lie */
     ch_hash128 data; /* of both */
     ch_tokenizer *tk;
+    ch_file *source;    /* the model that it continues from, or NULL */
+    ch_config config;   /* its */
+    ch_lora *lora;      /* that trains on it, or NULL: all weights do */
     ch_model *model;
     ch_trainer trainer;
     ch_pool *pool;
@@ -28,6 +31,13 @@ void ch_train_teardown(ch_train_run *r);
 void ch_train_tell(ch_train_run *r, const char *phase);
 json_t *ch_train_data_json(
     const ch_train_run *r); /* what the state says of the data; NULL: out of memory */
+
+/* from.c, for runs with options.from: the source's configuration into the options (before they are
+ * settled; runs without one pass), its vocabulary, its weights. */
+int ch_train_from_open(ch_train_run *r);
+int ch_train_from_vocabulary(ch_train_run *r);
+int ch_train_from_model(ch_train_run *r);
+void ch_train_from_hash(char hash[33], const ch_train_run *r);
 
 static inline bool ch_train_cancelled(const ch_train_run *r)
 {

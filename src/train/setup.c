@@ -32,6 +32,8 @@ static int settle(ch_train_run *r)
     const json_t *options = json_object_get(r->stored, "options");
     if (rc == CH_OK && there && !options)
         rc = ch_fail(r->e, CH_EFORMAT, "%s: state.json has no \"options\"", o->out);
+    if (rc == CH_OK)
+        rc = ch_train_from_open(r);
     return rc == CH_OK ? ch_train_settle(&r->o, options, r->e) : rc;
 }
 
@@ -47,10 +49,10 @@ static void learned(void *arg, int done, int of)
 
 static int learn_vocabulary(ch_train_run *r)
 {
-    static const char *const specials[] = {"<|endoftext|>"};
+    static const char *const specials[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"};
     const ch_bpe_options o = {.vocab = r->o.vocab,
                               .specials = specials,
-                              .n_special = 1,
+                              .n_special = CH_COUNT(specials),
                               .bos = 0,
                               .eos = 0,
                               .progress = learned,
@@ -59,9 +61,13 @@ static int learn_vocabulary(ch_train_run *r)
     int rc = ch_bpe_trainer_open(&t, &o, r->e);
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < r->texts.n && rc == CH_OK; i++)
-        if (!r->texts.at[i].held_out)
-            rc = ch_bpe_trainer_add(t, r->texts.at[i].bytes, r->texts.at[i].n, r->e);
+    for (size_t i = 0; i < r->texts.n && rc == CH_OK; i++) {
+        const struct ch_text *d = &r->texts.at[i];
+        for (size_t k = 0; k < d->parts && rc == CH_OK && !d->held_out; k++) {
+            const ch_part *p = &r->texts.part[d->first + k];
+            rc = ch_bpe_trainer_add(t, p->bytes, p->n, r->e);
+        }
+    }
     if (rc == CH_OK)
         rc = ch_bpe_trainer_finish(&r->tk, t, r->e);
     ch_bpe_trainer_close(&t);
@@ -82,6 +88,8 @@ static int get_vocabulary(ch_train_run *r)
 {
     int rc;
     ch_train_tell(r, "vocabulary");
+    if (r->source)
+        return ch_train_from_vocabulary(r);
     if (r->stored)
         rc = own_vocabulary(r);
     else if (r->o.tokenizer)
@@ -110,7 +118,7 @@ json_t *ch_train_data_json(const ch_train_run *r)
                      (json_int_t)r->train.bytes, "held_out_documents",
                      (json_int_t)r->held_out.documents, "held_out_tokens",
                      (json_int_t)r->held_out.n, "held_out_bytes", (json_int_t)r->held_out.bytes,
-                     "skipped", (json_int_t)r->skipped);
+                     "skipped", (json_int_t)r->texts.skipped);
 }
 
 static int same_data(ch_train_run *r)
@@ -138,17 +146,19 @@ static int same_data(ch_train_run *r)
 static int get_tokens(ch_train_run *r)
 {
     ch_train_tell(r, "tokenizing");
-    int rc = ch_corpus_build(&r->train, &r->held_out, &r->texts, r->tk, r->pool, r->e);
-    r->skipped = r->texts.skipped;
-    ch_texts_free(&r->texts);
+    char note[CH_NOTE_SIZE];
+    int rc = ch_token_cache_get(&r->train, &r->held_out, &r->tokens, &r->texts, r->tk,
+                                r->source ? &ch_format_chat : NULL,
+                                r->o.cache ? r->o.cache : r->o.out, r->pool, note, r->e);
+    ch_texts_release(&r->texts);
     if (rc < 0)
         return rc;
     if (r->train.n < r->o.length)
         return ch_fail(r->e, CH_EARG,
                        "the text for training has %lld tokens; a sequence alone takes %d (length)",
                        (long long)r->train.n, r->o.length);
-    const ch_hash128 h = ch_corpus_hash(&r->held_out);
-    r->data = ch_corpus_hash(&r->train);
+    const ch_hash128 h = ch_corpus_hash(&r->held_out, r->pool);
+    r->data = ch_corpus_hash(&r->train, r->pool);
     r->data = ch_hash_bytes(r->data, &h, sizeof h);
     return r->stored ? same_data(r) : CH_OK;
 }
@@ -206,9 +216,9 @@ static double token_flop(const ch_train_options *o, const ch_config *c)
 
 static int get_model(ch_train_run *r)
 {
-    ch_config c = ch_train_config(&r->o);
-    int rc = c.arch->configure(&c, NULL, r->e);
-    if (rc == CH_OK)
+    ch_config c = r->source ? r->config : ch_train_config(&r->o);
+    int rc = r->source ? ch_train_from_model(r) : c.arch->configure(&c, NULL, r->e);
+    if (rc == CH_OK && !r->source)
         rc = ch_model_create(&r->model, &c, r->o.seed, NULL, r->e);
     const ch_comm alone = ch_comm_self();
     if (rc == CH_OK)
@@ -238,7 +248,13 @@ int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e)
         rc = ch_metrics_open(&r->metrics, r->o.out, step, e);
     if (rc == CH_OK) {
         ch_train_tell(r, "reading");
-        rc = ch_texts_load(&r->texts, r->o.data, r->o.n_data, r->o.held_out, e);
+        const ch_texts_options read = {
+            .data = r->o.data,
+            .n_data = r->o.n_data,
+            .held_out = r->o.held_out,
+            .dedup = r->o.dedup,
+            .mask_prompts = r->o.mask_prompts};
+        rc = ch_texts_load(&r->texts, &read, r->pool, e);
     }
     if (rc == CH_OK)
         rc = get_vocabulary(r);
@@ -255,8 +271,11 @@ void ch_train_teardown(ch_train_run *r)
     ch_trainer_close(&r->trainer);
     if (r->model)
         ch_model_free(&r->model);
+    ch_lora_close(&r->lora);
+    ch_file_close(&r->source);
     ch_corpus_free(&r->train);
     ch_corpus_free(&r->held_out);
+    ch_io_unmap(&r->tokens);
     ch_texts_free(&r->texts);
     ch_tokenizer_close(&r->tk);
     ch_pool_close(&r->pool);

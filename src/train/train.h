@@ -17,44 +17,155 @@
 
 /* ---- Data --------------------------------------------------------------------------------- */
 
-/* Texts in memory, in an order that depends on their paths alone. */
+/* What a document is made of: one text, or what several have said. */
+typedef enum ch_role {
+    CH_ROLE_TEXT,
+    CH_ROLE_SYSTEM,
+    CH_ROLE_USER,
+    CH_ROLE_ASSISTANT
+} ch_role;
+
+typedef struct ch_part {
+    const char *bytes; /* UTF-8; no 0 byte follows */
+    size_t n;
+    ch_role role;
+    bool trains; /* its tokens are targets */
+} ch_part;
+
+/* One value of a .json or .jsonl file as parts, all of which train (docs/formats/training_data.md).
+ * The parts are good during the call; n is 0 for a value without any text. */
+typedef int ch_record_fn(void *arg, const ch_part *part, size_t n, ch_err *e);
+/* lines: one value a line, read one at a time; else an array of values, or one value.  `name`
+ * stands in errors, with the line. */
+int ch_records_read(FILE *f, bool lines, const char *name, ch_record_fn *fn, void *arg, ch_err *e);
+
+/* A path to train on, and its weight; 0: none was given. */
+typedef struct ch_source {
+    char *path;
+    double weight;
+} ch_source;
+/* "PATH" or "PATH=WEIGHT"; where all of it is the name of something, it has no weight.  All have
+ * one or none has. */
+int ch_sources_parse(ch_source **out, const char *const *args, int n, ch_err *e);
+void ch_sources_free(ch_source *s, int n);
+
+/* Copies of documents, words compared (what lies between blanks), and documents that have at least
+ * half of their runs of 50 characters from earlier ones (train/duplicates.c). */
+typedef struct ch_duplicates {
+    uint64_t exact, exact_bytes, near, near_bytes;
+} ch_duplicates;
+
+/* Documents in memory, in an order that depends on their paths alone. */
 typedef struct ch_texts {
     struct ch_text {
-        char *bytes;
-        size_t n;
-        bool held_out;
+        size_t first, parts;    /* part[first ...] */
+        size_t n;               /* bytes of all parts */
+        ch_hash128 hash, words; /* of roles and bytes; of words */
+        int source;
+        bool held_out, chosen; /* chosen: from `validation` */
     } *at;
     size_t n;
+    ch_part *part;
+    size_t parts;
     uint64_t bytes;
-    size_t skipped; /* empty, without "text", or found in a directory and not UTF-8 */
+    ch_source *source; /* every path */
+    int paths;
+    int sources;     /* paths with weights, else 1: all of them */
+    size_t skipped;  /* empty, or found in a directory and not UTF-8 */
+    size_t excluded; /* also among those chosen for validation */
+    size_t dropped;  /* by dedup */
+    ch_duplicates duplicates; /* exact ones, before they are dropped; near: ch_texts_near */
+    struct ch_texts_memory *memory;
 } ch_texts;
-/* held_out <= 0: none.  Where the hashes leave a side without a document, the last held_out of the
- * longest one, from the end of a line on, is the only document held out. */
-int ch_texts_load(ch_texts *t, const char *const *paths, int n, double held_out, ch_err *e);
+
+typedef struct ch_texts_options {
+    const char *const *data;
+    int n_data;
+    const char *const *validation; /* these are held out, and not trained on wherever they are */
+    int n_validation;
+    double held_out; /* share of the others that are, too; <= 0: none */
+    bool dedup;      /* of documents with the same words only the first stays */
+    bool mask_prompts; /* of what several have said the assistant's part trains alone */
+} ch_texts_options;
+/* Where the hashes leave a side without a document, the last held_out of the longest text, from the
+ * end of a line on, is the only document held out. */
+int ch_texts_load(ch_texts *t, const ch_texts_options *o, ch_pool *pool, ch_err *e);
+/* Gives the documents up and keeps the counts and the sources. */
+void ch_texts_release(ch_texts *t);
 void ch_texts_free(ch_texts *t);
+/* Counts near duplicates, in memory of a fixed size; the bytes of exact ones are among theirs. */
+int ch_texts_near(ch_texts *t, ch_err *e);
+
+/* How the parts of one document become tokens: appends ids, and for each a byte to `trains`, 1
+ * where it is a target.  What starts and ends a document is not its business.  The name stands in
+ * the key of cached tokens: another rendering has another name. */
+typedef struct ch_format {
+    const char *name;
+    int (*render)(const void *arg, ch_tokens *ids, ch_buf *trains, const ch_tokenizer *tk,
+                  const ch_part *part, size_t n, ch_err *e);
+    const void *arg;
+} ch_format;
+extern const ch_format ch_format_plain; /* parts joined by newlines */
 
 /* Documents of one split as one run of tokens; each starts with BOS (or EOS where a vocabulary has
- * none). */
+ * none).  Or a mixture: sums over its sources, of which sequences are drawn by weight. */
 typedef struct ch_corpus {
-    ch_token *token;
-    int64_t n;
-    int64_t *start; /* of each document, and n at the end */
-    int64_t documents;
-    uint64_t bytes; /* of text */
-    ch_token end;   /* EOS: what follows the last token of a document; -1: nothing does */
+    const uint16_t *narrow; /* ids of a vocabulary up to 65,536, or NULL: */
+    const uint32_t *wide;
+    const uint8_t *trains; /* a bit a token, lowest first; NULL: all are targets */
+    const int64_t *start;  /* of each document, and n at the end */
+    int64_t n, documents;
+    int64_t targets; /* in an epoch */
+    uint64_t bytes;  /* of text in parts that train */
+    ch_token end;    /* EOS: what follows the last token of a document; -1: nothing does */
+    bool mapped;     /* the arrays lie in a file */
+    struct ch_corpus *source;
+    const uint64_t *share; /* of each source, 2^-32 of what those before it left */
+    int sources;           /* 0: no mixture */
 } ch_corpus;
+/* format NULL: plain. */
 int ch_corpus_build(ch_corpus *train, ch_corpus *held_out, const ch_texts *t,
-                    const ch_tokenizer *tk, ch_pool *pool, ch_err *e);
+                    const ch_tokenizer *tk, const ch_format *f, ch_pool *pool, ch_err *e);
 void ch_corpus_free(ch_corpus *c);
-ch_hash128 ch_corpus_hash(const ch_corpus *c);
+ch_hash128 ch_corpus_hash(const ch_corpus *c, ch_pool *pool);
+
+static inline ch_token ch_corpus_token(const ch_corpus *c, int64_t p)
+{
+    return c->narrow ? c->narrow[p] : (ch_token)c->wide[p];
+}
+
+static inline bool ch_corpus_trains(const ch_corpus *c, int64_t p)
+{
+    return !c->trains || (c->trains[p / 8] >> (p % 8) & 1);
+}
+
+/* A corpus of each source, then the held-out one: sections[t->sources + 1]. */
+int ch_corpus_sections(ch_corpus *sections, const ch_texts *t, const ch_tokenizer *tk,
+                       const ch_format *f, ch_pool *pool, ch_err *e);
+/* Takes the sections over, also when it fails. */
+int ch_corpus_mix(ch_corpus *train, ch_corpus *held_out, ch_corpus *sections, const ch_texts *t,
+                  ch_err *e);
+/* Which source the sequence *q of a mixture comes from; *q becomes its number there.  Of the first
+ * q sequences each source has its share, to within the number of sources. */
+int ch_sources_pick(const uint64_t *share, int n, int64_t *q);
+void ch_sources_share(uint64_t *share, const ch_source *s, int n);
+
+/* ch_corpus_build by way of dir/tokens-KEY.bin (docs/formats/training_data.md): mapped if it is
+ * whole, made if not.  *map outlives both corpora.  `note` gets a sentence, or "". */
+#define CH_NOTE_SIZE 600
+int ch_token_cache_get(ch_corpus *train, ch_corpus *held_out, ch_mapping *map, ch_texts *t,
+                       const ch_tokenizer *tk, const ch_format *f, const char *dir,
+                       ch_pool *pool, char note[CH_NOTE_SIZE], ch_err *e);
 
 /* One leaf: `count` sequences of `length` packed tokens.  An epoch sees the corpus as a ring and
  * cuts it, from an offset on, into ceil(n / length) sequences, of which the last may end in
  * padding (target -1); offset and order depend on (seed, epoch) alone.  Sequences follow one
  * another through the epochs: leaf i has numbers i * count and on.  A row's target is the next
  * token of its document, or `end` after the last: so in each epoch every token but the first of
- * each document, and every document's end, is a target exactly once, and no row predicts, or
- * attends to, another document.  What stands before the cut of a sequence is not seen either. */
+ * each document, and every document's end, is a target exactly once (where it trains; an end does
+ * if the token before it does), and no row predicts, or attends to, another document.  What stands
+ * before the cut of a sequence is not seen either.  In a mixture each source has epochs of its own,
+ * and a sequence is of one source. */
 typedef struct ch_batch {
     int n; /* rows: count * length */
     ch_token *id, *target;

@@ -9,8 +9,9 @@ enum { VOCAB = 40, TOKENS = 1000 };
 static ch_corpus numbered(int64_t n, int longest, uint64_t seed)
 {
     ch_corpus c = nano_corpus(n, longest, VOCAB, seed);
+    uint32_t *token = (uint32_t *)(uintptr_t)c.wide;
     for (int64_t i = 0; i < n; i++)
-        c.token[i] = (ch_token)i;
+        token[i] = (uint32_t)i;
     c.end = (ch_token)n;
     return c;
 }

@@ -93,22 +93,24 @@ static inline bool nano_equal(const nano *a, const nano *b)
  * */
 static inline ch_corpus nano_corpus(int64_t n, int longest, int vocab, uint64_t seed)
 {
-    ch_corpus c = {.n = n, .bytes = (uint64_t)n * 3, .end = 0};
-    c.token = malloc((size_t)n * sizeof *c.token);
-    c.start = malloc((size_t)(n + 1) * sizeof *c.start);
-    assert_true(c.token && c.start);
+    ch_corpus c = {.n = n, .targets = n, .bytes = (uint64_t)n * 3, .end = 0};
+    uint32_t *token = malloc((size_t)n * sizeof *token);
+    int64_t *start = malloc((size_t)(n + 1) * sizeof *start);
+    assert_true(token && start);
+    c.wide = token;
+    c.start = start;
     for (int64_t at = 0; at < n; c.documents++) {
         const uint64_t most = CH_MIN((uint64_t)longest, (uint64_t)(n - at));
         const int64_t length = 1 + (int64_t)ch_rng_below(most, seed, CH_RNG_TEST, 1, (uint64_t)at);
-        c.start[c.documents] = at;
+        start[c.documents] = at;
         for (int64_t i = 0; i < length; i++, at++)
-            c.token[at] = i == 0 ? 0
-                                 : 1 + (ch_token)((uint64_t)(i * 7) + ch_rng_below(3, seed,
-                                                                                   CH_RNG_TEST, 2,
-                                                                                   (uint64_t)at)) %
-                                           (vocab - 1);
+            token[at] =
+                i == 0 ? 0
+                       : 1 + (uint32_t)(((uint64_t)(i * 7) + ch_rng_below(3, seed, CH_RNG_TEST, 2,
+                                                                          (uint64_t)at)) %
+                                        (uint64_t)(vocab - 1));
     }
-    c.start[c.documents] = n;
+    start[c.documents] = n;
     return c;
 }
 
