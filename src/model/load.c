@@ -110,7 +110,7 @@ int ch_model_refuse_others(const ch_model *m, const ch_file *f, ch_err *e)
 /* Identity for page keys and saved sessions: configuration, file size and tensor directory in full,
  * of each tensor's bytes some 64 stretches of 64.  Two models that differ only between the samples
  * would have to be made on purpose. */
-static ch_hash128 fingerprint(const ch_config *c, const ch_file *f)
+ch_hash128 ch_model_file_hash(const ch_config *c, const ch_file *f)
 {
     ch_hash128 h = ch_config_hash((ch_hash128){f->map.size, f->n_tensors}, c);
     for (size_t i = 0; i < f->n_tensors; i++) {
@@ -137,7 +137,7 @@ static int fill(struct loading *l)
         return rc;
     ch_model_each(l->m, settle_weight, l);
     ch_model_connect(l->m);
-    l->m->hash = fingerprint(&l->m->config, l->f);
+    l->m->hash = ch_model_file_hash(&l->m->config, l->f);
     ch_str name;
     if (ch_file_meta_find(l->f, "general.name") &&
         ch_file_str(&name, l->f, "general.name", NULL) == CH_OK) {

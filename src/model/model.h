@@ -128,6 +128,8 @@ int ch_model_load_file(ch_model **out, const char *path, const ch_model_load *o,
 int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_file *from,
                     ch_err *e);
 void ch_model_free(ch_model **m);
+/* What a model loaded from f has as its hash. */
+ch_hash128 ch_model_file_hash(const ch_config *c, const ch_file *f);
 
 /* Calls fn for every weight in table order (globals, then layers 0..L-1); stops at the first
  * nonzero result. */

@@ -300,7 +300,7 @@ static int settle(ch_lora *l, double scale, ch_err *e)
 {
     struct packing p = {.l = l};
     for (int i = 0; i < l->adapter.n; i++)
-        l->low[i].scale = (real)scale;
+        l->low[i].scale = l->low[i].a ? (real)scale : 0;
     l->hash = ch_hash_bytes((ch_hash128){(uint64_t)l->bucket, (uint64_t)l->rank}, &scale,
                             sizeof scale);
     for (int i = 0; i < 2 * l->adapter.n; i++) {
