@@ -32,8 +32,7 @@ static void show_steps(ch_train_view *v, const ch_train_progress *p)
     if (p->tok_s > 0) {
         ch_report_count(count, sizeof count, p->tok_s);
         snprintf(text[2], PART, "%s tok/s", count);
-        ch_report_count(count, sizeof count, p->tok_s * p->token_flop);
-        snprintf(text[3], PART, "%sFLOP/s", count);
+        snprintf(text[3], PART, "%.3g GFLOP/s", p->tok_s * p->token_flop * 1e-9);
     }
     if (p->lr > 0)
         snprintf(text[4], PART, "lr %.2e", p->lr);
