@@ -118,6 +118,34 @@ typedef void ch_rope_fn(real *x, const real *c, const real *s, int pairs, int in
  * sum 0. p may be x.  n >= 1.  The maximum ignores NaN; p and the sum do not. */
 typedef real ch_softmax_fn(real *p, const real *x, int n, real *max);
 
+/* ---- Attention in training, and gradients by rows ------------------------------------------ */
+
+/* The exponent of a score s_i: z_i = scale s_i - slope (distance - i). */
+typedef struct ch_exponent {
+    real scale, slope;
+    int distance; /* from the row to the key of s_0 */
+} ch_exponent;
+/* p_i = e^(z_i - max), as softmax: returns sum_i p_i, sets *max.  p may be s.  n >= 1. */
+typedef real ch_weigh_fn(real *p, const real *s, int n, const ch_exponent *z, real *max);
+/* In place, p holding s and ds the gradient of p: p_i = e^(z_i - lse), ds_i = scale p_i (ds_i -
+ * delta). */
+typedef void ch_weigh_grad_fn(real *p, real *ds, int n, const ch_exponent *z, real lse,
+                              real delta);
+/* y[c*ldy + r] = x[r*ldx + c]   for r < rows, c < cols */
+typedef void ch_transpose_fn(real *y, ptrdiff_t ldy, const real *x, ptrdiff_t ldx, int rows,
+                             int cols);
+
+/* Below, `add` says whether a gradient is added to what its place holds (not 0) or stored there. */
+/* da_i (+)= dy_i b_i silu'(a_i), db_i (+)= dy_i silu(a_i).  add: bit 0 for da, bit 1 for db. */
+typedef void ch_swiglu_grad_fn(real *da, real *db, const real *a, const real *b, const real *dy,
+                               int n, int add);
+/* dx_i (+)= f'(x_i) dy_i */
+typedef void ch_unary_grad_fn(real *dx, const real *x, const real *dy, int n, int add);
+/* r: what rmsnorm returned for x.  dx_i (+)= r (g_i dy_i - x_i r^2 mean_j g_j dy_j x_j), and dg_i
+ * += dy_i x_i r.  g NULL: all ones; dx, dg NULL: not wanted. */
+typedef void ch_rmsnorm_grad_fn(real *dx, real *dg, const real *x, const real *g, const real *dy,
+                                real r, int n, int add);
+
 /* ---- Attention over one page (of keys in a stored format) ---------------------------------- */
 
 /* score: s[g*lds + j] = scale * sum_e q[g*width + e] k[j][e]     g < groups, j < n
@@ -137,12 +165,19 @@ typedef void ch_mix_fn(real *acc, const real *keep, const real *p, ptrdiff_t ldp
 typedef struct ch_kernels {
     ch_gemm_fn *gemm_f32, *gemm_bf16, *gemm_q8, *gemm_q4, *gemm_i16;
     ch_row_fn *row_bf16, *row_q8;
+    ch_pack_fn *pack_i16, *pack_i16t;
     ch_rmsnorm_fn *rmsnorm;
     ch_layernorm_fn *layernorm;
     ch_binary_fn *swiglu, *add;
     ch_unary_fn *gelu, *relu2;
     ch_rope_fn *rope;
     ch_softmax_fn *softmax;
+    ch_weigh_fn *weigh;
+    ch_weigh_grad_fn *weigh_grad;
+    ch_transpose_fn *transpose;
+    ch_swiglu_grad_fn *swiglu_grad;
+    ch_unary_grad_fn *gelu_grad, *relu2_grad;
+    ch_rmsnorm_grad_fn *rmsnorm_grad;
     ch_score_fn *score_f32, *score_f16, *score_bf16, *score_q8_0;
     ch_mix_fn *mix_f32, *mix_f16, *mix_bf16, *mix_q8_0;
 } ch_kernels;
@@ -166,7 +201,6 @@ ch_mix_fn *ch_kernel_mix(const ch_kernels *k, ch_dtype t);
  * everything).  NULL or "": the environment's CHALCIS_CPU (the one variable that the library
  * reads), or everything.  An unknown name is CH_EARG with the names allowed. */
 enum {
-    ch_pack_fn *pack_i16, *pack_i16t;
     CH_CPU_c = 0,
     CH_CPU_avx2 = 1,        /* AVX2, FMA, F16C */
     CH_CPU_avxvnni = 2,     /* VEX-coded VNNI */
@@ -179,6 +213,8 @@ int ch_cpu_features(unsigned *out, const char *mask, ch_err *e);
 void ch_cpu_describe(char *out, size_t size, unsigned features);
 /* Fills every field: plain C first, then each line of kernels.def whose isa is in `features`. */
 void ch_kernels_init(ch_kernels *k, unsigned features);
+/* Whether gemm_i16 is worth training with: something better than plain C. */
+bool ch_kernels_fast_i16(const ch_kernels *k);
 
 /* The variants of kernels.def as data, for kcheck and `chalcis cpu`.  Ends with name == NULL. */
 typedef void ch_any_fn(void);
@@ -191,5 +227,3 @@ typedef struct ch_variant {
 extern const ch_variant ch_variants[];
 
 #endif
-/* Whether gemm_i16 is worth training with: something better than plain C. */
-bool ch_kernels_fast_i16(const ch_kernels *k);

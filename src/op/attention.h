@@ -1,17 +1,18 @@
 /* attention.h - what forward and backward of training attention share, and the slopes of ALiBi
  *
  * Packed operands.  For each head, rows of x (T, E) as panels: `by_rows` (T, E), to score against;
- * `by_columns` (E, T), to mix.  A stretch [n0, n1) of T is a stretch of by_rows' panels, and a run
- * of k in each of by_columns' panels.
+ * `by_columns`, to mix: for each chunk of CH_ATTENTION_CHUNK rows, panels (E, rows of the chunk).
  * SPDX-License-Identifier: MIT */
 #ifndef CH_ATTENTION_H
 #define CH_ATTENTION_H
 
 #include "op.h"
 
-/* Rows of a block, and how many blocks are worked on at once: both fixed, so that scratch and
- * results are. */
-enum { CH_ATTENTION_BLOCK = 32, CH_ATTENTION_LANES = 16 };
+enum {
+    CH_ATTENTION_ROWS = 32,  /* whose scores are one product */
+    CH_ATTENTION_CHUNK = 64, /* rows that are summed over in one product */
+    CH_ATTENTION_LANES = 16, /* blocks worked on at once: fixed, so that scratch is */
+};
 
 /* Of head h of H: 2^(-8(h+1)/H) (Press et al. 2021), 0 without ALiBi. */
 real ch_op_attention_slope(const ch_attention_spec *s, int head);
@@ -27,25 +28,27 @@ typedef struct ch_heads {
 /* Takes scratch for the panels. */
 ch_heads ch_op_heads(ch_run *r, const real *x, ptrdiff_t ld, int T, int heads, int E, bool by_rows,
                      bool by_columns);
-/* Packs all heads of n operands behind one barrier. */
-void ch_op_heads_pack(const ch_run *r, ch_heads *h, int n);
+/* Packs the chunk of a head that starts at row t0; all heads of n operands behind one barrier. */
+void ch_op_heads_pack_chunk(const ch_run *r, const ch_heads *h, int head, int t0);
+void ch_op_heads_pack(const ch_run *r, const ch_heads *h, int n);
 
-/* s[m*lds + t] = x_m . row t of a head, for rows m0.. of x (M of them) and t in [n0, n1), n0 a
- * multiple of 16. */
+/* s[m*lds + j] = x_m . row n0 + j of a head, for M rows x and n0 + j < n1.  n0 is a multiple of
+ * 16, n1 too or T. */
 void ch_op_heads_score(const ch_run *r, real *s, ptrdiff_t lds, const real *x, ptrdiff_t ldx,
                        int M, const ch_heads *h, int head, int n0, int n1);
-/* y[m*ldy + e] (+)= sum_t p[m*ldp + t] row t of a head, over t in [n0, n1), n0 a multiple of 16.
- */
+/* y[m*ldy + e] (+)= sum_j p[m*ldp + j] row t0 + j of a head, over t0 + j < t1, chunk by chunk.
+ * flags: CH_GEMM_ADD. */
 void ch_op_heads_mix(const ch_run *r, real *y, ptrdiff_t ldy, const real *p, ptrdiff_t ldp, int M,
-                     const ch_heads *h, int head, int n0, int n1, int flags);
+                     const ch_heads *h, int head, int t0, int t1, int flags);
 
 /* Columns that a row may see or be seen by: [lo, hi). */
 typedef struct ch_span {
     int lo, hi;
 } ch_span;
 
-/* The columns that any of the spans needs, from a multiple of 16 to one, or to T. */
-ch_span ch_op_spans_cover(const ch_span *span, int n, int T);
+/* What any of the spans needs of [lo, hi), from a multiple of 16 to one, or to hi; lo is such a
+ * multiple.  lo = hi where that is nothing. */
+ch_span ch_op_spans_cover(const ch_span *span, int n, int lo, int hi);
 
 /* A training attention: what is recorded, and what backward adds. */
 typedef struct ch_attention {
@@ -62,6 +65,12 @@ static inline ch_span ch_op_attention_sees(const ch_attention *a, int t)
 {
     const int lo = a->first[t];
     return (ch_span){a->spec.window ? CH_MAX(lo, t - a->spec.window + 1) : lo, t + 1};
+}
+
+/* Of a head's score for a key `distance` rows back, and the keys after it. */
+static inline ch_exponent ch_op_attention_exponent(const ch_attention *a, int head, int distance)
+{
+    return (ch_exponent){a->spec.scale, ch_op_attention_slope(&a->spec, head), distance};
 }
 
 /* Multiply-adds that forward needs, for the profile; 0 where nothing is counted. */

@@ -1,195 +1,267 @@
 /* attention_backward.c - the gradient of training attention
  *
- *     p_tj = e^(s_tj - lse_t),  delta_t = do_t . o_t,  ds_tj = p_tj (do_t . v_j - delta_t)
- *     dq_t = scale sum_j ds_tj k_j      dk_j = scale sum_t ds_tj q_t      dv_j = sum_t p_tj do_t
+ *     p_tj = e^(s_tj - lse_t),  delta_t = do_t . o_t,  ds_tj = scale p_tj (do_t . v_j - delta_t)
+ *     dq_t = sum_j ds_tj k_j      dk_j = sum_t ds_tj q_t      dv_j = sum_t p_tj do_t
  *
- * Two passes compute the same weights from either side, so that nothing is transposed and no sum
- * is shared: blocks of queries against keys give dq, blocks of keys against queries give dk and
- * dv, one task adding up the query heads of a key head in sequence.  Dao et al. 2022
- * ("FlashAttention"), without its tiling of the summed index: a row of scores fits the cache.
- * Cost: 7 E multiply-adds for each (row, key) of a block's span.  SPDX-License-Identifier: MIT */
+ * Weights are computed again, once, for squares of CH_ATTENTION_CHUNK queries by as many keys; five
+ * products use a square while it is in the cache (Dao et al. 2022, "FlashAttention").  A square
+ * adds to the gradients of its queries and of its keys.  So that no two tasks add to the same row,
+ * and that every sum has an order, squares run in rounds, each a diagonal: the squares (i, i), then
+ * (i, i-1), and so on as far back as any row sees; of these no two share queries or keys.  A task
+ * is a square with a key head, whose query heads follow one another.
+ * Cost: 5 E multiply-adds for each (row, key) of the squares' halves that anything is seen in.
+ * SPDX-License-Identifier: MIT */
 #include "attention.h"
 #include "product.h"
+
+#include <string.h>
+
+enum {
+    SIDE = CH_ATTENTION_CHUNK,
+    STRIPS = SIDE / CH_ATTENTION_ROWS,
+    RUNS = 8, /* as many are enough for threads */
+    FAR = 8,  /* squares: a run that reaches farther is no task */
+};
 
 typedef struct gradient {
     ch_attention *a;
     ch_heads k, v, q, o; /* o: of the gradient of the output */
     real *delta;         /* (H, T) */
-    int *end;            /* per row: one past its document */
-    real *buffers;       /* two blocks by T for each lane */
+    int *first;          /* per SIDE rows: the first key that one of them sees, in squares */
+    int *runs, n_runs;   /* where rows start that see nothing of what was before; then the end */
+    real *buffers;       /* three squares for each lane */
+    int round;           /* squares from the diagonal */
 } gradient;
 
-static void fill_delta(void *arg, int64_t row0, int64_t row1)
-{
-    const gradient *g = arg;
-    const ch_attention *a = g->a;
-    const int E = a->spec.width;
-    for (int64_t t = row0; t < row1; t++)
-        for (int h = 0; h < a->spec.heads; h++)
-            g->delta[(ptrdiff_t)h * a->T + t] =
-                ch_op_dot(g->o.x + t * g->o.ld + (ptrdiff_t)h * E,
-                          ch_tensor_row(a->o, t) + (ptrdiff_t)h * E, E);
-}
+/* Some rows of a square, or (the other way) some columns, with the part of the other side that
+ * they have to do with. */
+typedef struct strip {
+    int at, n; /* from the square's edge */
+    ch_span with;
+} strip;
 
-/* p_i = e^x_i, by the vector exponential that shifts by the largest. */
-static void exponentials(const ch_kernels *k, real *p, int n)
-{
-    real max;
-    k->softmax(p, p, n, &max);
-    const real factor = real_exp(max);
-    for (int i = 0; i < n; i++)
-        p[i] *= factor;
-}
+typedef struct square {
+    int t0, j0, rows, keys;
+    ch_span see[SIDE];
+    strip by_row[STRIPS], by_key[STRIPS];
+    int row_strips, key_strips;
+    real *p, *ds, *turned; /* (SIDE, SIDE): weights, ds, and one of them transposed */
+} square;
 
-typedef struct block {
-    int row0, M;
-    ch_span see[CH_ATTENTION_BLOCK], cover;
-    real *p, *ds; /* scores, then weights; do . v, then scale ds */
-} block;
-
-static void clear_outside(const block *b, int m, int T)
-{
-    real *p = b->p + (ptrdiff_t)m * T, *ds = b->ds + (ptrdiff_t)m * T;
-    for (int j = b->cover.lo; j < b->see[m].lo; j++)
-        p[j] = ds[j] = 0;
-    for (int j = b->see[m].hi; j < b->cover.hi; j++)
-        p[j] = ds[j] = 0;
-}
-
-/* Rows are queries, columns keys. */
-static void weigh_queries(const gradient *g, const block *b, int head)
+static void fill_delta(const gradient *g, int head, int t0, int t1)
 {
     const ch_attention *a = g->a;
-    const real slope = ch_op_attention_slope(&a->spec, head), scale = a->spec.scale;
-    for (int m = 0; m < b->M; m++) {
-        const int t = b->row0 + m;
-        const ch_span see = b->see[m];
-        const real lse = a->lse[(ptrdiff_t)head * a->T + t],
-                   delta = g->delta[(ptrdiff_t)head * a->T + t];
-        real *p = b->p + (ptrdiff_t)m * a->T, *ds = b->ds + (ptrdiff_t)m * a->T;
-        clear_outside(b, m, a->T);
-        for (int j = see.lo; j < see.hi; j++)
-            p[j] = p[j] * scale - slope * (real)(t - j) - lse;
-        exponentials(a->run->kernels, p + see.lo, see.hi - see.lo);
-        for (int j = see.lo; j < see.hi; j++)
-            ds[j] = p[j] * (ds[j] - delta) * scale;
+    const ptrdiff_t at = (ptrdiff_t)head * a->spec.width;
+    for (int t = t0; t < t1; t++)
+        g->delta[(ptrdiff_t)head * a->T + t] =
+            ch_op_dot(g->o.x + t * g->o.ld + at, ch_tensor_row(a->o, t) + at, a->spec.width);
+}
+
+/* Adds a strip after n others; the last one grows if it has to do with the same. */
+static int add_strip(strip *s, int n, strip next)
+{
+    if (next.with.lo == next.with.hi)
+        return n;
+    strip *last = &s[n - 1];
+    if (n == 0 || last->with.lo != next.with.lo || last->with.hi != next.with.hi ||
+        last->at + last->n != next.at) {
+        s[n] = next;
+        return n + 1;
+    }
+    last->n += next.n;
+    return n;
+}
+
+static void cut(square *s)
+{
+    for (int m = 0; m < s->rows; m += CH_ATTENTION_ROWS) {
+        const int n = CH_MIN(CH_ATTENTION_ROWS, s->rows - m);
+        const ch_span with = ch_op_spans_cover(s->see + m, n, s->j0, s->j0 + s->keys);
+        s->row_strips = add_strip(s->by_row, s->row_strips, (strip){m, n, with});
+    }
+    for (int m = 0; m < s->keys; m += CH_ATTENTION_ROWS) {
+        strip next = {m, CH_MIN(CH_ATTENTION_ROWS, s->keys - m), {s->t0, s->t0}};
+        for (int i = 0; i < s->row_strips; i++) {
+            const strip *r = &s->by_row[i];
+            if (r->with.lo >= s->j0 + m + next.n || r->with.hi <= s->j0 + m)
+                continue;
+            if (next.with.lo == next.with.hi)
+                next.with.lo = s->t0 + r->at;
+            next.with.hi = s->t0 + r->at + r->n;
+        }
+        s->key_strips = add_strip(s->by_key, s->key_strips, next);
     }
 }
 
-/* Rows are keys, columns queries. */
-static void weigh_keys(const gradient *g, const block *b, int head)
+/* From scores and do . v, all of a strip's rows, zero where they see nothing. */
+static void weigh(const gradient *g, const square *s, const strip *rows, int head)
 {
     const ch_attention *a = g->a;
-    const real slope = ch_op_attention_slope(&a->spec, head), scale = a->spec.scale;
-    const real *lse = a->lse + (ptrdiff_t)head * a->T, *delta = g->delta + (ptrdiff_t)head * a->T;
-    for (int m = 0; m < b->M; m++) {
-        const int j = b->row0 + m;
-        const ch_span see = b->see[m];
-        real *p = b->p + (ptrdiff_t)m * a->T, *ds = b->ds + (ptrdiff_t)m * a->T;
-        clear_outside(b, m, a->T);
-        for (int t = see.lo; t < see.hi; t++)
-            p[t] = p[t] * scale - slope * (real)(t - j) - lse[t];
-        exponentials(a->run->kernels, p + see.lo, see.hi - see.lo);
-        for (int t = see.lo; t < see.hi; t++)
-            ds[t] = p[t] * (ds[t] - delta[t]) * scale;
+    for (int m = rows->at; m < rows->at + rows->n; m++) {
+        const ptrdiff_t t = s->t0 + m, at = (ptrdiff_t)head * a->T + t;
+        const int lo = CH_MAX(s->see[m].lo, s->j0), hi = CH_MIN(s->see[m].hi, s->j0 + s->keys);
+        const int n = CH_MAX(hi - lo, 0), skip = n ? lo - s->j0 : 0, rest = SIDE - skip - n;
+        real *p = s->p + m * SIDE, *ds = s->ds + m * SIDE;
+        const ch_exponent z = ch_op_attention_exponent(a, head, (int)t - lo);
+        memset(p, 0, (size_t)skip * sizeof *p);
+        memset(ds, 0, (size_t)skip * sizeof *ds);
+        a->run->kernels->weigh_grad(p + skip, ds + skip, n, &z, a->lse[at], g->delta[at]);
+        memset(p + skip + n, 0, (size_t)rest * sizeof *p);
+        memset(ds + skip + n, 0, (size_t)rest * sizeof *ds);
     }
 }
 
-static block open_block(const gradient *g, int item, int lane)
+static void to_queries(const gradient *g, const square *s, int kv, int head)
 {
     const ch_attention *a = g->a;
-    const ptrdiff_t size = (ptrdiff_t)CH_ATTENTION_BLOCK * a->T;
-    block b = {.row0 = item / a->spec.kv_heads * CH_ATTENTION_BLOCK,
-               .p = g->buffers + 2 * lane * size};
-    b.ds = b.p + size;
-    b.M = CH_MIN(CH_ATTENTION_BLOCK, a->T - b.row0);
-    return b;
+    const ptrdiff_t at = (ptrdiff_t)head * a->spec.width, ld = (ptrdiff_t)a->spec.heads *
+                                                               a->spec.width;
+    for (int i = 0; i < s->row_strips; i++) {
+        const strip *r = &s->by_row[i];
+        const ptrdiff_t t = s->t0 + r->at, to = (ptrdiff_t)r->at * SIDE + r->with.lo - s->j0;
+        ch_op_heads_score(a->run, s->p + to, SIDE, g->q.x + t * g->q.ld + at, g->q.ld, r->n, &g->k,
+                          kv, r->with.lo, r->with.hi);
+        ch_op_heads_score(a->run, s->ds + to, SIDE, g->o.x + t * g->o.ld + at, g->o.ld, r->n,
+                          &g->v, kv, r->with.lo, r->with.hi);
+        weigh(g, s, r, head);
+        if (a->q->grad)
+            ch_op_heads_mix(a->run, a->q->grad + t * ld + at, ld, s->ds + to, SIDE, r->n, &g->k,
+                            kv, r->with.lo, r->with.hi, CH_GEMM_ADD);
+    }
 }
 
-static void query_block(void *arg, int item, int lane)
+/* d, of keys or values, += what the square x, transposed, mixes from rows of the queries. */
+static void to_keys(const gradient *g, const square *s, real *d, const real *x,
+                    const ch_heads *from, int kv, int head)
 {
-    const gradient *g = arg;
     const ch_attention *a = g->a;
-    const int E = a->spec.width, kv = item % a->spec.kv_heads,
-              group = a->spec.heads / a->spec.kv_heads;
-    block b = open_block(g, item, lane);
-    for (int m = 0; m < b.M; m++)
-        b.see[m] = ch_op_attention_sees(a, b.row0 + m);
-    b.cover = ch_op_spans_cover(b.see, b.M, a->T);
+    const ptrdiff_t ld = (ptrdiff_t)a->spec.kv_heads * a->spec.width,
+                    at = (ptrdiff_t)kv * a->spec.width;
+    for (int i = 0; i < s->row_strips; i++) {
+        const int m = s->by_row[i].at;
+        a->run->kernels->transpose(s->turned + m, SIDE, x + m * SIDE, SIDE, s->by_row[i].n,
+                                   s->keys);
+    }
+    for (int i = 0; i < s->key_strips; i++) {
+        const strip *k = &s->by_key[i];
+        ch_op_heads_mix(a->run, d + (s->j0 + k->at) * ld + at, ld,
+                        s->turned + (ptrdiff_t)k->at * SIDE + k->with.lo - s->t0, SIDE, k->n,
+                        from, head, k->with.lo, k->with.hi, CH_GEMM_ADD);
+    }
+}
+
+static void one_square(const gradient *g, int row, int column, int kv, int lane)
+{
+    const ch_attention *a = g->a;
+    const int group = a->spec.heads / a->spec.kv_heads;
+    square s = {.t0 = row * SIDE,
+                .j0 = column * SIDE,
+                .p = g->buffers + (ptrdiff_t)lane * 3 * SIDE * SIDE};
+    s.rows = CH_MIN(SIDE, a->T - s.t0);
+    s.keys = CH_MIN(SIDE, a->T - s.j0);
+    s.ds = s.p + SIDE * SIDE;
+    s.turned = s.ds + SIDE * SIDE;
+    for (int m = 0; m < s.rows; m++)
+        s.see[m] = ch_op_attention_sees(a, s.t0 + m);
+    cut(&s);
     for (int head = kv * group; head < (kv + 1) * group; head++) {
-        const ptrdiff_t at = (ptrdiff_t)head * E;
-        ch_op_heads_score(a->run, b.p, a->T, g->q.x + b.row0 * g->q.ld + at, g->q.ld, b.M, &g->k,
-                          kv, b.cover.lo, b.cover.hi);
-        ch_op_heads_score(a->run, b.ds, a->T, g->o.x + b.row0 * g->o.ld + at, g->o.ld, b.M, &g->v,
-                          kv, b.cover.lo, b.cover.hi);
-        weigh_queries(g, &b, head);
-        const ptrdiff_t ld = (ptrdiff_t)a->spec.heads * E;
-        ch_op_heads_mix(a->run, a->q->grad + b.row0 * ld + at, ld, b.ds, a->T, b.M, &g->k, kv,
-                        b.cover.lo, b.cover.hi, CH_GEMM_ADD);
-    }
-}
-
-static void key_block(void *arg, int item, int lane)
-{
-    const gradient *g = arg;
-    const ch_attention *a = g->a;
-    const int E = a->spec.width, kv = item % a->spec.kv_heads,
-              group = a->spec.heads / a->spec.kv_heads;
-    block b = open_block(g, item, lane);
-    for (int m = 0; m < b.M; m++) {
-        const int j = b.row0 + m, end = g->end[j];
-        b.see[m] =
-            (ch_span){j, a->spec.window && a->spec.window < end - j ? j + a->spec.window : end};
-    }
-    b.cover = ch_op_spans_cover(b.see, b.M, a->T);
-    const ptrdiff_t ld = (ptrdiff_t)a->spec.kv_heads * E, at = (ptrdiff_t)kv * E;
-    for (int head = kv * group; head < (kv + 1) * group; head++) {
-        ch_op_heads_score(a->run, b.p, a->T, g->k.x + b.row0 * g->k.ld + at, g->k.ld, b.M, &g->q,
-                          head, b.cover.lo, b.cover.hi);
-        ch_op_heads_score(a->run, b.ds, a->T, g->v.x + b.row0 * g->v.ld + at, g->v.ld, b.M, &g->o,
-                          head, b.cover.lo, b.cover.hi);
-        weigh_keys(g, &b, head);
+        to_queries(g, &s, kv, head);
         if (a->v->grad)
-            ch_op_heads_mix(a->run, a->v->grad + b.row0 * ld + at, ld, b.p, a->T, b.M, &g->o, head,
-                            b.cover.lo, b.cover.hi, CH_GEMM_ADD);
+            to_keys(g, &s, a->v->grad, s.p, &g->o, kv, head);
         if (a->k->grad)
-            ch_op_heads_mix(a->run, a->k->grad + b.row0 * ld + at, ld, b.ds, a->T, b.M, &g->q,
-                            head, b.cover.lo, b.cover.hi, CH_GEMM_ADD);
+            to_keys(g, &s, a->k->grad, s.ds, &g->q, kv, head);
     }
 }
 
-static void fill_ends(const gradient *g)
+/* ---- Squares in order --------------------------------------------------------------------- */
+
+/* What squares of one key head need of rows [i, i + 1) SIDE. */
+static void prepare(const gradient *g, int i, int kv)
 {
     const ch_attention *a = g->a;
-    for (int t = a->T - 1; t >= 0; t--)
-        g->end[t] = t + 1 < a->T && a->first[t + 1] == a->first[t] ? g->end[t + 1] : t + 1;
+    const int group = a->spec.heads / a->spec.kv_heads, t0 = i * SIDE;
+    ch_op_heads_pack_chunk(a->run, &g->k, kv, t0);
+    ch_op_heads_pack_chunk(a->run, &g->v, kv, t0);
+    for (int head = kv * group; head < (kv + 1) * group; head++) {
+        ch_op_heads_pack_chunk(a->run, &g->q, head, t0);
+        ch_op_heads_pack_chunk(a->run, &g->o, head, t0);
+        fill_delta(g, head, t0, CH_MIN(t0 + SIDE, a->T));
+    }
+}
+
+static void prepare_item(void *arg, int item, int lane)
+{
+    (void)lane;
+    const gradient *g = arg;
+    prepare(g, item / g->a->spec.kv_heads, item % g->a->spec.kv_heads);
+}
+
+static void diagonal_item(void *arg, int item, int lane)
+{
+    const gradient *g = arg;
+    const int K = g->a->spec.kv_heads, row = item / K + g->round;
+    if (row - g->round >= g->first[row])
+        one_square(g, row, row - g->round, item % K, lane);
+}
+
+/* All squares of a run. */
+static void run_item(void *arg, int item, int lane)
+{
+    const gradient *g = arg;
+    const int K = g->a->spec.kv_heads, end = g->runs[item / K + 1];
+    for (int row = g->runs[item / K]; row < end; row++) {
+        prepare(g, row, item % K);
+        for (int column = row; column >= g->first[row]; column--)
+            one_square(g, row, column, item % K, lane);
+    }
+}
+
+/* Fills first, runs and n_runs.  Returns how far from the diagonal squares reach. */
+static int look(gradient *g, int squares)
+{
+    int far = 0;
+    for (int i = 0; i < squares; i++) {
+        int first = i * SIDE;
+        for (int t = i * SIDE; t < CH_MIN((i + 1) * SIDE, g->a->T); t++)
+            first = CH_MIN(first, ch_op_attention_sees(g->a, t).lo);
+        g->first[i] = first / SIDE;
+        far = CH_MAX(far, i - g->first[i]);
+        if (g->first[i] == i)
+            g->runs[g->n_runs++] = i;
+    }
+    g->runs[g->n_runs] = squares;
+    return far;
+}
+
+static void all_squares(gradient *g, int squares)
+{
+    const int far = look(g, squares), K = g->a->spec.kv_heads;
+    if (far < FAR && g->n_runs * K >= RUNS) {
+        ch_op_attention_lanes(g->a->run, g->n_runs * K, run_item, g);
+        return;
+    }
+    ch_op_attention_lanes(g->a->run, squares * K, prepare_item, g);
+    for (g->round = 0; g->round <= far; g->round++)
+        ch_op_attention_lanes(g->a->run, (squares - g->round) * K, diagonal_item, g);
 }
 
 void ch_op_attention_backward(ch_run *r, void *record)
 {
     ch_attention *a = record;
     const ch_attention_spec *s = &a->spec;
-    const int T = a->T, E = s->width;
-    const bool keys = a->k->grad || a->v->grad;
-    ch_heads h[4] = {ch_op_heads(r, a->k->data, a->k->stride[0], T, s->kv_heads, E, true, true),
-                     ch_op_heads(r, a->v->data, a->v->stride[0], T, s->kv_heads, E, true, false),
-                     ch_op_heads(r, a->q->data, a->q->stride[0], T, s->heads, E, true, true),
-                     ch_op_heads(r, a->o->grad, a->o->stride[0], T, s->heads, E, true, true)};
-    const size_t lanes = 2 * sizeof(real) * CH_ATTENTION_BLOCK * CH_ATTENTION_LANES;
-    gradient g = {.a = a, .k = h[0], .v = h[1], .q = h[2], .o = h[3]};
+    const int T = a->T, E = s->width, squares = (T + SIDE - 1) / SIDE;
+    gradient g = {.a = a,
+                  .k = ch_op_heads(r, a->k->data, a->k->stride[0], T, s->kv_heads, E, true, true),
+                  .v = ch_op_heads(r, a->v->data, a->v->stride[0], T, s->kv_heads, E, true, false),
+                  .q = ch_op_heads(r, a->q->data, a->q->stride[0], T, s->heads, E, false, true),
+                  .o = ch_op_heads(r, a->o->grad, a->o->stride[0], T, s->heads, E, false, true)};
     g.delta = ch_arena_take(r->scratch, ch_size_mul((size_t)T, (size_t)s->heads * sizeof(real)));
-    g.end = ch_arena_take(r->scratch, ch_size_mul((size_t)T, sizeof(int)));
-    g.buffers = ch_arena_take(r->scratch, ch_size_mul((size_t)T, lanes));
-    if (!ch_op_computes(r))
+    g.first = ch_arena_take(r->scratch, ch_size_mul((size_t)squares, sizeof *g.first));
+    g.runs = ch_arena_take(r->scratch, ch_size_mul((size_t)squares + 1, sizeof *g.runs));
+    g.buffers = ch_arena_take(r->scratch, sizeof(real) * 3 * SIDE * SIDE * CH_ATTENTION_LANES);
+    if (!ch_op_computes(r) || (!a->q->grad && !a->k->grad && !a->v->grad))
         return;
     a->run = r;
-    fill_ends(&g);
-    ch_op_for_rows(r, T, (double)s->heads * E, fill_delta, &g);
-    ch_op_heads_pack(r, h, keys ? 4 : 2);
-    const int items = (T + CH_ATTENTION_BLOCK - 1) / CH_ATTENTION_BLOCK * s->kv_heads;
-    if (a->q->grad)
-        ch_op_attention_lanes(r, items, query_block, &g);
-    if (keys)
-        ch_op_attention_lanes(r, items, key_block, &g);
-    ch_op_count(r, CH_OP_attention, 3.5 * ch_op_attention_macs(a), 0);
+    all_squares(&g, squares);
+    ch_op_count(r, CH_OP_attention, 2.5 * ch_op_attention_macs(a), 0);
 }

@@ -23,6 +23,7 @@ extern const kcheck_family kcheck_i16[];    /* i16.c: gemm_i16, pack_i16* */
 extern const kcheck_family
     kcheck_rows[]; /* rows.c: rmsnorm layernorm swiglu add gelu relu2 rope softmax */
 extern const kcheck_family kcheck_attend[]; /* attend.c: score_*, mix_* */
+extern const kcheck_family kcheck_grads[];  /* grads.c: weigh weigh_grad transpose *_grad */
 
 /* A variant's function as its own type:  ch_gemm_fn *f = KCHECK_FN(ch_gemm_fn, v); */
 #define KCHECK_FN(type, variant) ((type *)(variant)->fn)

@@ -24,4 +24,13 @@ static inline float vf_sum_of(const vf a[4])
     return vf_hsum(vf_add(vf_add(a[0], a[1]), vf_add(a[2], a[3])));
 }
 
+/* Stores d, or adds it to what is there: VF elements, or the first `left` where that is not 0. */
+CH_INLINE void any_gradient(float *to, vf d, int add, const int left)
+{
+    if (left)
+        vf_store_part(to, add ? vf_add(vf_load_part(to, left), d) : d, left);
+    else
+        vf_store(to, add ? vf_add(vf_load(to), d) : d);
+}
+
 #endif

@@ -23,6 +23,10 @@ static inline __m256i vf_first(int n)
 
 static inline vf vf_zero(void) { return _mm256_setzero_ps(); }
 static inline vf vf_set1(float x) { return _mm256_set1_ps(x); }
+static inline vf vf_count(void) /* 0 1 2 ... */
+{
+    return _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7);
+}
 static inline vf vf_load(const float *p) { return _mm256_loadu_ps(p); }
 static inline vf vf_load_part(const float *p, int n) { return _mm256_maskload_ps(p, vf_first(n)); }
 static inline void vf_store(float *p, vf a) { _mm256_storeu_ps(p, a); }
@@ -131,6 +135,27 @@ static inline void vf_store_sum4(float *out, float scale, vf a, vf b, vf c, vf d
     s = _mm256_add_ps(s, _mm256_permute_ps(s, 0xB1));
     s = _mm256_mul_ps(_mm256_permute_ps(s, 0x08), _mm256_set1_ps(scale)); /* a b . . c d . . */
     _mm_storeu_ps(out, _mm_movelh_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+
+/* Lane j of a[i] goes to lane i of a[j]: pairs, fours, then halves of a vector change places. */
+static inline void vf_transpose(vf a[VF])
+{
+    vf b[VF];
+    for (int i = 0; i < VF; i += 2) {
+        b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (int i = 0; i < VF; i += 4)
+        for (int j = 0; j < 2; j++) {
+            a[i + 2 * j] = _mm256_shuffle_ps(b[i + j], b[i + 2 + j], 0x44);
+            a[i + 2 * j + 1] = _mm256_shuffle_ps(b[i + j], b[i + 2 + j], 0xEE);
+        }
+    for (int j = 0; j < 4; j++) {
+        b[j] = _mm256_permute2f128_ps(a[j], a[4 + j], 0x20);
+        b[4 + j] = _mm256_permute2f128_ps(a[j], a[4 + j], 0x31);
+    }
+    for (int i = 0; i < VF; i++)
+        a[i] = b[i];
 }
 
 #include "f32_math.h"

@@ -19,6 +19,10 @@ static inline __mmask16 vf_first(int n) { return (__mmask16)((1u << n) - 1); }
 
 static inline vf vf_zero(void) { return _mm512_setzero_ps(); }
 static inline vf vf_set1(float x) { return _mm512_set1_ps(x); }
+static inline vf vf_count(void) /* 0 1 2 ... */
+{
+    return _mm512_set_ps(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+}
 static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline vf vf_load_part(const float *p, int n)
 {
@@ -116,6 +120,30 @@ static inline void vf_store_sum4(float *out, float scale, vf a, vf b, vf c, vf d
     s = _mm512_mul_ps(_mm512_add_ps(s, _mm512_permute_ps(s, 0xB1)), _mm512_set1_ps(scale));
     const __m512i firsts = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 8, 4, 0);
     _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, s)));
+}
+
+/* Lane j of a[i] goes to lane i of a[j]: pairs, fours, then quarters of a vector change places. */
+static inline void vf_transpose(vf a[VF])
+{
+    vf b[VF];
+    for (int i = 0; i < VF; i += 2) {
+        b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (int i = 0; i < VF; i += 4)
+        for (int j = 0; j < 2; j++) {
+            a[i + 2 * j] = _mm512_shuffle_ps(b[i + j], b[i + 2 + j], 0x44);
+            a[i + 2 * j + 1] = _mm512_shuffle_ps(b[i + j], b[i + 2 + j], 0xEE);
+        }
+    for (int i = 0; i < VF; i += 8)
+        for (int j = 0; j < 4; j++) {
+            b[i + j] = _mm512_shuffle_f32x4(a[i + j], a[i + 4 + j], 0x88);
+            b[i + 4 + j] = _mm512_shuffle_f32x4(a[i + j], a[i + 4 + j], 0xDD);
+        }
+    for (int j = 0; j < 8; j++) {
+        a[j] = _mm512_shuffle_f32x4(b[j], b[8 + j], 0x88);
+        a[j + 8] = _mm512_shuffle_f32x4(b[j], b[8 + j], 0xDD);
+    }
 }
 
 #include "f32_math.h"
