@@ -73,13 +73,13 @@ FUZZ    := $(wildcard tests/fuzz/*.c)
 SUPPORT := $(wildcard tests/support/*.c)
 EXAMPLES:= $(wildcard examples/*.c)
 
-.PHONY: all run test test-build kcheck gradcheck bench stats check fuzz install uninstall clean deps help
+.PHONY: all run demo test test-build kcheck gradcheck bench stats check fuzz install uninstall clean deps help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 # What a user asks for builds through a make of its own, which runs in parallel; two of these at
 # once would build the same files.
-FRONT := all run test kcheck gradcheck bench check fuzz install deps
+FRONT := all run demo test kcheck gradcheck bench check fuzz install deps
 ifneq ($(filter $(FRONT),$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
 endif
@@ -182,6 +182,9 @@ gradcheck: deps ## check every operation's gradient in double precision
 
 run: all ## let the bundled model continue a prompt
 	$(Q)./chalcis run -p "Once upon a time" -n 128 --echo
+
+demo: all ## the whole life of a small model in a minute: train, shrink, talk
+	$(Q)BIN=./chalcis DIR=build/demo tools/demo.sh
 
 bench: all ## speed of the bundled model (pp512, tg128)
 	$(Q)./chalcis bench

@@ -9,7 +9,7 @@ set -eu
 cd "$(dirname "$0")/.."
 bin=${BIN:-./chalcis}
 dir=${DIR:-build/demo}
-rm -rf "$dir/run" "$dir"/*.gguf
+rm -rf "$dir/run" "$dir/stories"
 mkdir -p "$dir"
 
 say() { printf '\n# %s\n' "$1"; }
@@ -26,16 +26,18 @@ try() {
     "$@"
 }
 
-say "Stories out of a small grammar: 2,500 to learn from, 40 that are never trained on."
-show "awk -f tools/stories.awk -v stories=2500 >$dir/stories.jsonl"
-awk -f tools/stories.awk -v stories=2500 >"$dir/stories.jsonl"
-show "awk -f tools/stories.awk -v stories=40 -v seed=2 -v plain=1 >$dir/unseen.txt"
-awk -f tools/stories.awk -v stories=40 -v seed=2 -v plain=1 >"$dir/unseen.txt"
-try wc -c "$dir/stories.jsonl" "$dir/unseen.txt"
+say "Stories out of a small grammar: 125 files to learn from, one that is never trained on."
+try mkdir -p "$dir/stories"
+try awk -f tools/stories.awk -v files=125 -v into="$dir/stories"
+show "awk -f tools/stories.awk -v stories=40 -v seed=2 >$dir/unseen.txt"
+awk -f tools/stories.awk -v stories=40 -v seed=2 >"$dir/unseen.txt"
+show "du -sh --apparent-size $dir/stories; head -n 1 $dir/unseen.txt"
+du -sh --apparent-size "$dir/stories"
+head -n 1 "$dir/unseen.txt"
 
 say "A vocabulary and a model, from nothing."
-try "$bin" train --data "$dir/stories.jsonl" --out "$dir/run" --vocab 512 --layers 3 --width 128 \
-    --head-width 32 --hidden 384 --length 128 --steps "${STEPS:-240}" --lr 4e-3 --eval-tokens 8192
+try "$bin" train --data "$dir/stories" --out "$dir/run" --vocab 512 --layers 3 --width 128 \
+    --head-width 32 --hidden 384 --length 256 --micro-batch 4 --steps "${STEPS:-360}" --lr 4e-3 --eval-tokens 8192
 
 say "What it learned, and how fast."
 try "$bin" compare "$dir/run" --chart
@@ -47,8 +49,8 @@ try "$bin" quantize "$dir/run/model.gguf" "$dir/q4_0.gguf" q4_0
 
 say "What that costs, on the stories that it has not seen."
 for model in run/model q8_0 q4_0; do
-    try "$bin" perplexity -m "$dir/$model.gguf" -f "$dir/unseen.txt" --window 128
+    try "$bin" perplexity -m "$dir/$model.gguf" -f "$dir/unseen.txt" --window 256
 done
 
 say "And it talks.  This is the smallest of the three."
-try "$bin" run -m "$dir/q4_0.gguf" -p "Once upon a time" -n 120 --echo
+try "$bin" run -m "$dir/q4_0.gguf" -p "Once upon a time" -n 150 --echo

@@ -1,8 +1,8 @@
 # stories.awk - makes up stories, for `make demo` and for trying things out: a grammar, a seed, no
 # source but this file, so the text is anyone's.
 #
-#   awk -f tools/stories.awk -v stories=2000 -v seed=1 >stories.jsonl     {"text": "..."} a line
-#   awk -f tools/stories.awk -v stories=20 -v seed=2 -v plain=1           paragraphs
+#   awk -f tools/stories.awk -v stories=20 -v seed=2 >stories.txt    a paragraph a story
+#   awk -f tools/stories.awk -v files=100 -v into=FOLDER             so many files of 20 stories
 #
 # A rule is a list of choices parted by "|"; <word> is replaced by a choice of that rule, and
 # <word:1> by the one that was made first in this story: who a story is about stays who it is.
@@ -61,8 +61,20 @@ function capitals(text,    out, i, c, last, up) {
     return out
 }
 
+function story(    text) {
+    split("", kept)
+    cast()
+    kept["child:1"] = kept["he:1"] == "he" ? "boy" : "girl"
+    text = tell("<opening><habit><meet><trouble><ask><answer><try><turn><thanks><ending>")
+    text = capitals(text)
+    gsub(/ a apple/, " an apple", text); gsub(/ a old/, " an old", text)
+    gsub(/ i /, " I ", text); sub(/ +$/, "", text)
+    return text
+}
+
 BEGIN {
-    if (!stories) stories = 1000
+    if (!stories) stories = 20
+    if (!files) files = 1
     state = (seed ? seed : 1) * 7919 % 2147483647
     for (i = 0; i < 10; i++) draw(2)
 
@@ -123,19 +135,7 @@ BEGIN {
         "when the day was over, they were <glad>, and they went home together. |" \
         "and they all lived happily near the <place:1>. "
 
-    for (s = 0; s < stories; s++) {
-        split("", kept)
-        cast()
-        kept["child:1"] = kept["he:1"] == "he" ? "boy" : "girl"
-        text = tell("<opening><habit><meet><trouble><ask><answer><try><turn><thanks><ending>")
-        text = capitals(text)
-        gsub(/ a apple/, " an apple", text); gsub(/ a old/, " an old", text)
-        gsub(/ i /, " I ", text); sub(/ +$/, "", text)
-        if (plain) {
-            printf "%s\n\n", text
-        } else {
-            gsub(/"/, "\\\"", text)
-            printf "{\"text\": \"%s\"}\n", text
-        }
-    }
+    for (f = 0; f < files; f++)
+        for (s = 0; s < stories; s++)
+            printf "%s\n\n", story() >(into ? sprintf("%s/%04d.txt", into, f + 1) : "/dev/stdout")
 }
