@@ -19,12 +19,14 @@ extern "C" {
 #endif
 
 typedef struct ch_train_progress {
-    const char *phase; /* reading, vocabulary, tokenizing, training, evaluating, saving */
+    const char *phase; /* reading, vocabulary, tokenizing, measuring, training, evaluating,
+                          saving */
     int step, steps;
     double loss;       /* of the step, nats a token */
     double val_loss;   /* newest, or NaN */
     double lr, grad_norm, tok_s, eta_s;
     int64_t tokens;    /* seen so far */
+    const char *note;  /* NULL, or a sentence to show once: what the data is, what went wrong */
     double token_flop; /* of the model, forward and backward: 6 N + 12 L HE T (Chowdhery 2022) */
 } ch_train_progress;
 
@@ -32,20 +34,29 @@ typedef struct ch_train_progress {
  * meaningful.  What decides the result is stored in the run: on resume zero means what the run says,
  * and anything else has to agree with it.  src/train/options.def has the ranges. */
 typedef struct ch_train_options {
-    /* data: text files, or directories of them, where what is not UTF-8 is passed over; a file is
-     * a document, and so is each line of .jsonl with "text" */
+    /* data: text files, .json and .jsonl (docs/formats/training_data.md), or directories of them,
+     * where what is not UTF-8 is passed over.  "PATH=WEIGHT" for each: sequences are drawn in these
+     * proportions; without weights the paths are one source */
     const char *const *data;
     int n_data;
-    double held_out; /* share of documents kept for validation [0.02]; split by a hash of their
-                        content; where that leaves a side empty, the end of the longest one */
+    const char *const *validation; /* these documents are kept for validation, and are not trained
+                                      on wherever else they are found */
+    int n_validation;
+    double held_out; /* share of documents kept for validation [0.02; with `validation` none]; split
+                        by a hash of their content; where that leaves a side empty, the end of the
+                        longest one */
     const char *tokenizer; /* a file with a vocabulary; NULL: train one on the data */
     int vocab;             /* entries of a trained vocabulary [4096] */
-    const char *cache;     /* directory of token caches */
-    bool dedup;            /* leave out documents that were there before */
+    const char *cache;     /* a directory for tokens, to share between runs [out] */
+    bool dedup;            /* of documents with the same words only the first is used */
     bool mask_prompts;     /* of prompt and response only the response is a target */
     /* model */
     const char *preset;    /* "nano" 2 x 64, "tiny" 8 x 256, "small" 12 x 512, "medium" 16 x 768 */
-    const char *from;      /* a model to continue from */
+    const char *from;      /* a model to continue from, with its vocabulary */
+    int lora;              /* rank of an adapter that trains in place of its weights [none] */
+    double lora_alpha;     /* it is added alpha / rank times [16] */
+    const char *lora_targets; /* comma list of names or globs [every linear map of the layers] */
+    bool dequantize;       /* all weights of a quantized model may train, as what they decode to */
     const char *arch;      /* ["qwen3"] */
     /* [6 256 4 2 64 1024]; at other widths heads of 64, half as many for keys, hidden 4 x width */
     int layers, width, heads, kv_heads, head_width, hidden;
@@ -104,7 +115,9 @@ typedef struct ch_train_options {
 typedef struct ch_train_result {
     int steps;
     int64_t tokens, parameters;
-    double loss, val_loss, val_bpb, seconds;
+    double loss, val_loss, val_bpb, seconds; /* NaN: there was none */
+    int64_t skipped; /* steps left out as spikes */
+    bool finished;   /* there is a model.gguf */
 } ch_train_result;
 
 int ch_train(ch_train_result *out, const ch_train_options *o, ch_err *e);

@@ -13,7 +13,7 @@ enum { CONFIG_MOST = 1 << 20 };
 
 struct options {
     ch_train_options t;
-    ch_list data;
+    ch_list data, validation;
     const char *config;
     bool quiet, json;
 };
@@ -25,7 +25,8 @@ struct options {
 #define ROW_SEED(name) CH_OPT_CALL, 0
 #define ROW_FLAG(name) CH_OPT_FLAG, O(t.name)
 static const ch_opt opts[] = {
-    {'d', "data", CH_OPT_LIST, O(data), "PATH", "a text file, a .jsonl, or a folder of them; several are fine", 0, 0},
+    {'d', "data", CH_OPT_LIST, O(data), "PATH", "text, .json, .jsonl, or a folder of them; several are fine, PATH=WEIGHT too", 0, 0},
+    {0, "validation", CH_OPT_LIST, O(validation), "PATH", "texts to hold out, wherever else they are found, instead of a share", 0, 0},
     {'c', "config", CH_OPT_STR, O(config), "FILE", "options as JSON; flags and the environment go before them", 0, 0},
     {'q', "quiet", CH_OPT_FLAG, O(quiet), NULL, "no progress", 0, 0},
     {0, "json", CH_OPT_FLAG, O(json), NULL, "the result as one JSON object", 0, 0},
@@ -114,17 +115,18 @@ static int from_environment(ch_train_options *o, ch_err *e)
     return CH_OK;
 }
 
-static int data_from_file(struct options *o, const json_t *v, ch_err *e)
+static int paths_from_file(ch_list *to, const json_t *v, const char *key, const char *file,
+                           ch_err *e)
 {
     const size_t n = json_is_array(v) ? json_array_size(v) : 1;
-    if (o->data.n > 0)
+    if (to->n > 0)
         return CH_OK;
     for (size_t i = 0; i < n; i++) {
         const char *path = json_string_value(json_is_array(v) ? json_array_get(v, i) : v);
-        if (!path || o->data.n == (int)CH_COUNT(o->data.at))
-            return ch_fail(e, CH_EARG, "%s: data has to be a path, or an array of up to %zu",
-                           o->config, CH_COUNT(o->data.at));
-        o->data.at[o->data.n++] = path;
+        if (!path || to->n == (int)CH_COUNT(to->at))
+            return ch_fail(e, CH_EARG, "%s: %s has to be a path, or an array of up to %zu", file,
+                           key, CH_COUNT(to->at));
+        to->at[to->n++] = path;
     }
     return CH_OK;
 }
@@ -140,8 +142,11 @@ static int from_file(struct options *o, json_t **config, ch_err *e)
     if (rc < 0)
         return rc;
     json_object_foreach(*config, key, v) {
-        rc = strcmp(key, "data") == 0 ? data_from_file(o, v, e)
-                                      : ch_train_option_set(&o->t, key, v, o->config, e);
+        ch_list *paths = strcmp(key, "data") == 0         ? &o->data
+                         : strcmp(key, "validation") == 0 ? &o->validation
+                                                          : NULL;
+        rc = paths ? paths_from_file(paths, v, key, o->config, e)
+                   : ch_train_option_set(&o->t, key, v, o->config, e);
         if (rc < 0)
             return rc;
     }
@@ -177,6 +182,8 @@ static int train(struct options *o, ch_err *e)
     ch_train_view_open(&view, o->quiet);
     o->t.data = o->data.at;
     o->t.n_data = o->data.n;
+    o->t.validation = o->validation.at;
+    o->t.n_validation = o->validation.n;
     o->t.cancel = (const volatile int *)&ch_cli_interrupted;
     o->t.progress = ch_train_view_progress;
     o->t.progress_arg = &view;

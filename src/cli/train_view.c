@@ -44,7 +44,9 @@ static void show_steps(ch_train_view *v, const ch_train_progress *p)
 void ch_train_view_progress(void *arg, const ch_train_progress *p)
 {
     ch_train_view *v = arg;
-    if (strcmp(p->phase, "training") == 0)
+    if (p->note)
+        ch_bar_say(&v->bar, p->note);
+    else if (strcmp(p->phase, "training") == 0)
         show_steps(v, p);
     else if (strcmp(p->phase, "evaluating") == 0 || strcmp(p->phase, "saving") == 0)
         ch_bar_show(&v->bar, p->phase, 0, 0, NULL, 0); /* an episode: the steps stand still */

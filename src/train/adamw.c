@@ -36,8 +36,9 @@ static void update_task(void *arg, int task, int thread)
     (void)thread;
     const int64_t first = (int64_t)task * BLOCKS;
     for (int64_t b = first; b < first + BLOCKS && b * BLOCK < u->o->n; b++)
-        update_block(u, b * BLOCK, CH_MIN((int64_t)BLOCK, u->o->n - b * BLOCK),
-                     u->o->decays[b] ? u->decay : 0);
+        if (u->o->decays[b] != CH_ADAMW_OTHERS)
+            update_block(u, b * BLOCK, CH_MIN((int64_t)BLOCK, u->o->n - b * BLOCK),
+                         u->o->decays[b] == CH_ADAMW_DECAYS ? u->decay : 0);
 }
 
 void ch_adamw_step(ch_adamw *o, real *p, const real *g, double scale, double lr, int64_t step,

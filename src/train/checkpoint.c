@@ -7,7 +7,8 @@
  *
  * The folder that `current` does not name is nobody's: saving empties it, fills it, syncs it, and
  * lets `current` name it; then the other is emptied.  Killed at any moment, `current` names a
- * whole checkpoint: the last or the one before. SPDX-License-Identifier: MIT */
+ * whole checkpoint: the last or the one before.
+ * SPDX-License-Identifier: MIT */
 #include "hf.h"
 
 #include <dirent.h>
@@ -17,10 +18,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const files[] = {"config.json",    "model.safetensors",
-                                    "tokenizer.json", "optimizer.safetensors",
-                                    "state.json",     "tokenizer_config.json"};
-enum { WRITTEN = 5 }; /* of them; the last comes with tokenizer.json */
+/* In the order they are written; the last comes with tokenizer.json.  A run that trains an adapter
+ * keeps that and not the model, in PEFT's layout. */
+enum { CONFIG, WEIGHTS, TOKENIZER, OPTIMIZER, STATE, WRITTEN, FILES = 6 };
+static const char *const files[2][FILES] = {
+    {"config.json", "model.safetensors", "tokenizer.json", "optimizer.safetensors", "state.json",
+     "tokenizer_config.json"},
+    {"adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "optimizer.safetensors",
+     "state.json", "tokenizer_config.json"}};
 static const char *const folders[] = {"checkpoint.0", "checkpoint.1"};
 
 enum { STATE_MAX = 1 << 20 };
@@ -66,15 +71,16 @@ static int set_link(int at, const char *dir, const char *name, const char *to, c
     return CH_OK;
 }
 
-static int show_files(int at, const char *dir, ch_err *e)
+static int show_files(int at, const char *dir, bool adapter, ch_err *e)
 {
     int rc = CH_OK;
-    for (size_t i = 0; i < CH_COUNT(files) && rc == CH_OK; i++) {
+    for (int i = 0; i < FILES && rc == CH_OK; i++) {
         char to[64], is[64];
-        const int n = snprintf(to, sizeof to, "current/%s", files[i]);
-        const ssize_t found = readlinkat(at, files[i], is, sizeof is);
+        const char *name = files[adapter][i];
+        const int n = snprintf(to, sizeof to, "current/%s", name);
+        const ssize_t found = readlinkat(at, name, is, sizeof is);
         if (found != n || memcmp(is, to, (size_t)n) != 0)
-            rc = set_link(at, dir, files[i], to, e);
+            rc = set_link(at, dir, name, to, e);
     }
     return rc;
 }
@@ -92,36 +98,58 @@ static int write_json(const char *path, const json_t *v, ch_err *e)
     return rc;
 }
 
-static int write_optimizer(const char *path, const ch_adamw *o, ch_err *e)
+/* Muon's momentum is in m, where AdamW's would be; ema: the running mean of the parameters. */
+static int write_optimizer(const char *path, const ch_trainer *t, ch_err *e)
 {
     ch_file *f;
-    const ch_tensor m = ch_tensor_1d(o->m, CH_REAL, o->n), v = ch_tensor_1d(o->v, CH_REAL, o->n);
+    const ch_adamw *o = &t->adamw;
+    const ch_tensor m = ch_tensor_1d(o->m, CH_REAL, o->n), v = ch_tensor_1d(o->v, CH_REAL, o->n),
+                    mean = ch_tensor_1d(t->ema, CH_REAL, o->n);
     int rc = ch_file_new(&f, e);
     if (rc == CH_OK)
         rc = ch_file_add_tensor(f, "m", &m, e);
     if (rc == CH_OK)
         rc = ch_file_add_tensor(f, "v", &v, e);
+    if (rc == CH_OK && t->ema)
+        rc = ch_file_add_tensor(f, "ema", &mean, e);
     if (rc == CH_OK)
         rc = ch_safetensors_write(f, path, e);
     ch_file_close(&f);
     return rc;
 }
 
+static int write_config(const char *path, const ch_trainer *t, const ch_tokenizer *tk,
+                        const json_t *state, ch_err *e)
+{
+    json_t *config;
+    if (t->model->lora) {
+        const json_t *from = json_object_get(json_object_get(state, "options"), "from");
+        return ch_lora_write_config(path, t->model->lora, t->model, json_string_value(from), e);
+    }
+    int rc = ch_checkpoint_config(&config, &t->model->config, tk, e);
+    if (rc == CH_OK)
+        rc = write_json(path, config, e);
+    json_decref(config);
+    return rc;
+}
+
+/* A vocabulary that is no byte-level BPE stays where it came from. */
+static int write_vocabulary(const char *path, const ch_tokenizer *tk, ch_err *e)
+{
+    const int rc = ch_tokenizer_to_json(tk, path, e);
+    return rc == CH_EUNSUPPORTED ? CH_OK : rc;
+}
+
 static int write_file(int i, const char *path, const ch_trainer *t, const ch_tokenizer *tk,
                       const json_t *state, ch_err *e)
 {
-    json_t *config;
-    int rc;
     switch (i) {
-    case 0:
-        rc = ch_checkpoint_config(&config, &t->model->config, tk, e);
-        if (rc == CH_OK)
-            rc = write_json(path, config, e);
-        json_decref(config);
-        return rc;
-    case 1: return ch_hf_write(path, t->model, e);
-    case 2: return ch_tokenizer_to_json(tk, path, e);
-    case 3: return write_optimizer(path, &t->adamw, e);
+    case CONFIG: return write_config(path, t, tk, state, e);
+    case WEIGHTS:
+        return t->model->lora ? ch_lora_write_values(path, t->model->lora, t->model, e)
+                              : ch_hf_write(path, t->model, e);
+    case TOKENIZER: return write_vocabulary(path, tk, e);
+    case OPTIMIZER: return write_optimizer(path, t, e);
     default: return write_json(path, state, e);
     }
 }
@@ -131,7 +159,7 @@ static int fill_folder(const char *folder, const ch_trainer *t, const ch_tokeniz
 {
     int rc = ch_io_make_dir(folder, e);
     for (int i = 0; i < WRITTEN && rc == CH_OK; i++) {
-        char *path = ch_io_join(folder, files[i]);
+        char *path = ch_io_join(folder, files[t->model->lora != NULL][i]);
         rc = path ? write_file(i, path, t, tk, state, e) : no_memory(folder, e);
         free(path);
     }
@@ -153,7 +181,7 @@ int ch_checkpoint_save(const char *dir, const ch_trainer *t, const ch_tokenizer 
     if (rc == CH_OK)
         rc = set_link(at, dir, "current", folders[next], e);
     if (rc == CH_OK)
-        rc = show_files(at, dir, e);
+        rc = show_files(at, dir, t->model->lora != NULL, e);
     if (rc == CH_OK) {
         fsync(at);
         remove_folder(at, folders[!next]);
@@ -183,8 +211,9 @@ static int read_moment(real *out, const ch_file *f, const char *name, int64_t n,
     return CH_OK;
 }
 
-static int read_optimizer(const char *path, ch_adamw *o, ch_err *e)
+static int read_optimizer(const char *path, ch_trainer *t, ch_err *e)
 {
+    const ch_adamw *o = &t->adamw;
     ch_file *f;
     int rc = ch_file_open(&f, path, e);
     if (rc < 0)
@@ -192,6 +221,8 @@ static int read_optimizer(const char *path, ch_adamw *o, ch_err *e)
     rc = read_moment(o->m, f, "m", o->n, e);
     if (rc == CH_OK)
         rc = read_moment(o->v, f, "v", o->n, e);
+    if (rc == CH_OK && t->ema)
+        rc = read_moment(t->ema, f, "ema", o->n, e);
     ch_file_close(&f);
     return rc;
 }
@@ -207,7 +238,7 @@ static int read_file(const char *dir, const char *name, ch_trainer *t, json_t **
     else if (strcmp(name, "current/model.safetensors") == 0)
         rc = ch_hf_read(t->model, path, e);
     else
-        rc = read_optimizer(path, &t->adamw, e);
+        rc = read_optimizer(path, t, e);
     free(path);
     return rc;
 }

@@ -11,7 +11,7 @@
 #ifdef CH_HOSTILE
 enum { TASKS = 3, TASK_BYTES = 40 };
 #else
-enum { TASKS = 64, TASK_BYTES = 1 << 18 };
+enum { TASKS = 16, TASK_BYTES = 1 << 18 };
 #endif
 
 /* ---- Rendering ------------------------------------------------------------------------------ */

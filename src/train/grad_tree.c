@@ -8,7 +8,7 @@
  *
  * After i leaves, level b is full where bit b of i is set.  A leaf lands on level 0; two sums of
  * one level make one of the next, by swapping pointers where that one is empty.  Of 2^k leaves the
- * last finds levels 0..k-1 full, so max(1, k) buckets are enough.  SPDX-License-Identifier: MIT */
+ * last finds levels 0..k-1 full, so k buckets are enough; one leaf alone is its own sum.  SPDX-License-Identifier: MIT */
 #include "train.h"
 
 #include <stdlib.h>
@@ -47,12 +47,12 @@ static void run(const ch_grad_tree *t, ch_pool_task *fn, real *to, const real *f
 
 int ch_grad_tree_open(ch_grad_tree *t, int64_t n, int leaves, ch_pool *pool, ch_err *e)
 {
-    *t = (ch_grad_tree){.n = n, .pool = pool};
+    *t = (ch_grad_tree){.n = n, .pool = pool, .single = leaves == 1};
     if (leaves < 1 || leaves > 1 << 15 || (leaves & (leaves - 1)))
         return ch_fail(e, CH_EARG, "%d leaves in a step; allowed are powers of two up to %d",
                        leaves, 1 << 15);
     const size_t bytes = ch_size_mul((size_t)n, sizeof(real));
-    for (int i = 0; i == 0 || 1 << i < leaves; i++) {
+    for (int i = 0; 1 << i < leaves; i++) {
         t->level[i] = malloc(bytes);
         if (!t->level[i]) {
             ch_grad_tree_close(t);
@@ -65,14 +65,17 @@ int ch_grad_tree_open(ch_grad_tree *t, int64_t n, int leaves, ch_pool *pool, ch_
 
 void ch_grad_tree_close(ch_grad_tree *t)
 {
-    for (size_t i = 0; i < CH_COUNT(t->level); i++)
+    for (size_t i = 0; i < CH_COUNT(t->level) && !t->single; i++)
         free(t->level[i]);
     *t = (ch_grad_tree){0};
 }
 
-void ch_grad_tree_add(ch_grad_tree *t, const real *leaf)
+void ch_grad_tree_add(ch_grad_tree *t, real *leaf)
 {
-    if (!t->full[0]) {
+    if (t->single) {
+        t->level[0] = leaf;
+        t->full[0] = true;
+    } else if (!t->full[0]) {
         run(t, copy_chunk, t->level[0], leaf);
         t->full[0] = true;
     } else {

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t step_tokens(const ch_train_run *r)
+/* Seen in the first `step` steps. */
+static int64_t tokens_before(const ch_train_run *r, int64_t step)
 {
-    return (int64_t)r->o.micro_batch * r->o.length * r->o.accumulate;
+    return ch_trainer_leaves_before(&r->trainer, step) * r->o.micro_batch * r->o.length;
 }
 
 /* JSON has no NaN. */
@@ -34,6 +35,12 @@ static int evaluate(ch_train_run *r)
                              r->e);
     if (rc < 0 || scored == 0)
         return rc;
+    r->worse++;
+    if (!(r->p.val_loss >= r->best)) {
+        r->best = r->p.val_loss;
+        r->worse = 0;
+    }
+    r->stopped = r->o.patience > 0 && r->worse >= r->o.patience;
     return ch_metrics_put(&r->metrics,
                           json_pack("{s:I, s:f, s:f, s:I}", "step", (json_int_t)r->trainer.step,
                                     "val_loss", r->p.val_loss, "val_bpb", bits_a_byte(r),
@@ -44,11 +51,12 @@ static int evaluate(ch_train_run *r)
 static int save(ch_train_run *r)
 {
     ch_train_tell(r, "saving");
-    json_t *state = json_pack("{s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "format", 1, "step",
-                              (json_int_t)r->trainer.step, "tokens",
-                              (json_int_t)(r->trainer.step * step_tokens(r)), "options",
-                              ch_train_describe(&r->o), "data", ch_train_data_json(r), "loss",
-                              number(r->p.loss), "val_loss", number(r->p.val_loss));
+    json_t *state = json_pack(
+        "{s:i, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:i, s:b, s:o}", "format", 2, "step",
+        (json_int_t)r->trainer.step, "tokens", (json_int_t)tokens_before(r, r->trainer.step),
+        "options", ch_train_describe(&r->o), "data", ch_train_data_json(r), "loss",
+        number(r->p.loss), "val_loss", number(r->p.val_loss), "best", number(r->best), "worse",
+        r->worse, "stopped", r->stopped, "spike", ch_spike_to_json(&r->trainer.spike));
     if (!state)
         return ch_fail(r->e, CH_ENOMEM, "no memory for the state of the run");
     const int rc = ch_checkpoint_save(r->o.out, &r->trainer, r->tk, state, r->e);
@@ -56,39 +64,64 @@ static int save(ch_train_run *r)
     return rc;
 }
 
-static int one_step(ch_train_run *r, double *timed_s, int64_t *timed_tokens)
+/* What one call of ch_train has spent on steps. */
+typedef struct pace {
+    double s;
+    int64_t tokens;
+} pace;
+
+static int log_step(ch_train_run *r, int64_t tokens, double s, bool skipped)
+{
+    json_t *line = json_pack("{s:I, s:f, s:f, s:f, s:I, s:f, s:f}", "step",
+                             (json_int_t)r->trainer.step, "loss", r->p.loss, "lr", r->p.lr,
+                             "grad_norm", r->p.grad_norm, "tokens", (json_int_t)r->p.tokens,
+                             "tok_s", (double)tokens / s, "seconds", s);
+    if (!line && (!isfinite(r->p.loss) || !isfinite(r->p.grad_norm)))
+        line = json_pack("{s:I, s:o, s:o}", "step", (json_int_t)r->trainer.step, "loss",
+                         number(r->p.loss), "grad_norm", number(r->p.grad_norm));
+    if (line && skipped)
+        json_object_set_new(line, "skipped", json_true());
+    return ch_metrics_put(&r->metrics, line, r->e);
+}
+
+static int one_step(ch_train_run *r, pace *spent)
 {
     ch_trainer *t = &r->trainer;
     ch_train_progress *p = &r->p;
+    const ch_schedule schedule = {r->o.schedule, r->o.steps, r->o.warmup, r->o.decay, r->o.lr_end};
     const uint64_t began = ch_clock_ns();
-    p->lr = ch_schedule_lr(t->step + 1, r->o.steps, r->o.lr, r->o.lr_end, r->o.warmup);
+    const int64_t skipped = t->spike.skipped;
+    p->lr = r->o.lr * ch_schedule_at(&schedule, t->step + 1);
     int rc = ch_trainer_step(t, &r->train, p->lr, &p->loss, &p->grad_norm, r->e);
     if (rc < 0)
         return rc;
     const double s = (double)(ch_clock_ns() - began) * 1e-9;
-    *timed_s += s;
-    *timed_tokens += step_tokens(r);
+    const int64_t tokens = tokens_before(r, t->step) - p->tokens;
+    spent->s += s;
+    spent->tokens += tokens;
     p->step = (int)t->step;
-    p->tokens = t->step * step_tokens(r);
-    p->tok_s = (double)*timed_tokens / *timed_s;
-    p->eta_s = (double)(p->steps - p->step) * (double)step_tokens(r) / p->tok_s;
+    p->tokens += tokens;
+    p->tok_s = (double)spent->tokens / spent->s;
+    p->eta_s = (double)(tokens_before(r, p->steps) - p->tokens) / p->tok_s;
     ch_train_tell(r, "training");
-    return ch_metrics_put(&r->metrics,
-                          json_pack("{s:I, s:f, s:f, s:f, s:I, s:f, s:f}", "step",
-                                    (json_int_t)t->step, "loss", p->loss, "lr", p->lr, "grad_norm",
-                                    p->grad_norm, "tokens", (json_int_t)p->tokens, "tok_s",
-                                    (double)step_tokens(r) / s, "seconds", s),
-                          r->e);
+    return log_step(r, tokens, s, t->spike.skipped != skipped);
+}
+
+static bool out_of_time(const ch_train_run *r)
+{
+    return r->o.time > 0 && (double)(ch_clock_ns() - r->began_ns) * 1e-9 >= r->o.time * 3600;
 }
 
 static int run_steps(ch_train_run *r)
 {
-    double timed_s = 0;
-    int64_t timed_tokens = 0, saved = r->trainer.step;
+    pace spent = {0};
+    int64_t saved = r->trainer.step;
+    r->p.tokens = tokens_before(r, saved);
     int rc = r->stored ? CH_OK : save(r); /* a run can be resumed from its first moment on */
     ch_train_tell(r, "training");
-    while (rc == CH_OK && r->trainer.step < r->o.steps && !ch_train_cancelled(r)) {
-        rc = one_step(r, &timed_s, &timed_tokens);
+    while (rc == CH_OK && r->trainer.step < r->o.steps && !r->stopped && !ch_train_cancelled(r) &&
+           !out_of_time(r)) {
+        rc = one_step(r, &spent);
         const int64_t step = r->trainer.step;
         if (rc == CH_OK && (step % r->o.eval_every == 0 || step == r->o.steps))
             rc = evaluate(r);
@@ -121,6 +154,7 @@ static int finish(ch_train_run *r)
     int rc = path ? ch_file_new(&f, r->e)
                   : ch_fail(r->e, CH_ENOMEM, "no memory for a path in %s", r->o.out);
     ch_train_tell(r, "saving");
+    ch_trainer_swap_ema(&r->trainer); /* to the end of the run */
     if (rc == CH_OK)
         rc = ch_model_to_file(r->model, f, CH_F32, NULL, r->e);
     if (rc == CH_OK)
@@ -144,11 +178,13 @@ int ch_train(ch_train_result *out, const ch_train_options *o, ch_err *e)
     int rc = ch_train_setup(&r, o, e);
     if (rc == CH_OK)
         rc = run_steps(&r);
-    if (rc == CH_OK && r.trainer.step == r.o.steps)
+    if (rc == CH_OK && (r.trainer.step == r.o.steps || r.stopped))
         rc = finish(&r);
     if (rc == CH_OK)
         *out = (ch_train_result){.steps = (int)r.trainer.step,
-                                 .tokens = r.trainer.step * step_tokens(&r),
+                                 .tokens = tokens_before(&r, r.trainer.step),
+                                 .skipped = r.trainer.spike.skipped,
+                                 .finished = r.trainer.step == r.o.steps || r.stopped,
                                  .parameters = ch_model_count(&r.model->config, true),
                                  .loss = r.p.loss,
                                  .val_loss = r.p.val_loss,

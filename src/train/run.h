@@ -21,6 +21,10 @@ typedef struct ch_train_run {
     ch_pool *pool;
     ch_metrics metrics;
     ch_train_progress p;
+    uint64_t began_ns;
+    double best;  /* held-out loss, or NaN */
+    int worse;    /* validations since then */
+    bool stopped; /* because of them */
     ch_err *e;
 } ch_train_run;
 

@@ -64,6 +64,10 @@ static void derive(ch_train_options *o)
 {
     if (!o->arch)
         o->arch = "qwen3";
+    if (!o->optimizer)
+        o->optimizer = "adamw";
+    if (!o->schedule)
+        o->schedule = "cosine";
     for (int i = 0; i < ch_options_n; i++) {
         const ch_option *p = &ch_options[i];
         if (p->normal == 0 || ch_option_is_set(o, p))
@@ -105,6 +109,13 @@ static int check_ranges(const ch_train_options *o, ch_err *e)
     return CH_OK;
 }
 
+static bool known(const char *name, const char *const *names)
+{
+    while (*names && strcmp(name, *names) != 0)
+        names++;
+    return *names != NULL;
+}
+
 static int check_together(const ch_train_options *o, ch_err *e)
 {
     const ch_arch *arch = ch_arch_find(o->arch, strlen(o->arch));
@@ -129,6 +140,14 @@ static int check_together(const ch_train_options *o, ch_err *e)
     if ((int64_t)o->micro_batch * o->length > 1 << 20)
         return ch_fail(e, CH_EARG, "micro_batch times length is %lld; allowed are up to %d rows",
                        (long long)o->micro_batch * o->length, 1 << 20);
+    if (strcmp(o->optimizer, "adamw") != 0 && strcmp(o->optimizer, "muon") != 0)
+        return ch_fail(e, CH_EARG, "optimizer is \"%.40s\"; known are adamw, muon", o->optimizer);
+    if (!known(o->schedule, ch_schedule_names))
+        return ch_fail(e, CH_EARG, "schedule is \"%.40s\"; known are cosine, linear, constant",
+                       o->schedule);
+    if (o->ramp > 0 && o->accumulate < 2)
+        return ch_fail(e, CH_EARG, "ramp is %g and accumulate 1; half of it is no whole number",
+                       o->ramp);
     if (o->context < o->length)
         return ch_fail(e, CH_EARG, "context is %d and length %d; context has to be at least length",
                        o->context, o->length);
@@ -141,7 +160,8 @@ static int check_one_end(const ch_train_options *o, ch_err *e)
     const struct {
         const char *name;
         bool set;
-    } ends[] = {{"steps", o->steps != 0}, {"epochs", o->epochs != 0}, {"tokens", o->tokens != 0}};
+    } ends[] = {{"steps", o->steps != 0}, {"epochs", o->epochs != 0}, {"tokens", o->tokens != 0},
+                {"hours", o->hours != 0}};
     const char *before = NULL;
     for (size_t i = 0; i < CH_COUNT(ends); i++) {
         if (!ends[i].set)

@@ -113,12 +113,19 @@ json_t *ch_train_data_json(const ch_train_run *r)
 {
     char hash[33];
     snprintf(hash, sizeof hash, "%016" PRIx64 "%016" PRIx64, r->data.hi, r->data.lo);
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "hash", hash, "documents",
+    const ch_texts *t = &r->texts;
+    const ch_duplicates *d = &t->duplicates;
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:I, s:I}}",
+                     "hash", hash, "documents",
                      (json_int_t)r->train.documents, "tokens", (json_int_t)r->train.n, "bytes",
                      (json_int_t)r->train.bytes, "held_out_documents",
                      (json_int_t)r->held_out.documents, "held_out_tokens",
                      (json_int_t)r->held_out.n, "held_out_bytes", (json_int_t)r->held_out.bytes,
-                     "skipped", (json_int_t)r->texts.skipped);
+                     "skipped", (json_int_t)t->skipped, "excluded", (json_int_t)t->excluded,
+                     "duplicates", "documents", (json_int_t)d->exact, "bytes",
+                     (json_int_t)d->exact_bytes, "dropped", (json_int_t)t->dropped,
+                     "near_documents", (json_int_t)d->near, "near_bytes",
+                     (json_int_t)d->near_bytes);
 }
 
 static int same_data(ch_train_run *r)
@@ -143,16 +150,52 @@ static int same_data(ch_train_run *r)
     return rc;
 }
 
+/* What the texts are, in a sentence that is shown once. */
+static void tell_data(ch_train_run *r)
+{
+    const ch_texts *t = &r->texts;
+    const ch_duplicates *d = &t->duplicates;
+    char note[CH_NOTE_SIZE];
+    size_t n = (size_t)snprintf(
+        note, sizeof note, "%lld documents and %lld held out, %.1f MB",
+        (long long)r->train.documents, (long long)r->held_out.documents, (double)t->bytes * 1e-6);
+    if (t->skipped)
+        n += (size_t)snprintf(note + n, sizeof note - n, "; %zu files or values without text",
+                              t->skipped);
+    if (t->excluded)
+        n += (size_t)snprintf(note + n, sizeof note - n,
+                              "; %zu left out because they are in the validation texts",
+                              t->excluded);
+    if (d->exact)
+        n += (size_t)snprintf(note + n, sizeof note - n, "; %llu copies (%.1f MB)%s",
+                              (unsigned long long)d->exact, (double)d->exact_bytes * 1e-6,
+                              r->o.dedup ? ", left out" : "");
+    if (d->near)
+        snprintf(note + n, sizeof note - n, "; half or more of %llu (%.1f MB) stands in others",
+                 (unsigned long long)d->near, (double)d->near_bytes * 1e-6);
+    r->p.note = note;
+    ch_train_tell(r, "tokenizing");
+    r->p.note = NULL;
+}
+
 static int get_tokens(ch_train_run *r)
 {
     ch_train_tell(r, "tokenizing");
     char note[CH_NOTE_SIZE];
-    int rc = ch_token_cache_get(&r->train, &r->held_out, &r->tokens, &r->texts, r->tk,
+    int rc = r->o.cache ? ch_io_make_dir(r->o.cache, r->e) : CH_OK;
+    if (rc < 0)
+        return rc;
+    rc = ch_token_cache_get(&r->train, &r->held_out, &r->tokens, &r->texts, r->tk,
                                 r->source ? &ch_format_chat : NULL,
                                 r->o.cache ? r->o.cache : r->o.out, r->pool, note, r->e);
     ch_texts_release(&r->texts);
     if (rc < 0)
         return rc;
+    if (*note) {
+        r->p.note = note;
+        ch_train_tell(r, "tokenizing");
+    }
+    tell_data(r);
     if (r->train.n < r->o.length)
         return ch_fail(r->e, CH_EARG,
                        "the text for training has %lld tokens; a sequence alone takes %d (length)",
@@ -165,6 +208,67 @@ static int get_tokens(ch_train_run *r)
 
 /* ---- Steps and model ------------------------------------------------------------------------ */
 
+/* Steps that see so many leaves or hardly more: with a ramp some have half of them. */
+static double steps_for(const ch_train_options *o, double leaves)
+{
+    const double ramp = CH_MAX(o->ramp, 0.0) * (o->accumulate / 2);
+    return CH_MAX(1, ceil(leaves / (o->accumulate - ramp)));
+}
+
+static int open_model(ch_train_run *r)
+{
+    ch_config c = ch_train_config(&r->o);
+    const ch_comm alone = ch_comm_self();
+    int rc = r->source ? ch_train_from_model(r) : c.arch->configure(&c, NULL, r->e);
+    if (rc == CH_OK && !r->source)
+        rc = ch_model_create(&r->model, &c, r->o.seed, NULL, r->e);
+    return rc == CH_OK ? ch_trainer_open(&r->trainer, r->model, &r->o, &alone, r->pool, r->e) : rc;
+}
+
+static void close_model(ch_train_run *r)
+{
+    ch_trainer_close(&r->trainer);
+    if (r->model)
+        ch_model_free(&r->model);
+    ch_lora_close(&r->lora);
+}
+
+static double since_s(uint64_t began_ns)
+{
+    return (double)(ch_clock_ns() - began_ns) * 1e-9;
+}
+
+/* Leaves that fit into the hours: real steps and a validation on a model that is thrown away.  The
+ * first step warms up and does not count; the fastest of the others does, because whatever else the
+ * machine does makes steps slower, never faster. */
+static int leaves_in_hours(ch_train_run *r, double *leaves)
+{
+    enum { STEPS = 4, VALIDATIONS = 21 };
+    const double all_s = r->o.hours * 3600;
+    double step_s = 0, eval_s, loss, norm;
+    int64_t scored;
+    r->o.steps = 1;
+    ch_train_tell(r, "measuring");
+    int rc = open_model(r);
+    for (int i = 0; i < STEPS && rc == CH_OK; i++) {
+        const uint64_t began = ch_clock_ns();
+        rc = ch_trainer_step(&r->trainer, &r->train, r->o.lr * 1e-3, &loss, &norm, r->e);
+        const double s = since_s(began);
+        if (i <= 1 || s < step_s)
+            step_s = s;
+        if (i > 0 && since_s(r->began_ns) > all_s / 20)
+            break;
+    }
+    const uint64_t began = ch_clock_ns();
+    if (rc == CH_OK)
+        rc = ch_trainer_eval(&r->trainer, &r->held_out, r->o.eval_tokens, &loss, &scored, r->e);
+    eval_s = r->o.eval_every < 0 ? 0 : VALIDATIONS * since_s(began);
+    close_model(r);
+    r->o.steps = 0;
+    *leaves = CH_MAX(0, all_s - since_s(r->began_ns) - eval_s) / step_s * r->o.accumulate;
+    return rc;
+}
+
 static int get_steps(ch_train_run *r)
 {
     ch_train_options *o = &r->o;
@@ -172,7 +276,13 @@ static int get_steps(ch_train_run *r)
     const double tokens = o->tokens > 0   ? o->tokens
                           : o->epochs > 0 ? o->epochs * (double)r->train.n
                                           : (double)r->train.n;
-    const double want = ceil(tokens / ((double)o->micro_batch * o->length * o->accumulate));
+    double leaves = ceil(tokens / ((double)o->micro_batch * o->length));
+    if (o->hours > 0 && !r->stored) {
+        const int rc = leaves_in_hours(r, &leaves);
+        if (rc < 0)
+            return rc;
+    }
+    const double want = steps_for(o, leaves);
     if (o->steps == 0 && want > INT32_MAX)
         return ch_fail(r->e, CH_EARG, "%g tokens are %g steps; allowed are up to %d", tokens, want,
                        INT32_MAX);
@@ -194,15 +304,25 @@ static int get_steps(ch_train_run *r)
 }
 
 /* What the last checkpoint knew stays known until there is something newer. */
-static void recall(ch_train_run *r)
+static int recall(ch_train_run *r)
 {
     const json_t *loss = json_object_get(r->stored, "loss");
     const json_t *val_loss = json_object_get(r->stored, "val_loss");
+    const json_t *best = json_object_get(r->stored, "best");
+    int64_t worse;
     r->p.step = (int)r->trainer.step;
     if (json_is_number(loss))
         r->p.loss = json_number_value(loss);
     if (json_is_number(val_loss))
         r->p.val_loss = json_number_value(val_loss);
+    if (json_is_number(best))
+        r->best = json_number_value(best);
+    r->stopped = json_is_true(json_object_get(r->stored, "stopped"));
+    int rc = ch_json_int(&worse, r->stored, "worse", 0, 0, INT32_MAX, "state.json", r->e);
+    r->worse = rc == CH_OK ? (int)worse : 0;
+    return rc == CH_OK ? ch_spike_from_json(&r->trainer.spike,
+                                            json_object_get(r->stored, "spike"), r->e)
+                       : rc;
 }
 
 /* Multiplications and additions a token takes, forward and backward; an embedding table that is not
@@ -216,41 +336,39 @@ static double token_flop(const ch_train_options *o, const ch_config *c)
 
 static int get_model(ch_train_run *r)
 {
-    ch_config c = r->source ? r->config : ch_train_config(&r->o);
-    int rc = r->source ? ch_train_from_model(r) : c.arch->configure(&c, NULL, r->e);
-    if (rc == CH_OK && !r->source)
-        rc = ch_model_create(&r->model, &c, r->o.seed, NULL, r->e);
-    const ch_comm alone = ch_comm_self();
-    if (rc == CH_OK)
-        rc = ch_trainer_open(&r->trainer, r->model, &r->o, &alone, r->pool, r->e);
-    r->p.token_flop = rc == CH_OK ? token_flop(&r->o, &c) : 0;
-    if (rc == CH_OK && r->stored) {
-        json_t *state;
+    json_t *state = NULL;
+    int rc = open_model(r);
+    r->p.token_flop = rc == CH_OK ? token_flop(&r->o, &r->model->config) : 0;
+    if (rc == CH_OK && r->stored)
         rc = ch_checkpoint_load(r->o.out, &r->trainer, &state, r->e);
-        json_decref(state);
-        recall(r);
-    }
-    return rc;
+    json_decref(state);
+    if (rc == CH_OK && r->stored)
+        rc = recall(r);
+    rc = ch_comm_agree(&r->trainer.comm, rc, r->e);
+    return rc == CH_OK ? ch_trainer_share(&r->trainer, r->e) : rc;
 }
 
 int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e)
 {
-    *r = (ch_train_run){.o = *asked, .e = e};
-    r->p.val_loss = r->p.loss = (double)NAN;
+    *r = (ch_train_run){.o = *asked, .began_ns = ch_clock_ns(), .e = e};
+    r->p.val_loss = r->p.loss = r->best = (double)NAN;
+    if (asked->n_validation > 0 && asked->held_out == 0 && !asked->resume)
+        r->o.held_out = -1; /* what to hold out was said */
     int rc = settle(r);
     if (rc == CH_OK)
         rc = ch_pool_open(&r->pool, r->o.threads, e);
     if (rc == CH_OK)
         rc = ch_io_make_dir(r->o.out, e);
     const int64_t step = r->stored ? json_integer_value(json_object_get(r->stored, "step")) : 0;
-    if (rc ==
-        CH_OK) /* first of all, so that a place that cannot be written to is told of at once */
+    if (rc == CH_OK) /* first, so that a place that cannot be written to is told of at once */
         rc = ch_metrics_open(&r->metrics, r->o.out, step, e);
     if (rc == CH_OK) {
         ch_train_tell(r, "reading");
         const ch_texts_options read = {
             .data = r->o.data,
             .n_data = r->o.n_data,
+            .validation = r->o.validation,
+            .n_validation = r->o.n_validation,
             .held_out = r->o.held_out,
             .dedup = r->o.dedup,
             .mask_prompts = r->o.mask_prompts};

@@ -228,8 +228,20 @@ typedef struct getting {
     int n; /* sections */
 } getting;
 
-/* From the texts into memory, from there into the file, and that mapped instead.  A file that
- * cannot be written costs memory and the next start some time, not the run. */
+/* Maps the file and lets the sections point into it, if it is whole. */
+static bool open_file(ch_corpus *sections, ch_mapping *map, const getting *g)
+{
+    if (ch_io_map(map, g->path, NULL) < 0)
+        return false;
+    if (map->mapped && check(sections, &g->t->duplicates, map, g->n, g->key,
+                             ch_tokenizer_size(g->tk), g->pool))
+        return true;
+    ch_io_unmap(map);
+    return false;
+}
+
+/* Into memory, from there into the file, and that is mapped instead.  A file that cannot be written
+ * costs memory, and the next start some time, not the run. */
 static int make(ch_corpus *sections, ch_mapping *map, const getting *g, char *note, ch_err *e)
 {
     ch_err why = {0};
@@ -238,38 +250,25 @@ static int make(ch_corpus *sections, ch_mapping *map, const getting *g, char *no
         rc = ch_corpus_sections(sections, g->t, g->tk, g->f, g->pool, e);
     if (rc < 0)
         return rc;
-    ch_corpus *mapped = calloc((size_t)g->n, sizeof *mapped);
-    if (!mapped)
-        return CH_OK;
-    ch_duplicates d = g->t->duplicates;
-    if (save(g->path, sections, &d, g->n, g->key, g->pool, &why) < 0 ||
-        ch_io_map(map, g->path, &why) < 0) {
+    if (save(g->path, sections, &g->t->duplicates, g->n, g->key, g->pool, &why) < 0) {
         snprintf(note, CH_NOTE_SIZE, "tokens are not kept: %s", why.text);
-    } else if (!map->mapped ||
-               !check(mapped, &d, map, g->n, g->key, ch_tokenizer_size(g->tk), g->pool)) {
-        snprintf(note, CH_NOTE_SIZE, "tokens are not kept: %s did not read back as written", g->path);
-        ch_io_unmap(map);
-    } else {
-        for (int i = 0; i < g->n; i++)
-            ch_corpus_free(&sections[i]);
-        memcpy(sections, mapped, (size_t)g->n * sizeof *mapped);
+        return CH_OK;
     }
-    free(mapped);
-    return CH_OK;
+    for (int i = 0; i < g->n; i++)
+        ch_corpus_free(&sections[i]);
+    if (open_file(sections, map, g))
+        return CH_OK;
+    snprintf(note, CH_NOTE_SIZE, "%s does not read back as it was written", g->path);
+    return ch_corpus_sections(sections, g->t, g->tk, g->f, g->pool, e);
 }
 
 static int get(ch_corpus *sections, ch_mapping *map, const getting *g, char *note, ch_err *e)
 {
-    const bool there = ch_io_exists(g->path);
-    if (there && ch_io_map(map, g->path, NULL) == CH_OK && map->size > 0) {
-        if (check(sections, &g->t->duplicates, map, g->n, g->key, ch_tokenizer_size(g->tk),
-                  g->pool))
+    if (ch_io_exists(g->path)) {
+        if (open_file(sections, map, g))
             return CH_OK;
-        ch_io_unmap(map);
-    }
-    if (there)
         snprintf(note, CH_NOTE_SIZE, "%s is damaged: the texts are tokenized again", g->path);
-    memset(sections, 0, (size_t)g->n * sizeof *sections);
+    }
     return make(sections, map, g, note, e);
 }
 

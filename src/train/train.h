@@ -2,7 +2,7 @@
  *
  *   data       texts -> documents -> tokens -> sequences; a batch is a function of (seed, leaf)
  *   gradients  contiguous buckets; leaves are summed along a fixed tree, over processes too
- *   optimizer  AdamW over the parameter bucket · schedule · clip
+ *   optimizer  AdamW over the parameter bucket, or Muon for its matrices · schedule · clip · spikes
  *   checkpoint Hugging Face directory, exact resume
  *   loop       ch_train (chalcis_train.h)
  * SPDX-License-Identifier: MIT */
@@ -106,6 +106,7 @@ typedef struct ch_format {
     const void *arg;
 } ch_format;
 extern const ch_format ch_format_plain; /* parts joined by newlines */
+extern const ch_format ch_format_chat;  /* what several have said as the vocabulary's chats (chat.h) */
 
 /* Documents of one split as one run of tokens; each starts with BOS (or EOS where a vocabulary has
  * none).  Or a mixture: sums over its sources, of which sequences are drawn by weight. */
@@ -185,10 +186,11 @@ void ch_batch_fill_even(ch_batch *b, const ch_corpus *c, int count, int length, 
 
 /* Leaves 0..N-1 of a step are added pairwise, ((0+1)+(2+3))+..., whatever order or process
  * computes them, so 1 x 8 and 2 x 4 give the same bits.  Leaves are sums over targets; the one
- * division by the targets of the whole step is part of the update.  A process holds at most
- * log2(N) buckets, and at least one. */
+ * division by the targets of the whole step is part of the update.  A process holds log2(N)
+ * buckets. */
 typedef struct ch_grad_tree {
     int64_t n;          /* reals in a bucket */
+    bool single;        /* one leaf a step: it is the sum, and not copied */
     real *level[16];    /* partial sums of 2^i leaves */
     bool full[16];
     ch_pool *pool;
@@ -196,8 +198,8 @@ typedef struct ch_grad_tree {
 /* leaves: of this process, a power of two up to 2^15. */
 int ch_grad_tree_open(ch_grad_tree *t, int64_t n, int leaves, ch_pool *pool, ch_err *e);
 void ch_grad_tree_close(ch_grad_tree *t);
-void ch_grad_tree_add(ch_grad_tree *t, const real *leaf); /* leaves of this process in order */
-/* After 2^k leaves; empties the tree.  Good until the next add. */
+void ch_grad_tree_add(ch_grad_tree *t, real *leaf); /* leaves of this process in order */
+/* After 2^k leaves; empties the tree.  Good until the next add; of one leaf it is the leaf. */
 real *ch_grad_tree_sum(ch_grad_tree *t);
 void ch_grad_tree_clear(ch_grad_tree *t);
 
@@ -208,24 +210,69 @@ typedef struct ch_comm {
     /* Over ranks, along the same tree, in place. */
     int (*sum)(void *arg, real *bucket, int64_t n, ch_err *e);
     int (*sum_double)(void *arg, double *values, int n, ch_err *e);
+    /* What root has, to all. */
+    int (*broadcast)(void *arg, void *data, size_t bytes, int root, ch_err *e);
     void *arg;
 } ch_comm;
 ch_comm ch_comm_self(void);
+/* All ranks call it with what they came to, and all get the same: CH_OK, or the code and sentence
+ * of the lowest rank that failed. */
+int ch_comm_agree(const ch_comm *c, int rc, ch_err *e);
 
 /* ---- Optimizer ------------------------------------------------------------------------------ */
 
+enum { CH_ADAMW_PLAIN, CH_ADAMW_DECAYS, CH_ADAMW_OTHERS }; /* the last: left alone */
 typedef struct ch_adamw {
     int64_t n;
     real *m, *v;
-    const uint8_t *decays; /* per 64 parameters (weights are padded to that): they decay */
+    const uint8_t *decays; /* per 64 parameters (weights are padded to that): one of these */
     double beta1, beta2, eps, weight_decay;
 } ch_adamw;
 /* p -= lr (m^/(sqrt(v^)+eps) + wd p), gradients multiplied by scale first; step counts from 1. */
 void ch_adamw_step(ch_adamw *o, real *p, const real *g, double scale, double lr,
                    int64_t step, ch_pool *pool);
-/* Linear from 0 over the first `warmup` share of steps, then half a cosine to lr * lr_end at the
- * last; step from 1. */
-double ch_schedule_lr(int64_t step, int64_t steps, double lr, double lr_end, double warmup);
+
+/* The matrices of the layers, where they are not AdamW's (muon.c). */
+typedef struct ch_muon_matrix {
+    int64_t at; /* in the bucket */
+    int rows, cols;
+} ch_muon_matrix;
+typedef struct ch_muon {
+    ch_muon_matrix *matrix; /* owned, from malloc */
+    int matrices;
+    real *momentum; /* a bucket; borrowed, like kernels */
+    double mu, weight_decay;
+    const ch_kernels *kernels;
+    ch_arena *scratch; /* one a thread */
+    int threads;
+} ch_muon;
+/* With matrix, matrices, momentum, mu and weight_decay set: memory for the rest.  Closes itself on
+ * failure. */
+int ch_muon_open(ch_muon *o, const ch_kernels *kernels, ch_pool *pool, ch_err *e);
+void ch_muon_close(ch_muon *o);
+void ch_muon_step(ch_muon *o, real *p, const real *g, double scale, double lr, ch_pool *pool);
+
+/* The learning rate at a step, from 1, as a share of its peak. */
+typedef struct ch_schedule {
+    const char *kind; /* of ch_schedule_names */
+    int64_t steps;
+    double warmup, decay, lr_end;
+} ch_schedule;
+extern const char *const ch_schedule_names[]; /* NULL ends them */
+double ch_schedule_at(const ch_schedule *s, int64_t step);
+
+/* Which steps are not to be believed (spike.c). */
+enum { CH_SPIKES_IN_A_ROW = 10 }; /* so many, and it is no spike */
+typedef struct ch_spike {
+    double limit; /* deviations; <= 0: all are believed */
+    int64_t seen, skipped;
+    int in_a_row;
+    double mean[2], var[2]; /* of the loss, and of the gradient's norm */
+} ch_spike;
+bool ch_spike_see(ch_spike *s, double loss, double norm); /* is this one to be left out? */
+json_t *ch_spike_to_json(const ch_spike *s);
+int ch_spike_from_json(ch_spike *s, const json_t *v, ch_err *e);
+
 /* Square root of the sum of squares, in a fixed order, in double. */
 double ch_grad_norm(const real *g, int64_t n, ch_pool *pool);
 
@@ -234,6 +281,11 @@ double ch_grad_norm(const real *g, int64_t n, ch_pool *pool);
 typedef struct ch_trainer {
     ch_model *model; /* borrowed, like pool */
     ch_adamw adamw;
+    ch_muon muon;      /* no matrices: AdamW alone */
+    double matrix_lr;  /* Muon's learning rate, as a multiple of AdamW's */
+    ch_spike spike;
+    real *ema;         /* running mean of the parameters, or NULL */
+    double ema_keep;
     ch_grad_tree tree;
     ch_batch batch;
     ch_arena scratch;
@@ -243,6 +295,7 @@ typedef struct ch_trainer {
     ch_profile *profile; /* NULL, or counts operations */
     uint64_t seed;
     int length, micro_batch, leaves; /* leaves over all ranks */
+    int64_t ramp;                    /* the first steps, which have half as many */
     int32_t *chosen;                 /* adapter 0 for every row, where one trains; or NULL */
     int64_t step;                    /* steps done */
     double clip;                     /* <= 0: off */
@@ -252,11 +305,23 @@ typedef struct ch_trainer {
 int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const ch_comm *comm,
                     ch_pool *pool, ch_err *e);
 void ch_trainer_close(ch_trainer *t);
-/* Computes this rank's leaves, sums, clips, updates.  A loss or norm that is not finite:
- * CH_EFORMAT, nothing updated. */
+/* Parts of open, close and step: who updates which parameters, and the update. */
+int ch_optimizer_open(ch_trainer *t, const ch_train_options *o, ch_err *e);
+void ch_optimizer_close(ch_trainer *t);
+void ch_optimizer_step(ch_trainer *t, const real *g, double scale, double lr);
+/* Leaves of the steps before `step` (from 0) together: a leaf's number, and what was seen. */
+int64_t ch_trainer_leaves_before(const ch_trainer *t, int64_t step);
+/* Rank 0's parameters and optimizer state to all. */
+int ch_trainer_share(ch_trainer *t, ch_err *e);
+/* The parameters and their running mean change places; without one nothing happens. */
+void ch_trainer_swap_ema(ch_trainer *t);
+/* Computes this rank's leaves, sums, clips, updates.  A spike is counted and not followed; a loss or
+ * norm that is not finite without a guard, or too many spikes in a row: CH_EFORMAT, nothing
+ * updated. */
 int ch_trainer_step(ch_trainer *t, const ch_corpus *c, double lr, double *loss, double *norm,
                     ch_err *e);
-/* Mean nll of about `tokens` held-out tokens, always the same ones; NaN where there are none. */
+/* Mean nll of about `tokens` held-out tokens, always the same ones; NaN where there are none.  Of
+ * the running mean, where there is one. */
 int ch_trainer_eval(ch_trainer *t, const ch_corpus *c, int64_t tokens, double *nll,
                     int64_t *scored, ch_err *e);
 

@@ -1,7 +1,7 @@
 /* trainer.c - one step: leaves, their sum, the update
  *
  *   g = sum over leaves of d(sum of nll)/dp          along the tree of grad_tree.c
- *   p = adamw(p, g / targets * min(1, clip / |g / targets|))
+ *   p = update(p, g / targets * min(1, clip / |g / targets|))      optimizer.c, unless it is a spike
  *
  * A leaf knows nothing of the others: neither its gradient nor its loss is divided before all are
  * summed. SPDX-License-Identifier: MIT */
@@ -11,49 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 64, LEVELS = 16 };
-
-struct marking {
-    const ch_model *m;
-    uint8_t *decays;
-};
+enum { LEVELS = 16, CHUNK = 1 << 18 };
 
 static const ch_adapters *adapters(const ch_trainer *t)
 {
     return t->model->lora ? &t->model->lora->alone : NULL;
-}
-
-/* A frozen model's adapter does not decay: none of its numbers are in this table. */
-static int mark_decay(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
-{
-    struct marking *s = arg;
-    (void)layer;
-    const bool table = ch_row_is_table(row) && !(row->flags & CH_ROW_HEAD);
-    if (!w->stored.grad || w->stored.rank != 2 || table)
-        return 0;
-    const int64_t at = ((const real *)w->stored.data - s->m->parameters) / BLOCK;
-    memset(s->decays + at, 1, (size_t)((ch_tensor_count(&w->stored) + BLOCK - 1) / BLOCK));
-    return 0;
-}
-
-static int open_optimizer(ch_trainer *t, const ch_train_options *o, ch_err *e)
-{
-    ch_adamw *a = &t->adamw;
-    *a = (ch_adamw){.n = t->model->bucket,
-                    .beta1 = o->beta1,
-                    .beta2 = o->beta2,
-                    .eps = 1e-8,
-                    .weight_decay = CH_MAX(o->weight_decay, 0.0)};
-    uint8_t *decays = calloc((size_t)(a->n / BLOCK + 1), 1);
-    a->decays = decays;
-    a->m = calloc((size_t)a->n, sizeof *a->m);
-    a->v = calloc((size_t)a->n, sizeof *a->v);
-    if (!a->m || !a->v || !decays)
-        return ch_fail(e, CH_ENOMEM, "no memory for the optimizer's state of %lld parameters",
-                       (long long)a->n);
-    struct marking s = {t->model, decays};
-    ch_model_each(t->model, mark_decay, &s);
-    return CH_OK;
 }
 
 int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const ch_comm *comm,
@@ -66,27 +28,29 @@ int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const
                       .length = o->length,
                       .micro_batch = o->micro_batch,
                       .leaves = o->accumulate,
+                      .ramp = (int64_t)(CH_MAX(o->ramp, 0.0) * o->steps),
                       .clip = o->clip};
     unsigned features = 0;
+    const int least = t->ramp > 0 ? o->accumulate / 2 : o->accumulate;
     int rc = ch_cpu_features(&features, NULL, e);
-    if (rc == CH_OK && o->accumulate % comm->ranks != 0)
+    ch_kernels_init(&t->kernels, features);
+    if (rc == CH_OK && (least < 1 || least % comm->ranks != 0))
         rc = ch_fail(e, CH_EARG, "%d leaves in a step cannot be shared by %d processes evenly",
-                     o->accumulate, comm->ranks);
+                     least, comm->ranks);
     if (rc == CH_OK)
-        rc = open_optimizer(t, o, e);
+        rc = ch_optimizer_open(t, o, e);
     if (rc == CH_OK)
         rc = ch_grad_tree_open(&t->tree, m->bucket, o->accumulate / comm->ranks, pool, e);
     if (rc == CH_OK)
         rc = ch_batch_open(&t->batch, o->micro_batch, o->length, e);
     if (rc == CH_OK && m->lora && !(t->chosen = calloc((size_t)t->batch.n, sizeof *t->chosen)))
         rc = ch_fail(e, CH_ENOMEM, "no memory for %d rows", t->batch.n);
-    if (rc == CH_OK) {
-        ch_kernels_init(&t->kernels, features);
+    if (rc == CH_OK)
         rc = ch_arena_open(&t->scratch,
                            ch_forward_scratch(m, adapters(t), &t->kernels, pool, t->batch.n,
                                               t->batch.n, NULL),
                            e);
-    }
+    rc = ch_comm_agree(comm, rc, e);
     if (rc < 0)
         ch_trainer_close(t);
     return rc;
@@ -95,13 +59,38 @@ int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const
 void ch_trainer_close(ch_trainer *t)
 {
     free(t->chosen);
-    free(t->adamw.m);
-    free(t->adamw.v);
-    free((uint8_t *)(uintptr_t)t->adamw.decays);
+    ch_optimizer_close(t);
     ch_grad_tree_close(&t->tree);
     ch_batch_close(&t->batch);
     ch_arena_close(&t->scratch);
     *t = (ch_trainer){0};
+}
+
+int ch_trainer_share(ch_trainer *t, ch_err *e)
+{
+    struct {
+        int64_t step;
+        ch_spike spike;
+    } counts = {t->step, t->spike};
+    const size_t bytes = (size_t)t->model->bucket * sizeof(real);
+    real *const buckets[] = {t->model->parameters, t->adamw.m, t->adamw.v, t->ema};
+    int rc = t->comm.broadcast(t->comm.arg, &counts, sizeof counts, 0, e);
+    for (size_t i = 0; i < CH_COUNT(buckets) && rc == CH_OK; i++)
+        if (buckets[i])
+            rc = t->comm.broadcast(t->comm.arg, buckets[i], bytes, 0, e);
+    if (rc == CH_OK) {
+        t->step = counts.step;
+        t->spike = counts.spike;
+    }
+    return rc;
+}
+
+static void clear_chunk(void *arg, int task, int thread)
+{
+    const ch_model *m = arg;
+    (void)thread;
+    const int64_t at = (int64_t)task * CHUNK;
+    memset(m->gradients + at, 0, (size_t)CH_MIN((int64_t)CHUNK, m->bucket - at) * sizeof(real));
 }
 
 /* The loss of the rows in t->batch, summed; with its gradient in the model's bucket if asked for.
@@ -121,7 +110,8 @@ static double run_batch(ch_trainer *t, bool learn)
                   .adapters = adapters(t)};
     double nll = 0;
     if (learn) {
-        memset(t->model->gradients, 0, (size_t)t->model->bucket * sizeof(real));
+        ch_pool_run(t->pool, clear_chunk, t->model,
+                    (int)((t->model->bucket + CHUNK - 1) / CHUNK));
         ch_tape_begin(&run);
     }
     ch_forward_loss(&run, t->model, &step, b->target, 1, &nll, NULL);
@@ -133,11 +123,18 @@ static double run_batch(ch_trainer *t, bool learn)
     return nll;
 }
 
+int64_t ch_trainer_leaves_before(const ch_trainer *t, int64_t step)
+{
+    return step * t->leaves - CH_MIN(step, t->ramp) * (t->leaves / 2);
+}
+
 /* This process's leaves: gradients into the tree, the loss along a tree of doubles like it. */
 static void run_leaves(ch_trainer *t, const ch_corpus *c, double *nll, double *targets)
 {
-    const int local = t->leaves / t->comm.ranks;
-    const int64_t first = t->step * t->leaves + (int64_t)t->comm.rank * local;
+    const int64_t before = ch_trainer_leaves_before(t, t->step);
+    const int local =
+        (int)(ch_trainer_leaves_before(t, t->step + 1) - before) / t->comm.ranks;
+    const int64_t first = before + (int64_t)t->comm.rank * local;
     double level[LEVELS] = {0};
     int top = 0;
     *targets = 0;
@@ -169,14 +166,21 @@ int ch_trainer_step(ch_trainer *t, const ch_corpus *c, double lr, double *loss, 
                        (long long)t->step + 1);
     *loss = sums[0] / sums[1];
     *norm = ch_grad_norm(g, t->model->bucket, t->pool) / sums[1];
-    if (!isfinite(*loss) || !isfinite(*norm))
+    if (t->spike.limit <= 0 && (!isfinite(*loss) || !isfinite(*norm)))
         return ch_fail(
             e, CH_EFORMAT,
             "step %lld: the loss is %g and the gradient's norm %g; both must be finite"
             " (a smaller lr may help)",
             (long long)t->step + 1, *loss, *norm);
-    const double clipped = t->clip > 0 && *norm > t->clip ? t->clip / *norm : 1;
-    ch_adamw_step(&t->adamw, t->model->parameters, g, clipped / sums[1], lr, t->step + 1, t->pool);
+    if (!ch_spike_see(&t->spike, *loss, *norm)) {
+        const double clipped = t->clip > 0 && *norm > t->clip ? t->clip / *norm : 1;
+        ch_optimizer_step(t, g, clipped / sums[1], lr);
+    } else if (t->spike.in_a_row >= CH_SPIKES_IN_A_ROW) {
+        return ch_fail(e, CH_EFORMAT,
+                       "step %lld: %d steps in a row leapt out of what came before, this one with a"
+                       " loss of %g and a gradient's norm of %g (a smaller lr may help)",
+                       (long long)t->step + 1, t->spike.in_a_row, *loss, *norm);
+    }
     t->step++;
     return CH_OK;
 }
@@ -191,11 +195,13 @@ int ch_trainer_eval(ch_trainer *t, const ch_corpus *c, int64_t tokens, double *n
     const int64_t all = (c->n + t->length - 1) / t->length;
     const int64_t of = CH_MIN(all, CH_MAX(tokens / t->length, 1));
     double sum = 0;
+    ch_trainer_swap_ema(t);
     for (int64_t at = 0; at < of; at += t->micro_batch) {
         ch_batch_fill_even(&t->batch, c, t->micro_batch, t->length, at, of);
         sum += run_batch(t, false);
         *scored += t->batch.targets;
     }
+    ch_trainer_swap_ema(t);
     if (!isfinite(sum))
         return ch_fail(e, CH_EFORMAT, "step %lld: the held-out loss is %g; it must be finite",
                        (long long)t->step, sum);

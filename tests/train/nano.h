@@ -72,7 +72,8 @@ static inline void nano_steps(nano *n, const ch_corpus *c, int to, double *loss)
     ch_err e = {0};
     while (n->trainer.step < to) {
         double nll, norm;
-        const double lr = ch_schedule_lr(n->trainer.step + 1, 100, 3e-3, 0.1, 0.05);
+        const ch_schedule schedule = {"cosine", 100, 0.05, 0, 0.1};
+        const double lr = 3e-3 * ch_schedule_at(&schedule, n->trainer.step + 1);
         assert_ok(ch_trainer_step(&n->trainer, c, lr, &nll, &norm, &e), e);
         if (loss)
             loss[n->trainer.step - 1] = nll;

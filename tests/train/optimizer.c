@@ -1,39 +1,6 @@
 /* optimizer.c - tests of train/optimizer.c.  SPDX-License-Identifier: MIT */
 #include "nano.h"
 
-static bool near(double a, double b)
-{
-    return fabs(a - b) <= 1e-12 * fmax(fabs(a), fabs(b));
-}
-
-static void schedule_is_known(void **state)
-{
-    (void)state;
-    assert_true(near(ch_schedule_lr(1, 100, 2, 0.1, 0.1), 0.2));  /* a tenth of the way up */
-    assert_true(near(ch_schedule_lr(10, 100, 2, 0.1, 0.1), 2));   /* the top */
-    assert_true(near(ch_schedule_lr(55, 100, 2, 0.1, 0.1), 1.1)); /* half of the cosine */
-    assert_true(near(ch_schedule_lr(100, 100, 2, 0.1, 0.1), 0.2));
-    assert_true(near(ch_schedule_lr(1, 1, 2, 0.1, 0.02), 2)); /* one step: warm-up alone */
-    assert_true(near(ch_schedule_lr(1, 1, 2, 0.1, -1), 0.2));
-    assert_true(near(ch_schedule_lr(100, 100, 2, -1, -1), 0));
-    assert_true(near(ch_schedule_lr(50, 50, 2, 0.5, 1), 2)); /* all warm-up */
-}
-
-static void schedule_rises_then_falls(void **state)
-{
-    (void)state;
-    for (int steps = 1; steps < 300; steps += 7) {
-        const double top = ceil(0.05 * steps);
-        double last = 0;
-        for (int t = 1; t <= steps; t++) {
-            const double lr = ch_schedule_lr(t, steps, 1, 0.1, 0.05);
-            assert_true(lr > 0 && lr <= 1);
-            assert_true(t <= top ? lr > last : lr < last || t == top + 1);
-            last = lr;
-        }
-    }
-}
-
 static void norm_is_the_sum_of_squares(void **state)
 {
     (void)state;
@@ -66,8 +33,6 @@ static void norm_is_the_sum_of_squares(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(schedule_is_known),
-        cmocka_unit_test(schedule_rises_then_falls),
         cmocka_unit_test(norm_is_the_sum_of_squares),
     };
     return cmocka_run_group_tests_name("train/optimizer", tests, NULL, NULL);

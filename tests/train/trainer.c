@@ -41,6 +41,7 @@ typedef struct meeting {
     pthread_barrier_t barrier;
     real *bucket[2];
     double *values[2];
+    void *data[2];
 } meeting;
 
 typedef struct seat {
@@ -78,9 +79,43 @@ static int meet_sum_double(void *arg, double *values, int n, ch_err *e)
     return CH_OK;
 }
 
+static int meet_broadcast(void *arg, void *data, size_t bytes, int root, ch_err *e)
+{
+    const seat *s = arg;
+    meeting *m = s->at;
+    (void)e;
+    m->data[s->rank] = data;
+    pthread_barrier_wait(&m->barrier);
+    if (s->rank == root)
+        memcpy(m->data[!root], data, bytes);
+    pthread_barrier_wait(&m->barrier);
+    return CH_OK;
+}
+
+static ch_comm comm_of(seat *s)
+{
+    return (ch_comm){s->rank, 2, meet_sum, meet_sum_double, meet_broadcast, s};
+}
+
+/* Both ranks at once: fn(&s[0]) here, fn(&s[1]) in a thread. */
+static void both(seat s[2], void *(*fn)(void *))
+{
+    static meeting m;
+    pthread_t other;
+    m = (meeting){0};
+    assert_int_equal(pthread_barrier_init(&m.barrier, NULL, 2), 0);
+    s[0].at = s[1].at = &m;
+    assert_int_equal(pthread_create(&other, NULL, fn, &s[1]), 0);
+    fn(&s[0]);
+    pthread_join(other, NULL);
+    pthread_barrier_destroy(&m.barrier);
+}
+
 static void *train_seat(void *arg)
 {
     seat *s = arg;
+    const ch_comm comm = comm_of(s);
+    nano_open(&s->n, s->o, 1 + s->rank, &comm);
     nano_steps(&s->n, s->c, STEPS, s->loss);
     return NULL;
 }
@@ -90,20 +125,12 @@ static void two_times_four_is_one_times_eight(void **state)
     (void)state;
     ch_corpus c = small_corpus();
     const ch_train_options o = nano_options("qwen3");
-    meeting m;
     seat s[2];
     nano alone;
     double loss[STEPS];
-    pthread_t other;
-    assert_int_equal(pthread_barrier_init(&m.barrier, NULL, 2), 0);
-    for (int rank = 0; rank < 2; rank++) {
-        s[rank] = (seat){.at = &m, .rank = rank, .o = &o, .c = &c};
-        const ch_comm comm = {rank, 2, meet_sum, meet_sum_double, &s[rank]};
-        nano_open(&s[rank].n, &o, 1 + rank, &comm);
-    }
-    assert_int_equal(pthread_create(&other, NULL, train_seat, &s[1]), 0);
-    train_seat(&s[0]);
-    pthread_join(other, NULL);
+    for (int rank = 0; rank < 2; rank++)
+        s[rank] = (seat){.rank = rank, .o = &o, .c = &c};
+    both(s, train_seat);
     nano_open(&alone, &o, 1, NULL);
     nano_steps(&alone, &c, STEPS, loss);
     for (int rank = 0; rank < 2; rank++) {
@@ -112,8 +139,66 @@ static void two_times_four_is_one_times_eight(void **state)
         nano_close(&s[rank].n);
     }
     nano_close(&alone);
-    pthread_barrier_destroy(&m.barrier);
     ch_corpus_free(&c);
+}
+
+static void *fail_seat(void *arg)
+{
+    seat *s = arg;
+    const ch_comm comm = comm_of(s);
+    ch_err e = {0};
+    int rc = s->rank == 1 ? ch_fail(&e, CH_EIO, "the disk of rank 1 is full") : CH_OK;
+    rc = ch_comm_agree(&comm, rc, &e);
+    s->loss[0] = rc;
+    s->loss[1] = strcmp(e.text, "the disk of rank 1 is full");
+    rc = s->rank == 1 ? ch_fail(&e, CH_EIO, "one") : ch_fail(&e, CH_EFORMAT, "nought");
+    s->loss[2] = ch_comm_agree(&comm, rc, &e);
+    s->loss[3] = strcmp(e.text, "nought"); /* the lowest */
+    s->loss[4] = ch_comm_agree(&comm, CH_OK, &e);
+    return NULL;
+}
+
+static void all_fail_together(void **state)
+{
+    (void)state;
+    seat s[2] = {{.rank = 0}, {.rank = 1}};
+    both(s, fail_seat);
+    for (int rank = 0; rank < 2; rank++) {
+        assert_true(s[rank].loss[0] == CH_EIO && s[rank].loss[1] == 0);
+        assert_true(s[rank].loss[2] == CH_EFORMAT && s[rank].loss[3] == 0);
+        assert_true(s[rank].loss[4] == CH_OK);
+    }
+}
+
+static void *share_seat(void *arg)
+{
+    seat *s = arg;
+    const ch_comm comm = comm_of(s);
+    ch_train_options o = *s->o;
+    ch_err e = {0};
+    o.seed = 5 + (uint64_t)s->rank; /* other parameters */
+    nano_open(&s->n, &o, 1, &comm);
+    for (int64_t i = 0; i < s->n.model->bucket; i++)
+        s->n.trainer.adamw.m[i] = (real)(s->rank + 1);
+    s->n.trainer.step = 3 + s->rank;
+    s->loss[0] = ch_trainer_share(&s->n.trainer, &e);
+    return NULL;
+}
+
+static void rank_0_s_state_is_everyone_s(void **state)
+{
+    (void)state;
+    ch_train_options o = nano_options("qwen3");
+    o.ema = 0.9;
+    seat s[2] = {{.rank = 0, .o = &o}, {.rank = 1, .o = &o}};
+    both(s, share_seat);
+    const nano *a = &s[0].n, *b = &s[1].n;
+    assert_true(s[0].loss[0] == CH_OK && s[1].loss[0] == CH_OK && b->trainer.step == 3);
+    assert_true(nano_equal(a, b));
+    assert_true(b->trainer.adamw.m[0] == 1);
+    assert_memory_equal(a->trainer.ema, b->trainer.ema, (size_t)a->model->bucket * sizeof(real));
+    nano_close(&s[0].n);
+    nano_close(&s[1].n);
 }
 
 /* The gradient of a leaf does not know how many others there are: 16 leaves of one sequence lie
@@ -252,6 +337,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(two_times_four_is_one_times_eight),
+        cmocka_unit_test(all_fail_together),
+        cmocka_unit_test(rank_0_s_state_is_everyone_s),
         cmocka_unit_test(grouping_is_rounding_alone),
         cmocka_unit_test(matrices_decay),
         cmocka_unit_test(clipping_bounds_the_step),

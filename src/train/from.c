@@ -1,0 +1,152 @@
+/* from.c - runs that continue from a model: its configuration, vocabulary and weights
+ *
+ * Either all weights train (a copy of them as reals), or they stay as they lie, in any format, and
+ * a low-rank adapter trains (lora.h).  Such a run reads the model again when it is resumed, and
+ * holds one to it by its hash.  SPDX-License-Identifier: MIT */
+#include "lora.h"
+#include "run.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { LORA_ALPHA = 16, LENGTH = 256 };
+static const double full_lr = 3e-4, lora_lr = 2e-3;
+
+/* What the model says; what was asked for has to be the same. */
+static int take_int(int *field, const char *name, int64_t value, const ch_train_run *r)
+{
+    if (*field > 0 && *field != value)
+        return ch_fail(r->e, CH_EARG, "%s is %lld in %s and %d was asked for", name,
+                       (long long)value, r->o.from, *field);
+    *field = (int)value;
+    return CH_OK;
+}
+
+static int take_config(ch_train_run *r)
+{
+    ch_train_options *o = &r->o;
+    const ch_config *c = &r->config;
+    const struct {
+        int *field;
+        const char *name;
+        int value;
+    } ints[] = {{&o->layers, "layers", c->layers},
+                {&o->width, "width", c->width},
+                {&o->heads, "heads", c->heads},
+                {&o->kv_heads, "kv_heads", c->kv_heads},
+                {&o->head_width, "head_width", c->head_width},
+                {&o->hidden, "hidden", c->hidden},
+                {&o->vocab, "vocab", c->vocab},
+                {&o->context, "context", c->context},
+                {&o->memory, "memory", c->memory ? c->memory : -1}};
+    if (o->arch && strcmp(o->arch, c->arch->name) != 0)
+        return ch_fail(r->e, CH_EARG, "arch is %s in %s and %s was asked for", c->arch->name,
+                       o->from, o->arch);
+    for (size_t i = 0; i < CH_COUNT(ints); i++) {
+        const int rc = take_int(ints[i].field, ints[i].name, ints[i].value, r);
+        if (rc < 0)
+            return rc;
+    }
+    o->arch = c->arch->name;
+    o->ffn = c->relu2 ? "relu2" : "swiglu";
+    o->untied = !c->tied;
+    o->rope_base = c->rope.base;
+    return CH_OK;
+}
+
+static void choose(ch_train_options *o)
+{
+    if (o->length == 0)
+        o->length = CH_MIN(LENGTH, o->context);
+    if (o->lr == 0)
+        o->lr = o->lora ? lora_lr : full_lr;
+    if (o->lora && o->lora_alpha == 0)
+        o->lora_alpha = LORA_ALPHA;
+}
+
+/* All weights can train where they were rounded to at most half precision. */
+static int refuse_quantized(const ch_train_run *r)
+{
+    for (size_t i = 0; i < r->source->n_tensors; i++) {
+        const ch_file_tensor *t = &r->source->tensors[i];
+        if (ch_dtype_get(t->t.dtype)->block > 1)
+            return ch_fail(r->e, CH_EARG,
+                           "%s: tensor %s is %s: train an adapter on it (lora 8), or the decoded "
+                           "weights (dequantize)",
+                           r->o.from, t->name, ch_dtype_get(t->t.dtype)->name);
+    }
+    return CH_OK;
+}
+
+static int same_source(const ch_train_run *r)
+{
+    const json_t *was = json_object_get(r->stored, "from_hash");
+    char is[33];
+    ch_train_from_hash(is, r);
+    if (json_is_string(was) && strcmp(json_string_value(was), is) == 0)
+        return CH_OK;
+    return ch_fail(r->e, CH_EARG, "cannot resume: %s is not the model that the run began with",
+                   r->o.from);
+}
+
+void ch_train_from_hash(char hash[33], const ch_train_run *r)
+{
+    const ch_hash128 h = ch_model_file_hash(&r->config, r->source);
+    snprintf(hash, 33, "%016" PRIx64 "%016" PRIx64, h.hi, h.lo);
+}
+
+int ch_train_from_open(ch_train_run *r)
+{
+    ch_train_options *o = &r->o;
+    const json_t *options = json_object_get(r->stored, "options");
+    const char *from = json_string_value(json_object_get(options, "from"));
+    if (r->stored && (o->from ? 1 : 0) > (from ? 1 : 0))
+        return ch_fail(r->e, CH_EARG, "cannot resume: the run did not begin with a model");
+    o->from = o->from ? o->from : from;
+    if (!o->from) {
+        if (o->lora || o->lora_targets || o->dequantize)
+            return ch_fail(r->e, CH_EARG, "an adapter is trained on a model (from)");
+        return CH_OK;
+    }
+    if (o->lora == 0) /* the run's, before the others are made from it */
+        o->lora = (int)json_integer_value(json_object_get(options, "lora"));
+    if (!o->dequantize)
+        o->dequantize = json_is_true(json_object_get(options, "dequantize"));
+    int rc = ch_file_open(&r->source, o->from, r->e);
+    if (rc == CH_OK)
+        rc = ch_config_read(&r->config, r->source, r->e);
+    if (rc == CH_OK && r->stored)
+        rc = same_source(r);
+    if (rc == CH_OK && !o->lora && !o->dequantize)
+        rc = refuse_quantized(r);
+    if (rc == CH_OK)
+        rc = take_config(r);
+    if (rc == CH_OK && !r->stored)
+        choose(o);
+    return rc;
+}
+
+int ch_train_from_vocabulary(ch_train_run *r)
+{
+    const int rc = ch_tokenizer_open(&r->tk, r->o.from, r->o.tokenizer, r->e);
+    if (rc == CH_OK && ch_tokenizer_size(r->tk) > r->config.vocab)
+        return ch_fail(r->e, CH_EARG, "%s: the vocabulary has %d entries, the model's table %d",
+                       r->o.tokenizer ? r->o.tokenizer : r->o.from, ch_tokenizer_size(r->tk),
+                       r->config.vocab);
+    return rc;
+}
+
+int ch_train_from_model(ch_train_run *r)
+{
+    const ch_train_options *o = &r->o;
+    if (!o->lora)
+        return ch_model_create(&r->model, &r->config, o->seed, r->source, r->e);
+    const ch_lora_options lo = {
+        .rank = o->lora, .alpha = o->lora_alpha, .targets = o->lora_targets, .seed = o->seed};
+    int rc = ch_model_load_file(&r->model, o->from, &(ch_model_load){.pool = r->pool}, r->e);
+    if (rc == CH_OK)
+        rc = ch_lora_create(&r->lora, r->model, &lo, r->e);
+    if (rc == CH_OK)
+        ch_lora_attach(r->lora, r->model);
+    return rc;
+}
