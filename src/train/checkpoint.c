@@ -5,11 +5,15 @@
  *                     optimizer.safetensors state.json}
  *   DIR/config.json -> current/config.json ...          so DIR itself is a Hugging Face directory
  *
+ * A run that trains an adapter has adapter_config.json and adapter_model.safetensors instead of
+ * config.json and model.safetensors, so its DIR is a PEFT directory.
+ *
  * The folder that `current` does not name is nobody's: saving empties it, fills it, syncs it, and
  * lets `current` name it; then the other is emptied.  Killed at any moment, `current` names a
  * whole checkpoint: the last or the one before.
  * SPDX-License-Identifier: MIT */
 #include "hf.h"
+#include "lora.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -133,11 +137,16 @@ static int write_config(const char *path, const ch_trainer *t, const ch_tokenize
     return rc;
 }
 
-/* A vocabulary that is no byte-level BPE stays where it came from. */
-static int write_vocabulary(const char *path, const ch_tokenizer *tk, ch_err *e)
+/* A vocabulary that has no such form, and came with a model, is read from there again. */
+static int write_vocabulary(const char *path, const ch_tokenizer *tk, const json_t *state,
+                            ch_err *e)
 {
-    const int rc = ch_tokenizer_to_json(tk, path, e);
-    return rc == CH_EUNSUPPORTED ? CH_OK : rc;
+    ch_err why = {0};
+    const int rc = ch_tokenizer_to_json(tk, path, &why);
+    const json_t *from = json_object_get(json_object_get(state, "options"), "from");
+    if (rc == CH_OK || (rc == CH_EUNSUPPORTED && json_is_string(from)))
+        return CH_OK;
+    return ch_fail(e, rc, "%s", why.text);
 }
 
 static int write_file(int i, const char *path, const ch_trainer *t, const ch_tokenizer *tk,
@@ -148,7 +157,7 @@ static int write_file(int i, const char *path, const ch_trainer *t, const ch_tok
     case WEIGHTS:
         return t->model->lora ? ch_lora_write_values(path, t->model->lora, t->model, e)
                               : ch_hf_write(path, t->model, e);
-    case TOKENIZER: return write_vocabulary(path, tk, e);
+    case TOKENIZER: return write_vocabulary(path, tk, state, e);
     case OPTIMIZER: return write_optimizer(path, t, e);
     default: return write_json(path, state, e);
     }
@@ -235,10 +244,12 @@ static int read_file(const char *dir, const char *name, ch_trainer *t, json_t **
         rc = no_memory(dir, e);
     else if (state)
         rc = ch_json_load(state, path, STATE_MAX, e);
-    else if (strcmp(name, "current/model.safetensors") == 0)
-        rc = ch_hf_read(t->model, path, e);
-    else
+    else if (strcmp(name, "current/optimizer.safetensors") == 0)
         rc = read_optimizer(path, t, e);
+    else if (t->model->lora)
+        rc = ch_lora_read_values(t->model->lora, t->model, path, e);
+    else
+        rc = ch_hf_read(t->model, path, e);
     free(path);
     return rc;
 }
@@ -251,7 +262,10 @@ int ch_checkpoint_load(const char *dir, ch_trainer *t, json_t **state, ch_err *e
     if (rc == CH_OK)
         rc = ch_json_int(&step, *state, "step", -1, 0, INT32_MAX, "state.json", e);
     if (rc == CH_OK && t)
-        rc = read_file(dir, "current/model.safetensors", t, NULL, e);
+        rc = read_file(dir,
+                       t->model->lora ? "current/adapter_model.safetensors"
+                                      : "current/model.safetensors",
+                       t, NULL, e);
     if (rc == CH_OK && t)
         rc = read_file(dir, "current/optimizer.safetensors", t, NULL, e);
     if (rc == CH_OK && t)

@@ -78,21 +78,28 @@ static int refuse_quantized(const ch_train_run *r)
     return CH_OK;
 }
 
+static void hash_of(char hash[33], const ch_train_run *r)
+{
+    const ch_hash128 h = ch_model_file_hash(&r->config, r->source);
+    snprintf(hash, 33, "%016" PRIx64 "%016" PRIx64, h.hi, h.lo);
+}
+
 static int same_source(const ch_train_run *r)
 {
     const json_t *was = json_object_get(r->stored, "from_hash");
     char is[33];
-    ch_train_from_hash(is, r);
+    hash_of(is, r);
     if (json_is_string(was) && strcmp(json_string_value(was), is) == 0)
         return CH_OK;
     return ch_fail(r->e, CH_EARG, "cannot resume: %s is not the model that the run began with",
                    r->o.from);
 }
 
-void ch_train_from_hash(char hash[33], const ch_train_run *r)
+void ch_train_from_save(json_t *state, const ch_train_run *r)
 {
-    const ch_hash128 h = ch_model_file_hash(&r->config, r->source);
-    snprintf(hash, 33, "%016" PRIx64 "%016" PRIx64, h.hi, h.lo);
+    char hash[33];
+    hash_of(hash, r);
+    json_object_set_new(state, "from_hash", json_string(hash));
 }
 
 int ch_train_from_open(ch_train_run *r)

@@ -2,6 +2,7 @@
  * the finished file
  *
  * SPDX-License-Identifier: MIT */
+#include "chat.h"
 #include "run.h"
 
 #include <stdlib.h>
@@ -57,6 +58,8 @@ static int save(ch_train_run *r)
         "options", ch_train_describe(&r->o), "data", ch_train_data_json(r), "loss",
         number(r->p.loss), "val_loss", number(r->p.val_loss), "best", number(r->best), "worse",
         r->worse, "stopped", r->stopped, "spike", ch_spike_to_json(&r->trainer.spike));
+    if (state && r->source)
+        ch_train_from_save(state, r);
     if (!state)
         return ch_fail(r->e, CH_ENOMEM, "no memory for the state of the run");
     const int rc = ch_checkpoint_save(r->o.out, &r->trainer, r->tk, state, r->e);
@@ -149,6 +152,8 @@ static int set_name(ch_file *f, const char *out, ch_err *e)
 
 static int finish(ch_train_run *r)
 {
+    if (r->lora)
+        return CH_OK; /* the checkpoint is the adapter */
     ch_file *f = NULL;
     char *path = ch_io_join(r->o.out, "model.gguf");
     int rc = path ? ch_file_new(&f, r->e)
@@ -163,6 +168,8 @@ static int finish(ch_train_run *r)
         rc = ch_file_set_u32(f, "general.file_type", 0, r->e); /* all f32 */
     if (rc == CH_OK)
         rc = ch_tokenizer_to_file(r->tk, f, r->e);
+    if (rc == CH_OK && r->source)
+        rc = ch_chat_to_file(ch_chat_for(r->tk), f, r->e);
     if (rc == CH_OK)
         rc = ch_gguf_write(f, path, r->e);
     ch_file_close(&f);

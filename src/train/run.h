@@ -41,7 +41,7 @@ json_t *ch_train_data_json(
 int ch_train_from_open(ch_train_run *r);
 int ch_train_from_vocabulary(ch_train_run *r);
 int ch_train_from_model(ch_train_run *r);
-void ch_train_from_hash(char hash[33], const ch_train_run *r);
+void ch_train_from_save(json_t *state, const ch_train_run *r); /* which model it was */
 
 static inline bool ch_train_cancelled(const ch_train_run *r)
 {
