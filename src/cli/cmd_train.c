@@ -1,8 +1,10 @@
-/* cmd_train.c - chalcis train: a model from text
+/* cmd_train.c - chalcis train: a model from text; and the same from a model that there is
+ * (cmd_finetune.c)
  *
  * SPDX-License-Identifier: MIT */
 #include "cli.h"
 #include "option.h"
+#include "report.h"
 #include "train_view.h"
 
 #include <math.h>
@@ -15,7 +17,9 @@ struct options {
     ch_train_options t;
     ch_list data, validation;
     const char *config;
-    bool quiet, json;
+    bool quiet, json, learn_prompts;
+    const char *command;
+    char model[4096]; /* the bundled one's path */
 };
 
 #define O(f) offsetof(struct options, f)
@@ -30,6 +34,7 @@ static const ch_opt opts[] = {
     {'c', "config", CH_OPT_STR, O(config), "FILE", "options as JSON; flags and the environment go before them", 0, 0},
     {'q', "quiet", CH_OPT_FLAG, O(quiet), NULL, "no progress", 0, 0},
     {0, "json", CH_OPT_FLAG, O(json), NULL, "the result as one JSON object", 0, 0},
+    {0, "learn-prompts", CH_OPT_FLAG, O(learn_prompts), NULL, "finetune: prompts are targets, too", 0, 0},
 #define GROUP(title) {0, "", CH_OPT_TITLE, 0, NULL, title, 0, 0},
 #define OPTION(name, letter, kind, normal, min, max, off, stored, env, value, help)               \
     {letter, #name, ROW_##kind(name), value, help, 0, 0},
@@ -56,7 +61,7 @@ static int set_option(void *into, const ch_opt *opt, const char *text)
         *c = *c == '_' ? '-' : *c;
     ch_option_clear(&o->t, ch_option_find(name));
     return ch_train_option_parse(&o->t, name, text, flag, &e) < 0
-               ? ch_cli_usage("train", "%s", e.text)
+               ? ch_cli_usage(o->command, "%s", e.text)
                : -1;
 }
 
@@ -94,6 +99,15 @@ static const ch_usage usage = {
     .opts = opts,
     .set = set_option,
     .more = print_presets,
+};
+
+static const ch_usage finetune_usage = {
+    .synopsis = "finetune [-m MODEL] --data PATH [--data PATH ...] --out DIR [--lora RANK] [options]",
+    .about = "Goes on training a model, or a low-rank adapter on it, with its vocabulary and shape; of "
+             "prompts and responses,\nand of chats, only what the assistant says is learned.  Peak "
+             "learning rate: 3e-4, of an adapter 2e-3.",
+    .opts = opts,
+    .set = set_option,
 };
 
 /* ---- Options from elsewhere: flags beat the environment beats the file ---------------------- */
@@ -155,24 +169,36 @@ static int from_file(struct options *o, json_t **config, ch_err *e)
 
 static int finish(const struct options *o, const ch_train_result *r)
 {
-    const int code = ch_cli_interrupted ? CH_EXIT_INTERRUPTED : CH_EXIT_OK;
+    const int code = ch_cli_interrupted && !r->finished ? CH_EXIT_INTERRUPTED : CH_EXIT_OK;
     if (o->json) {
         const int printed = ch_cli_print_json(json_pack(
-            "{s:i, s:I, s:I, s:o, s:o, s:o, s:f, s:s}", "steps", r->steps, "tokens",
+            "{s:i, s:I, s:I, s:o, s:o, s:o, s:f, s:I, s:b, s:s}", "steps", r->steps, "tokens",
             (json_int_t)r->tokens, "parameters", (json_int_t)r->parameters, "loss",
             ch_cli_number(r->loss), "val_loss", ch_cli_number(r->val_loss), "val_bpb",
-            ch_cli_number(r->val_bpb), "seconds", r->seconds, "out", o->t.out));
+            ch_cli_number(r->val_bpb), "seconds", r->seconds, "skipped", (json_int_t)r->skipped,
+            "finished", r->finished, "out", o->t.out));
         return printed == CH_EXIT_OK ? code : printed;
     }
-    printf("%d steps, %.2f M tokens, %.2f M parameters, %.0f s: loss %.4f, validation %.4f nats a "
-           "token (%.4f bits a byte)\n",
-           r->steps, (double)r->tokens / 1e6, (double)r->parameters / 1e6, r->seconds, r->loss,
-           r->val_loss, r->val_bpb);
-    if (!ch_cli_interrupted)
-        printf("the model is in %s/model.gguf: chalcis run -m %s/model.gguf\n", o->t.out,
+    char tokens[16], parameters[16];
+    ch_report_count(tokens, sizeof tokens, (double)r->tokens);
+    ch_report_count(parameters, sizeof parameters, (double)r->parameters);
+    printf("%d steps, %s tokens, %s parameters, %.0f s", r->steps, tokens, parameters, r->seconds);
+    if (isfinite(r->loss))
+        printf(", loss %.4f", r->loss);
+    if (isfinite(r->val_loss))
+        printf(", validation %.4f nats a token (%.4f bits a byte)\n", r->val_loss, r->val_bpb);
+    else
+        puts(" (nothing was held out to validate on)");
+    if (r->skipped)
+        printf("%lld steps were left out as spikes\n", (long long)r->skipped);
+    if (!r->finished)
+        puts("stopped before the end; go on with the same command and --resume");
+    else if (o->t.lora)
+        printf("the adapter is in %s: chalcis run -m %s --lora %s --chat\n", o->t.out, o->t.from,
                o->t.out);
     else
-        printf("interrupted; go on with the same command and --resume\n");
+        printf("the model is in %s/model.gguf: chalcis run -m %s/model.gguf\n", o->t.out,
+               o->t.out);
     return code;
 }
 
@@ -194,24 +220,43 @@ static int train(struct options *o, ch_err *e)
     return rc < 0 ? ch_cli_fail(e) : finish(o, &r);
 }
 
-int ch_cmd_train(int argc, char **argv)
+/* What a run that continues from a model has besides; a resumed one has its own. */
+static int settle_finetune(struct options *o, ch_err *e)
 {
-    struct options o = {0};
+    if (o->t.resume)
+        return CH_OK;
+    o->t.mask_prompts = !o->learn_prompts;
+    if (o->t.from)
+        return CH_OK;
+    o->t.from = o->model;
+    return ch_cli_model_path(o->model, sizeof o->model, NULL, e);
+}
+
+int ch_cli_train(int argc, char **argv, bool finetune)
+{
+    struct options o = {.command = finetune ? "finetune" : "train"};
     json_t *config = NULL;
     ch_err e = {0};
     int n_args;
-    int code = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
+    int code = ch_cli_parse(&o, NULL, &n_args, argc, argv, finetune ? &finetune_usage : &usage);
     if (code >= 0)
         return code;
     int rc = from_environment(&o.t, &e);
     if (rc == CH_OK && o.config)
         rc = from_file(&o, &config, &e);
     if (rc < 0)
-        code = ch_cli_usage("train", "%s", e.text);
+        code = ch_cli_usage(o.command, "%s", e.text);
     else if (!o.data.n || !o.t.out)
-        code = ch_cli_usage("train", "%s is missing", o.data.n ? "--out DIR" : "--data PATH");
+        code = ch_cli_usage(o.command, "%s is missing", o.data.n ? "--out DIR" : "--data PATH");
+    else if (finetune && settle_finetune(&o, &e) < 0)
+        code = ch_cli_fail(&e);
     else
         code = train(&o, &e);
     json_decref(config);
     return code;
+}
+
+int ch_cmd_train(int argc, char **argv)
+{
+    return ch_cli_train(argc, argv, false);
 }

@@ -372,7 +372,7 @@ static ch_hash128 hash_array(ch_hash128 key, const void *bytes, size_t n, ch_poo
 ch_hash128 ch_corpus_hash(const ch_corpus *c, ch_pool *pool)
 {
     const int64_t sizes[] = {c->n, c->documents, c->targets, (int64_t)c->bytes, c->end,
-                             c->narrow ? 2 : 4};
+                             c->n == 0 ? 0 : c->narrow ? 2 : 4};
     const size_t n = (size_t)c->n;
     ch_hash128 h = ch_hash_bytes((ch_hash128){0, 0}, sizes, sizeof sizes);
     for (int i = 0; i < c->sources; i++) {

@@ -319,7 +319,7 @@ static int find_copies(ch_texts *t, bool dedup, ch_err *e)
 /* ---- The split ------------------------------------------------------------------------------ */
 
 /* The last `share` of the longest text, from the end of a line on, becomes the only document held
- * out.  Where there is no text but what several have said, the one with the smallest hash. */
+ * out.  Where it has no lines, the document with the smallest hash, if there are ten or more. */
 static int cut_longest(loading *l, double share, ch_err *e)
 {
     ch_texts *t = l->t;
@@ -332,17 +332,15 @@ static int cut_longest(loading *l, double share, ch_err *e)
         if (!smallest || d->hash.lo < smallest->hash.lo)
             smallest = d;
     }
-    if (!longest) {
-        smallest->held_out = t->n > 1;
-        return CH_OK;
-    }
-    const char *bytes = t->part[longest->first].bytes;
-    const size_t n = longest->n;
+    const char *bytes = longest ? t->part[longest->first].bytes : "";
+    const size_t n = longest ? longest->n : 0;
     size_t at = (size_t)((double)n * (1 - share));
     while (at > 0 && bytes[at - 1] != '\n')
         at--;
-    if (at == 0 || at == n) /* one line: nothing to cut off */
+    if (at == 0 || at == n) {
+        smallest->held_out = t->n >= 10;
         return CH_OK;
+    }
     ch_part part = t->part[longest->first];
     t->part[longest->first].n = longest->n = at;
     longest->hash = hash_of(t->part + longest->first, 1);

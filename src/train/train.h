@@ -88,7 +88,7 @@ typedef struct ch_texts_options {
     bool mask_prompts; /* of what several have said the assistant's part trains alone */
 } ch_texts_options;
 /* Where the hashes leave a side without a document, the last held_out of the longest text, from the
- * end of a line on, is the only document held out. */
+ * end of a line on, is the only document held out; of ten or more without lines it is one. */
 int ch_texts_load(ch_texts *t, const ch_texts_options *o, ch_pool *pool, ch_err *e);
 /* Gives the documents up and keeps the counts and the sources. */
 void ch_texts_release(ch_texts *t);
@@ -299,6 +299,7 @@ typedef struct ch_trainer {
     int32_t *chosen;                 /* adapter 0 for every row, where one trains; or NULL */
     int64_t step;                    /* steps done */
     double clip;                     /* <= 0: off */
+    ch_precision precision;          /* of products */
 } ch_trainer;
 /* Options are settled (below).  Weight decay applies to matrices, a head of its own among them,
  * and neither to the embedding table nor to vectors. */
@@ -361,11 +362,25 @@ typedef struct ch_metrics {
     FILE *f;
     char *path;
 } ch_metrics;
-/* Opens dir/metrics.jsonl for appending after the lines of the first `step` steps; later ones go.
- * */
-int ch_metrics_open(ch_metrics *m, const char *dir, int64_t step, ch_err *e);
+/* Opens dir/name for appending after the lines of the first `step` steps; later ones go. */
+int ch_metrics_open(ch_metrics *m, const char *dir, const char *name, int64_t step, ch_err *e);
 /* Takes line over; NULL stands for one that there was no memory for. */
 int ch_metrics_put(ch_metrics *m, json_t *line, ch_err *e);
 void ch_metrics_close(ch_metrics *m);
+
+/* samples.jsonl: what the model writes on the way, after the same prompt and with the same draws
+ * each time.  Reads weights only: the training's bits do not depend on it. */
+typedef struct ch_samples {
+    ch_metrics log;
+    char *prompt;
+    ch_tokens start; /* what it begins with: at least one token */
+    ch_buf text;     /* the newest: valid UTF-8 */
+} ch_samples;
+/* prompt NULL: none.  One that fills the model's context is CH_EARG. */
+int ch_samples_open(ch_samples *s, const char *dir, int64_t step, const char *prompt,
+                    const ch_tokenizer *tk, const ch_model *m, ch_err *e);
+int ch_samples_take(ch_samples *s, ch_model *m, const ch_lora *lora, const ch_tokenizer *tk,
+                    int64_t step, uint64_t seed, int threads, ch_err *e);
+void ch_samples_close(ch_samples *s);
 
 #endif
