@@ -17,26 +17,13 @@ static void forward(void *arg, int64_t row0, int64_t row1)
                         (int)ch_tensor_width(s->y));
 }
 
-static void add_gradient(real *d, const real *dy, int64_t i0, int64_t i1)
-{
-    for (int64_t i = i0; d && i < i1; i++)
-        d[i] += dy[i];
-}
-
-static void backward_rows(void *arg, int64_t row0, int64_t row1)
-{
-    const add *s = arg;
-    const int64_t D = ch_tensor_width(s->y);
-    add_gradient(s->a->grad, s->y->grad, row0 * D, row1 * D);
-    add_gradient(s->b->grad, s->y->grad, row0 * D, row1 * D);
-}
-
 static void backward(ch_run *r, void *record)
 {
     const add *s = record;
-    if (ch_op_computes(r))
-        ch_op_for_rows(r, ch_tensor_rows(s->y), 2 * (double)ch_tensor_width(s->y), backward_rows,
-                       record);
+    if (!ch_op_reached(s->y))
+        return;
+    ch_op_gradient_add(r, s->a, s->y->grad);
+    ch_op_gradient_add(r, s->b, s->y->grad);
 }
 
 ch_tensor *ch_op_add(ch_run *r, ch_tensor *a, const ch_tensor *b)

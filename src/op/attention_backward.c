@@ -30,6 +30,8 @@ typedef struct gradient {
     int *first;          /* per SIDE rows: the first key that one of them sees, in squares */
     int *runs, n_runs;   /* where rows start that see nothing of what was before; then the end */
     real *buffers;       /* three squares for each lane */
+    real *dq, *dk, *dv;
+    bool add_q, add_k, add_v;
     int round;           /* squares from the diagonal */
 } gradient;
 
@@ -111,6 +113,13 @@ static void weigh(const gradient *g, const square *s, const strip *rows, int hea
     }
 }
 
+/* The square on the diagonal is the first that its rows, and its keys, are in, and all of them
+ * are. */
+static int add(const square *s, bool holds)
+{
+    return holds || s->t0 != s->j0 ? CH_GEMM_ADD : 0;
+}
+
 static void to_queries(const gradient *g, const square *s, int kv, int head)
 {
     const ch_attention *a = g->a;
@@ -124,15 +133,15 @@ static void to_queries(const gradient *g, const square *s, int kv, int head)
         ch_op_heads_score(a->run, s->ds + to, SIDE, g->o.x + t * g->o.ld + at, g->o.ld, r->n,
                           &g->v, kv, r->with.lo, r->with.hi);
         weigh(g, s, r, head);
-        if (a->q->grad)
-            ch_op_heads_mix(a->run, a->q->grad + t * ld + at, ld, s->ds + to, SIDE, r->n, &g->k,
-                            kv, r->with.lo, r->with.hi, CH_GEMM_ADD);
+        if (g->dq)
+            ch_op_heads_mix(a->run, g->dq + t * ld + at, ld, s->ds + to, SIDE, r->n, &g->k, kv,
+                            r->with.lo, r->with.hi, add(s, g->add_q));
     }
 }
 
 /* d, of keys or values, += what the square x, transposed, mixes from rows of the queries. */
 static void to_keys(const gradient *g, const square *s, real *d, const real *x,
-                    const ch_heads *from, int kv, int head)
+                    const ch_heads *from, int kv, int head, int flags)
 {
     const ch_attention *a = g->a;
     const ptrdiff_t ld = (ptrdiff_t)a->spec.kv_heads * a->spec.width,
@@ -146,7 +155,7 @@ static void to_keys(const gradient *g, const square *s, real *d, const real *x,
         const strip *k = &s->by_key[i];
         ch_op_heads_mix(a->run, d + (s->j0 + k->at) * ld + at, ld,
                         s->turned + (ptrdiff_t)k->at * SIDE + k->with.lo - s->t0, SIDE, k->n,
-                        from, head, k->with.lo, k->with.hi, CH_GEMM_ADD);
+                        from, head, k->with.lo, k->with.hi, flags);
     }
 }
 
@@ -165,11 +174,12 @@ static void one_square(const gradient *g, int row, int column, int kv, int lane)
         s.see[m] = ch_op_attention_sees(a, s.t0 + m);
     cut(&s);
     for (int head = kv * group; head < (kv + 1) * group; head++) {
+        const bool later = head > kv * group;
         to_queries(g, &s, kv, head);
-        if (a->v->grad)
-            to_keys(g, &s, a->v->grad, s.p, &g->o, kv, head);
-        if (a->k->grad)
-            to_keys(g, &s, a->k->grad, s.ds, &g->q, kv, head);
+        if (g->dv)
+            to_keys(g, &s, g->dv, s.p, &g->o, kv, head, add(&s, g->add_v || later));
+        if (g->dk)
+            to_keys(g, &s, g->dk, s.ds, &g->q, kv, head, add(&s, g->add_k || later));
     }
 }
 
@@ -250,6 +260,8 @@ void ch_op_attention_backward(ch_run *r, void *record)
     ch_attention *a = record;
     const ch_attention_spec *s = &a->spec;
     const int T = a->T, E = s->width, squares = (T + SIDE - 1) / SIDE;
+    if (!ch_op_reached(a->o))
+        return;
     gradient g = {.a = a,
                   .k = ch_op_heads(r, a->k->data, a->k->stride[0], T, s->kv_heads, E, true, true),
                   .v = ch_op_heads(r, a->v->data, a->v->stride[0], T, s->kv_heads, E, true, false),
@@ -259,7 +271,10 @@ void ch_op_attention_backward(ch_run *r, void *record)
     g.first = ch_arena_take(r->scratch, ch_size_mul((size_t)squares, sizeof *g.first));
     g.runs = ch_arena_take(r->scratch, ch_size_mul((size_t)squares + 1, sizeof *g.runs));
     g.buffers = ch_arena_take(r->scratch, sizeof(real) * 3 * SIDE * SIDE * CH_ATTENTION_LANES);
-    if (!ch_op_computes(r) || (!a->q->grad && !a->k->grad && !a->v->grad))
+    g.dq = ch_op_gradient(a->q, &g.add_q);
+    g.dk = ch_op_gradient(a->k, &g.add_k);
+    g.dv = ch_op_gradient(a->v, &g.add_v);
+    if (!ch_op_computes(r) || (!g.dq && !g.dk && !g.dv))
         return;
     a->run = r;
     all_squares(&g, squares);

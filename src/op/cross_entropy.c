@@ -181,6 +181,8 @@ void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *w, cons
         quiet.precision = CH_PRECISION_F32;
     const head h = open_head(&quiet, x, w);
     quiet.tape = NULL;
+    if (gradient)
+        ch_op_gradient_zeroed(r, x);
     *nll_sum = 0;
     for (int64_t t = 0; t < T; t += CH_CE_CHUNK) {
         const int64_t n = CH_MIN(T - t, (int64_t)CH_CE_CHUNK);

@@ -51,7 +51,7 @@ static void backward_columns(void *arg, int64_t block0, int64_t block1)
 static void backward(ch_run *r, void *record)
 {
     const embed *e = record;
-    if (e->table->stored.grad && ch_op_computes(r))
+    if (e->table->stored.grad && ch_op_reached(e->x) && ch_op_computes(r))
         ch_op_for_rows(r, (ch_tensor_width(e->x) + COLUMNS - 1) / COLUMNS,
                        (double)e->rows.n * COLUMNS, backward_columns, record);
 }

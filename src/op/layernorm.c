@@ -73,6 +73,9 @@ static void backward_columns(void *arg, int64_t block0, int64_t block1)
 static void backward(ch_run *r, void *record)
 {
     norm *a = record;
+    if (!ch_op_reached(a->y))
+        return;
+    ch_op_gradient_zeroed(r, a->x);
     if (!ch_op_computes(r))
         return;
     const int64_t T = ch_tensor_rows(a->x);

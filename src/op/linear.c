@@ -59,16 +59,6 @@ static void forward(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weigh
 
 /* ---- Backward ----------------------------------------------------------------------------- */
 
-static void add_to_residual(void *arg, int64_t row0, int64_t row1)
-{
-    const maps *m = arg;
-    const int64_t width = ch_tensor_width(m->residual);
-    const real *dy = m->map[0].y->grad;
-    real *d = m->residual->grad;
-    for (int64_t i = row0 * width; i < row1 * width; i++)
-        d[i] += dy[i];
-}
-
 static bool trains(const maps *m)
 {
     bool any = false;
@@ -81,13 +71,14 @@ static void backward(ch_run *r, void *record)
 {
     maps *m = record;
     ch_run exact = in_floats(r);
-    if (m->residual && m->residual->grad && ch_op_computes(r))
-        ch_op_for_rows(r, ch_tensor_rows(m->residual), (double)ch_tensor_width(m->residual),
-                       add_to_residual, m);
+    if (m->residual && ch_op_reached(m->map[0].y))
+        ch_op_gradient_add(r, m->residual, m->map[0].y->grad);
     const void *xt = trains(m) ? ch_op_linear_rows_transpose(r, m->x) : NULL;
     for (int i = 0; i < m->n; i++) {
         const struct map *a = &m->map[i];
         const size_t mark = ch_arena_mark(r->scratch);
+        if (!ch_op_reached(a->y))
+            continue;
         const void *wt = m->x->grad ? ch_op_linear_transpose(r, a->w) : NULL;
         ch_op_linear_gradient(r, a->w, m->x, a->y->grad, wt, xt);
         ch_arena_reset(r->scratch, mark);

@@ -1,6 +1,6 @@
 /* linear_backward.c - the gradient of a linear map
  *
- *     dx (T, K) += dy (T, N) w (N, K)          panels of w^T (I16: and of dy), sums over n
+ *     dx (T, K) (+)= dy (T, N) w (N, K)        panels of w^T (I16: and of dy), sums over n
  *     dw (N, K) += dy^T (N, T) x (T, K)        panels of x^T, rows (I16: panels) of dy^T, sums
  *                                              over t
  *     dbias (N) += sum_t dy_t
@@ -110,18 +110,20 @@ void ch_op_linear_gradient(ch_run *r, const ch_weight *w, const ch_tensor *x, co
     const int T = (int)ch_tensor_rows(x), N = (int)ch_weight_rows(w), K = (int)ch_weight_width(w);
     ch_product p[2];
     int n = 0;
-    if (x->grad) {
-        p[n] = (ch_product){.y = x->grad, .panels = wt, .M = T, .K = N};
+    bool add = false;
+    real *dx = ch_op_gradient(x, &add);
+    if (dx) {
+        p[n] = (ch_product){.y = dx, .panels = wt, .M = T, .K = N};
+        p[n].flags = add ? CH_GEMM_ADD : 0;
         take_left(r, &p[n++], dy, T, N, false);
     }
     if (w->stored.grad) {
         p[n] = (ch_product){.y = w->stored.grad, .panels = xt, .M = N, .K = T};
+        p[n].flags = CH_GEMM_ADD;
         take_left(r, &p[n++], dy, T, N, true);
     }
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         p[i].ldy = p[i].N = K;
-        p[i].flags = CH_GEMM_ADD;
-    }
     if (!ch_op_computes(r))
         return;
     if (w->bias && w->bias->stored.grad)

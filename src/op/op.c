@@ -4,6 +4,8 @@
  * not worth a barrier (about a microsecond).  SPDX-License-Identifier: MIT */
 #include "op.h"
 
+#include <string.h>
+
 static const struct {
     const char *name, *group;
 } ops[CH_OPS] = {
@@ -27,10 +29,72 @@ ch_tensor *ch_op_output(ch_run *r, int64_t rows, int64_t width)
     ch_tensor *t = ch_arena_take_header(r->scratch, sizeof *t);
     const size_t bytes = ch_size_mul(ch_size_mul((size_t)rows, (size_t)width), sizeof(real));
     *t = ch_tensor_2d(ch_arena_take(r->scratch, bytes), CH_REAL, rows, width);
-    if (r->tape)
-        t->grad = ch_arena_take_zero(r->scratch, bytes);
+    if (r->tape) {
+        t->grad = ch_arena_take(r->scratch, bytes);
+        t->grad_empty = ch_arena_take_header(r->scratch, sizeof *t->grad_empty);
+        *t->grad_empty = true;
+    }
     return t;
 }
+
+/* ---- Gradients ----------------------------------------------------------------------------- */
+
+real *ch_op_gradient(const ch_tensor *t, bool *add)
+{
+    *add = !t->grad_empty || !*t->grad_empty;
+    if (t->grad_empty)
+        *t->grad_empty = false;
+    return t->grad;
+}
+
+typedef struct adding {
+    const ch_kernels *kernels;
+    real *to;
+    const real *d; /* NULL: zeros */
+    int width;
+    bool add;
+} adding;
+
+static void add_rows(void *arg, int64_t row0, int64_t row1)
+{
+    const adding *a = arg;
+    for (int64_t t = row0; t < row1; t++) {
+        real *to = a->to + t * a->width;
+        if (a->add)
+            a->kernels->add(to, to, a->d + t * a->width, a->width);
+        else if (a->d)
+            memcpy(to, a->d + t * a->width, (size_t)a->width * sizeof *to);
+        else
+            memset(to, 0, (size_t)a->width * sizeof *to);
+    }
+}
+
+static void add_gradient(const ch_run *r, const ch_tensor *t, adding a)
+{
+    a.kernels = r->kernels;
+    a.width = (int)ch_tensor_width(t);
+    if (ch_op_computes(r))
+        ch_op_for_rows(r, ch_tensor_rows(t), a.width, add_rows, &a);
+}
+
+real *ch_op_gradient_zeroed(const ch_run *r, const ch_tensor *t)
+{
+    bool add;
+    real *to = ch_op_gradient(t, &add);
+    if (to && !add)
+        add_gradient(r, t, (adding){.to = to});
+    return to;
+}
+
+void ch_op_gradient_add(const ch_run *r, const ch_tensor *t, const real *d)
+{
+    bool add;
+    real *to = ch_op_gradient(t, &add);
+    if (to)
+        add_gradient(r, t, (adding){.to = to, .d = d, .add = add});
+}
+
+/* ---- Timing -------------------------------------------------------------------------------- */
 
 ch_op_timer ch_op_begin(const ch_run *r)
 {
@@ -53,6 +117,8 @@ void ch_op_count(const ch_run *r, ch_op_id op, double macs, double bytes)
     r->profile->op[op].macs += macs;
     r->profile->op[op].bytes += bytes;
 }
+
+/* ---- Rows ---------------------------------------------------------------------------------- */
 
 enum { BLOCK_COST = 32768, MOST_BLOCKS = 4096 };
 

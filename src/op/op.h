@@ -67,8 +67,9 @@ typedef struct ch_run {
     ch_precision precision;
 } ch_run;
 
-/* The tape lives in r->scratch and ends with the arena's reset.  A taped tensor has a zeroed grad;
- * gradients of inputs are ADDED to, so a tensor may be used more than once. */
+/* The tape lives in r->scratch and ends with the arena's reset.  A taped tensor has a grad, empty at
+ * first: the first backward that has something for it stores all of it, later ones ADD, so a tensor
+ * may be used more than once; see ch_op_gradient. */
 void ch_tape_begin(ch_run *r);
 /* Runs every recorded backward, newest first.  Weight gradients are ADDED to stored.grad where
  * that is set. */
@@ -180,7 +181,8 @@ typedef struct ch_attention_spec {
     bool alibi; /* add -m_h (p_row - p_key), m_h = 2^(-8(h+1)/H) (Press et al. 2021) */
 } ch_attention_spec;
 
-/* Training: causal within each document (rows->first).  q (T, H E), k v (T, K E) -> (T, H E). */
+/* Training: causal within each document (rows->first).  q (T, H E), k v (T, K E) -> (T, H E).  q, k
+ * and v are three tensors. */
 ch_tensor *ch_op_attention(ch_run *r, const ch_tensor *q, const ch_tensor *k, const ch_tensor *v,
                            const ch_rows *rows, const ch_attention_spec *s);
 /* Inference: row t reads views[rows->seq[t]], which already hold this step's keys; it sees keys at
@@ -212,8 +214,20 @@ void ch_op_matmul(ch_run *r, real *y, const real *a, const real *b, int M, int N
 
 /* ---- For operations themselves ------------------------------------------------------------- */
 
-/* Data uninitialised; grad zeroed under a tape. */
+/* Data uninitialised; under a tape an empty grad. */
 ch_tensor *ch_op_output(ch_run *r, int64_t rows, int64_t width);
+/* For a backward about to write t's gradient (NULL: it takes none): *add says whether to add to it;
+ * else the whole of it is to be stored.  From then on it counts as stored. */
+real *ch_op_gradient(const ch_tensor *t, bool *add);
+/* For a backward that can only add: zeros where nothing is stored yet. */
+real *ch_op_gradient_zeroed(const ch_run *r, const ch_tensor *t);
+/* t's gradient (+)= d, where t takes one. */
+void ch_op_gradient_add(const ch_run *r, const ch_tensor *t, const real *d);
+/* Whether anything has been stored: else a backward has nothing to do. */
+static inline bool ch_op_reached(const ch_tensor *t)
+{
+    return t->grad && !(t->grad_empty && *t->grad_empty);
+}
 /* Under a tape: memory for a record that `backward` will be called with; NULL without one. */
 void *ch_op_record(ch_run *r, ch_op_id op, size_t bytes,
                    void (*backward)(ch_run *r, void *record));

@@ -5,9 +5,11 @@
  *     dx_i = s (g_i dy_i - x_i s^2 mean_j(g_j dy_j x_j)),   dg_i += sum over groups of dy_i x_i s
  *
  * x, y (T, G n); gain (n) or none.  SPDX-License-Identifier: MIT */
-#include "product.h"
+#include "op.h"
 
-enum { COLUMNS = 16 }; /* that a task of the gain's gradient counts as one row */
+#include <string.h>
+
+enum { PARTS = 32 }; /* of the rows, each with a sum of its own for the gain's gradient */
 
 typedef struct norm {
     const ch_kernels *kernels;
@@ -18,6 +20,8 @@ typedef struct norm {
     int n;       /* width of a group */
     int groups;  /* in a row */
     real eps;
+    real *dx, *parts; /* of backward; parts (PARTS, n), NULL where the gain takes no gradient */
+    bool add;
 } norm;
 
 static const real *gain_of(const norm *a)
@@ -39,66 +43,39 @@ static void forward(void *arg, int64_t row0, int64_t row1)
         }
 }
 
-/* sum_i g_i dy_i x_i, in the order of ch_op_dot. */
-static real gained_dot(const real *gain, const real *dy, const real *x, int n)
+static void backward_part(void *arg, int part, int thread)
 {
-    real part[16] = {0}, sum = 0;
-    int i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int l = 0; l < 16; l++)
-            part[l] += gain[i + l] * dy[i + l] * x[i + l];
-    for (; i < n; i++)
-        part[i % 16] += gain[i] * dy[i] * x[i];
-    for (int l = 0; l < 16; l++)
-        sum += part[l];
-    return sum;
-}
-
-static void backward_group(real *dx, const real *x, const real *dy, const real *gain, real s,
-                           int n)
-{
-    const real dot = gain ? gained_dot(gain, dy, x, n) : ch_op_dot(dy, x, n);
-    const real back = s * s * s * dot / (real)n;
-    for (int i = 0; i < n; i++)
-        dx[i] += s * (gain ? gain[i] : 1) * dy[i] - x[i] * back;
-}
-
-static void backward_rows(void *arg, int64_t row0, int64_t row1)
-{
+    (void)thread;
     const norm *a = arg;
-    for (int64_t t = row0; t < row1; t++)
+    const int64_t T = ch_tensor_rows(a->x), size = (T + PARTS - 1) / PARTS;
+    real *sum = a->parts ? a->parts + (ptrdiff_t)part * a->n : NULL;
+    if (sum)
+        memset(sum, 0, (size_t)a->n * sizeof *sum);
+    for (int64_t t = part * size; t < CH_MIN((part + 1) * size, T); t++)
         for (int g = 0; g < a->groups; g++) {
             const int64_t at = (t * a->groups + g) * a->n;
-            backward_group(a->x->grad + at, ch_tensor_row(a->x, t) + g * a->n, a->y->grad + at,
-                           gain_of(a), a->scale[t * a->groups + g], a->n);
-        }
-}
-
-static void backward_gain(void *arg, int64_t block0, int64_t block1)
-{
-    const norm *a = arg;
-    real *d = a->gain->stored.grad;
-    for (int64_t t = 0; t < ch_tensor_rows(a->y); t++)
-        for (int g = 0; g < a->groups; g++) {
-            const real *x = ch_tensor_row(a->x, t) + g * a->n, s = a->scale[t * a->groups + g];
-            const real *dy = a->y->grad + (t * a->groups + g) * a->n;
-            for (int64_t i = block0 * COLUMNS; i < CH_MIN(block1 * COLUMNS, a->n); i++)
-                d[i] += dy[i] * x[i] * s;
+            a->kernels->rmsnorm_grad(a->dx ? a->dx + at : NULL, sum,
+                                     ch_tensor_row(a->x, t) + g * a->n, gain_of(a),
+                                     a->y->grad + at, a->scale[t * a->groups + g], a->n, a->add);
         }
 }
 
 static void backward(ch_run *r, void *record)
 {
     norm *a = record;
+    if (!ch_op_reached(a->y))
+        return;
+    real *dg = a->gain ? a->gain->stored.grad : NULL;
+    a->dx = ch_op_gradient(a->x, &a->add);
+    a->parts = NULL;
+    if (dg)
+        a->parts =
+            ch_arena_take(r->scratch, ch_size_mul((size_t)a->n, PARTS * sizeof *a->parts));
     if (!ch_op_computes(r))
         return;
-    const double row_cost = 6 * (double)ch_tensor_width(a->x);
-    const int64_t T = ch_tensor_rows(a->x);
-    if (a->x->grad)
-        ch_op_for_rows(r, T, row_cost, backward_rows, a);
-    if (a->gain && a->gain->stored.grad)
-        ch_op_for_rows(r, (a->n + COLUMNS - 1) / COLUMNS, 3.0 * (double)T * a->groups * COLUMNS,
-                       backward_gain, a);
+    ch_pool_run(r->pool, backward_part, a, PARTS);
+    for (int p = 0; dg && p < PARTS; p++)
+        a->kernels->add(dg, dg, a->parts + (ptrdiff_t)p * a->n, a->n);
 }
 
 ch_tensor *ch_op_rmsnorm(ch_run *r, const ch_tensor *x, const ch_weight *gain, int width, real eps)

@@ -68,7 +68,7 @@ static void backward(ch_run *r, void *record)
         ch_arena_take(r->scratch, ch_size_mul((size_t)T, (size_t)back.pairs * sizeof(real)));
     back.x = a->x->grad;
     back.ld = ch_tensor_width(a->x);
-    if (back.x && ch_op_computes(r))
+    if (ch_op_reached(a->x) && ch_op_computes(r))
         ch_op_for_rows(r, T, row_cost(&back), turn_rows, &back);
 }
 

@@ -9,7 +9,9 @@ typedef struct unary {
     const ch_tensor *x;
     ch_tensor *y;
     ch_unary_fn *f;
-    ch_slope_fn *slope;
+    ch_unary_grad_fn *gradient;
+    real *dx; /* of backward */
+    bool add;
 } unary;
 
 static void forward(void *arg, int64_t row0, int64_t row1)
@@ -24,23 +26,28 @@ static void backward_rows(void *arg, int64_t row0, int64_t row1)
     const unary *a = arg;
     const int64_t n = ch_tensor_width(a->x);
     for (int64_t t = row0; t < row1; t++)
-        a->slope(a->x->grad + t * n, ch_tensor_row(a->x, t), ch_tensor_row(a->y, t),
-                 a->y->grad + t * n, (int)n);
+        a->gradient(a->dx + t * n, ch_tensor_row(a->x, t), a->y->grad + t * n, (int)n, a->add);
 }
 
 static void backward(ch_run *r, void *record)
 {
-    const unary *a = record;
-    if (a->x->grad && ch_op_computes(r))
+    unary *a = record;
+    if (!ch_op_reached(a->y))
+        return;
+    a->dx = ch_op_gradient(a->x, &a->add);
+    if (a->dx && ch_op_computes(r))
         ch_op_for_rows(r, ch_tensor_rows(a->x), 2 * ROW_COST * (double)ch_tensor_width(a->x),
                        backward_rows, record);
 }
 
 ch_tensor *ch_op_unary(ch_run *r, const ch_tensor *x, ch_op_id op, ch_unary_fn *f,
-                       ch_slope_fn *slope)
+                       ch_unary_grad_fn *gradient)
 {
     const ch_op_timer t = ch_op_begin(r);
-    unary a = {x, ch_op_output(r, ch_tensor_rows(x), ch_tensor_width(x)), f, slope};
+    unary a = {.x = x,
+               .y = ch_op_output(r, ch_tensor_rows(x), ch_tensor_width(x)),
+               .f = f,
+               .gradient = gradient};
     if (ch_op_computes(r))
         ch_op_for_rows(r, ch_tensor_rows(x), ROW_COST * (double)ch_tensor_width(x), forward, &a);
     unary *record = ch_op_record(r, op, sizeof a, backward);

@@ -15,6 +15,7 @@
 typedef struct ch_tensor {
     void *data;
     real *grad; /* same shape, contiguous; NULL outside training */
+    bool *grad_empty; /* NULL, or says that nothing has been stored in grad yet */
     ch_dtype dtype;
     int rank;
     int64_t dim[CH_MAX_RANK];

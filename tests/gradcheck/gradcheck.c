@@ -100,12 +100,14 @@ ch_rows gc_rows(const ch_run *r, const ch_rows *rows)
 double gc_sum(const ch_run *r, ch_tensor *y)
 {
     double sum = 0;
+    bool add;
+    real *dy = ch_op_gradient(y, &add);
     const int64_t width = ch_tensor_width(y), n = ch_tensor_count(y);
     for (int64_t i = 0; i < n && ch_op_computes(r); i++) {
         const double c = ch_rng_normal(11, CH_RNG_TEST, 0, (uint64_t)i);
         sum += c * ch_tensor_row(y, i / width)[i % width];
         if (r->tape)
-            y->grad[i] = c;
+            dy[i] = c;
     }
     return sum;
 }

@@ -65,10 +65,51 @@ static void test_output(void **state)
     assert_null(t->grad);
     ch_tape_begin(&b.run);
     t = ch_op_output(&b.run, 3, 5);
-    for (int i = 0; i < 15; i++)
-        assert_true(t->grad[i] == 0);
+    assert_non_null(t->grad);
+    assert_false(ch_op_reached(t));
     ch_tape_end(&b.run);
     assert_null(b.run.tape);
+    bench_close(&b);
+}
+
+/* The first backward stores, later ones add; one that can only add finds zeros. */
+static void test_gradient(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b, 2);
+    ch_tape_begin(&b.run);
+    enum { T = 300, W = 130 };
+    const real *d = bench_reals(&b, T * W, 3);
+    bool add;
+    ch_tensor *t = ch_op_output(&b.run, T, W);
+    assert_ptr_equal(ch_op_gradient(t, &add), t->grad);
+    assert_false(add);
+    assert_true(ch_op_reached(t));
+    ch_op_gradient(t, &add);
+    assert_true(add);
+    t = ch_op_output(&b.run, T, W);
+    fill(t->grad, T * W, FILL_NORMAL, 4);
+    ch_op_gradient_add(&b.run, t, d);
+    assert_memory_equal(t->grad, d, T * W * sizeof *d);
+    ch_op_gradient_add(&b.run, t, d);
+    for (int i = 0; i < T * W; i++)
+        assert_true(t->grad[i] == 2 * d[i]);
+    t = ch_op_output(&b.run, T, W);
+    fill(t->grad, T * W, FILL_NORMAL, 4);
+    assert_ptr_equal(ch_op_gradient_zeroed(&b.run, t), t->grad);
+    for (int i = 0; i < T * W; i++)
+        assert_true(t->grad[i] == 0);
+    ch_op_gradient_add(&b.run, t, d);
+    ch_op_gradient_zeroed(&b.run, t);
+    assert_memory_equal(t->grad, d, T * W * sizeof *d);
+    real sums[2] = {1, 2}; /* a leaf: what it holds is added to */
+    ch_tensor leaf = ch_tensor_2d(NULL, CH_REAL, 1, 2);
+    ch_op_gradient_add(&b.run, &leaf, d);
+    leaf.grad = sums;
+    ch_op_gradient_add(&b.run, &leaf, d);
+    assert_true(sums[0] == 1 + d[0] && sums[1] == 2 + d[1]);
+    ch_tape_end(&b.run);
     bench_close(&b);
 }
 
@@ -141,7 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),   cmocka_unit_test(test_for_rows),
-        cmocka_unit_test(test_output),  cmocka_unit_test(test_measuring),
+        cmocka_unit_test(test_output), cmocka_unit_test(test_gradient),  cmocka_unit_test(test_measuring),
         cmocka_unit_test(test_records), cmocka_unit_test(test_profile),
     };
     return cmocka_run_group_tests_name("op/op", tests, NULL, NULL);
