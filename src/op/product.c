@@ -148,16 +148,16 @@ typedef struct packing_i16 {
     char *panels;
     const real *src;
     ptrdiff_t ld;
-    int N, K, stretches; /* a task: STRETCH rows of CH_SLICE columns */
+    int N, K, rows, cols, stretches; /* a task: rows by cols, long where src is contiguous */
 } packing_i16;
 
 static void pack_i16(void *arg, int task, int thread)
 {
     (void)thread;
     const packing_i16 *p = arg;
-    const int k0 = task / p->stretches * CH_SLICE, n0 = task % p->stretches * STRETCH;
-    p->fn(p->panels, p->src, p->ld, p->N, p->K, n0, CH_MIN(n0 + STRETCH, p->N), k0,
-          CH_MIN(k0 + CH_SLICE, p->K));
+    const int k0 = task / p->stretches * p->cols, n0 = task % p->stretches * p->rows;
+    p->fn(p->panels, p->src, p->ld, p->N, p->K, n0, CH_MIN(n0 + p->rows, p->N), k0,
+          CH_MIN(k0 + p->cols, p->K));
 }
 
 const void *ch_op_product_pack_i16(ch_run *r, const real *src, ptrdiff_t ld, int N, int K,
@@ -169,10 +169,13 @@ const void *ch_op_product_pack_i16(ch_run *r, const real *src, ptrdiff_t ld, int
                      ld,
                      N,
                      K,
-                     ceil_div(N, STRETCH)};
+                     transposed ? CH_SLICE : STRETCH,
+                     transposed ? CH_CE_CHUNK : CH_SLICE,
+                     0};
+    p.stretches = ceil_div(N, p.rows);
     if (ch_op_computes(r))
         ch_pool_run((double)N * K < SMALL_MACS ? NULL : r->pool, pack_i16, &p,
-                    p.stretches * ceil_div(K, CH_SLICE));
+                    p.stretches * ceil_div(K, p.cols));
     return p.panels;
 }
 

@@ -12,7 +12,7 @@ enum { ROWS = 8, WIDE = 3 };
 
 typedef struct tile {
     float *y; /* first element */
-    ptrdiff_t ldy;
+    ptrdiff_t ldy, ldx;
     const char *x, *w; /* the group of the first row, of the first panel */
     size_t panel_bytes;
     int rows, columns, pairs;
@@ -55,11 +55,19 @@ CH_INLINE void compute(const tile *t, const int P)
 {
     __m512i s[ROWS * WIDE];
     const char *x = t->x + CH_I16_SCALE_BYTES, *w = t->w + CH_I16_SCALE_BYTES;
+    const float *y = t->y;
     CH_UNROLL
     for (int i = 0; i < ROWS * P; i++)
         s[i] = _mm512_setzero_si512();
     for (int j = 0; j < t->pairs; j++, x += CH_I16_PAIR_BYTES, w += CH_I16_PAIR_BYTES) {
         __m512i wj[WIDE];
+        __builtin_prefetch(x + t->ldx, 0, 2);
+        if (j < t->rows) {
+            CH_UNROLL
+            for (int p = 0; p < P; p++)
+                __builtin_prefetch(y + p * CH_PANEL_ROWS, 1, 3);
+            y += t->ldy;
+        }
         CH_UNROLL
         for (int p = 0; p < P; p++)
             wj[p] = _mm512_loadu_si512(w + (size_t)p * t->panel_bytes);
@@ -96,7 +104,7 @@ static void columns_of(tile t, ptrdiff_t ldx, int M, int panels)
 void ch_gemm_i16_avx512vnni(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
                             int M, int n0, int n1, int K, int flags)
 {
-    tile t = {.ldy = ldy, .panel_bytes = ch_panel_bytes(CH_PANEL_I16, K)};
+    tile t = {.ldy = ldy, .ldx = ldx, .panel_bytes = ch_panel_bytes(CH_PANEL_I16, K)};
     for (int k = 0; k < K; k += CH_I16_GROUP) {
         t.pairs = ch_i16_pairs(K, k);
         t.add = k > 0 || flags & CH_GEMM_ADD;
