@@ -6,7 +6,7 @@
  *   W = W - lr (sqrt(max(1, rows / columns)) X + wd W)
  *
  * Jordan 2024 ("Muon: an optimizer for hidden layers"), with its a, b, c: they take every singular
- * value above about 0.01 |U| to between 0.7 and 1.2, and no further.  A matrix (n, k), n <= k,
+ * value above about 0.01 |U| to between 0.68 and 1.14, and no further.  A matrix (n, k), n <= k,
  * costs 5 (4 n^2 k + 2 n^3) operations.  A task is a matrix, whole, so threads change no bits.
  * SPDX-License-Identifier: MIT */
 #include "train.h"

@@ -60,6 +60,16 @@ static int apply_preset(ch_train_options *o, ch_err *e)
                    o->preset);
 }
 
+static bool fast_integers(void)
+{
+    unsigned features = 0;
+    ch_kernels k;
+    if (ch_cpu_features(&features, NULL, NULL) < 0)
+        return false;
+    ch_kernels_init(&k, features);
+    return ch_kernels_fast_i16(&k);
+}
+
 static void derive(ch_train_options *o)
 {
     if (!o->arch)
@@ -68,6 +78,8 @@ static void derive(ch_train_options *o)
         o->optimizer = "adamw";
     if (!o->schedule)
         o->schedule = "cosine";
+    if (!o->precision)
+        o->precision = fast_integers() ? "i16" : "f32";
     for (int i = 0; i < ch_options_n; i++) {
         const ch_option *p = &ch_options[i];
         if (p->normal == 0 || ch_option_is_set(o, p))
@@ -142,6 +154,8 @@ static int check_together(const ch_train_options *o, ch_err *e)
                        (long long)o->micro_batch * o->length, 1 << 20);
     if (strcmp(o->optimizer, "adamw") != 0 && strcmp(o->optimizer, "muon") != 0)
         return ch_fail(e, CH_EARG, "optimizer is \"%.40s\"; known are adamw, muon", o->optimizer);
+    if (strcmp(o->precision, "f32") != 0 && strcmp(o->precision, "i16") != 0)
+        return ch_fail(e, CH_EARG, "precision is \"%.40s\"; known are f32, i16", o->precision);
     if (!known(o->schedule, ch_schedule_names))
         return ch_fail(e, CH_EARG, "schedule is \"%.40s\"; known are cosine, linear, constant",
                        o->schedule);

@@ -29,7 +29,9 @@ int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const
                       .micro_batch = o->micro_batch,
                       .leaves = o->accumulate,
                       .ramp = (int64_t)(CH_MAX(o->ramp, 0.0) * o->steps),
-                      .clip = o->clip};
+                      .clip = o->clip,
+                      .precision =
+                          strcmp(o->precision, "i16") == 0 ? CH_PRECISION_I16 : CH_PRECISION_F32};
     unsigned features = 0;
     const int least = t->ramp > 0 ? o->accumulate / 2 : o->accumulate;
     int rc = ch_cpu_features(&features, NULL, e);
@@ -107,6 +109,7 @@ static double run_batch(ch_trainer *t, bool learn)
                   .pool = t->pool,
                   .kernels = &t->kernels,
                   .profile = t->profile,
+                  .precision = t->precision,
                   .adapters = adapters(t)};
     double nll = 0;
     if (learn) {
