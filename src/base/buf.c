@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "err.h"
+#include "utf8.h"
 
 void ch_buf_init(ch_buf *b, size_t limit)
 {
@@ -82,6 +83,20 @@ bool ch_buf_put(ch_buf *b, const void *bytes, size_t n)
 bool ch_buf_str(ch_buf *b, const char *text)
 {
     return ch_buf_put(b, text, strlen(text));
+}
+
+bool ch_buf_utf8(ch_buf *b, const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        uint32_t cp;
+        const int one = ch_utf8_read(&cp, bytes + i, n - i);
+        if (one > 0)
+            ch_buf_put(b, bytes + i, (size_t)one);
+        else
+            ch_buf_str(b, "\xef\xbf\xbd");
+        i += one > 0 ? (size_t)one : one < 0 ? n - i : 1;
+    }
+    return !b->failed;
 }
 
 bool ch_buf_printf(ch_buf *b, const char *fmt, ...)

@@ -24,6 +24,8 @@ void ch_buf_close(ch_buf *b);
 void ch_buf_clear(ch_buf *b); /* size 0, memory kept, failed reset */
 bool ch_buf_put(ch_buf *b, const void *bytes, size_t n);
 bool ch_buf_str(ch_buf *b, const char *text);
+/* As UTF-8: U+FFFD for each byte that is none, and for the rest of a character that is cut. */
+bool ch_buf_utf8(ch_buf *b, const char *bytes, size_t n);
 bool ch_buf_printf(ch_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* n more bytes, uninitialised, to be filled by the caller; NULL on failure. */
 void *ch_buf_room(ch_buf *b, size_t n);

@@ -89,6 +89,13 @@ void ch_cli_catch_interrupts(ch_session *s);
 /* Says on stderr that more tokens are asked for than the model was made for. */
 void ch_cli_note_context(int asked, int made_for);
 
+/* By whatever names: writing over the source would leave only what it became. */
+int ch_cli_refuse_same(const char *in, const char *out, ch_err *e);
+/* chalcis train, and chalcis finetune. */
+int ch_cli_train(int argc, char **argv, bool finetune);
+/* The folder of an adapter, and its strength, from "DIR" or "DIR=SCALE"; NULL gives none. */
+int ch_cli_lora(ch_lora **out, ch_model *m, const char *arg, ch_err *e);
+
 bool ch_cli_tty(FILE *f);
 /* All of stdout written?  Else a sentence and CH_EXIT_FAILED; otherwise `code`. */
 int ch_cli_finish(int code);

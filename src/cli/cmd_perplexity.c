@@ -4,7 +4,7 @@
 #include "cli.h"
 
 struct options {
-    const char *model, *tokenizer, *file, *k_type, *v_type;
+    const char *model, *tokenizer, *file, *k_type, *v_type, *lora;
     int threads, window, stride;
     bool json;
 };
@@ -13,6 +13,7 @@ struct options {
 static const ch_opt opts[] = {
     {'m', "model", CH_OPT_STR, O(model), "FILE", "a GGUF or llama2.c model [the bundled one]", 0, 0},
     {0, "tokenizer", CH_OPT_STR, O(tokenizer), "FILE", "vocabulary of a llama2.c model [beside it]", 0, 0},
+    {0, "lora", CH_OPT_STR, O(lora), "DIR[=SCALE]", "an adapter, as PEFT keeps them", 0, 0},
     {'f', "file", CH_OPT_STR, O(file), "FILE", "the text; - is standard input [-]", 0, 0},
     {'c', "window", CH_OPT_INT, O(window), "N", "tokens in a window [512]", 2, 1e9},
     {0, "stride", CH_OPT_INT, O(stride), "N", "tokens from one window to the next [half of it]", 1, 1e9},
@@ -47,7 +48,8 @@ static int print(const ch_perplexity *p, bool json)
     return CH_EXIT_OK;
 }
 
-static int run(const struct options *o, ch_model **m, ch_tokenizer **tk, ch_buf *text)
+static int run(const struct options *o, ch_model **m, ch_lora **lora, ch_tokenizer **tk,
+               ch_buf *text)
 {
     ch_err e = {0};
     char path[4096];
@@ -56,6 +58,8 @@ static int run(const struct options *o, ch_model **m, ch_tokenizer **tk, ch_buf 
     if (rc == CH_OK)
         rc = ch_model_open(m, path, o->threads, &e);
     if (rc == CH_OK)
+        rc = ch_cli_lora(lora, *m, o->lora, &e);
+    if (rc == CH_OK)
         rc = ch_tokenizer_open(tk, path, o->tokenizer, &e);
     if (rc == CH_OK)
         rc = ch_cli_text(text, NULL, o->file, &e);
@@ -63,7 +67,7 @@ static int run(const struct options *o, ch_model **m, ch_tokenizer **tk, ch_buf 
         ch_model_info info;
         ch_model_get_info(&info, *m);
         const ch_session_options so = {
-            .threads = o->threads, .k_type = o->k_type, .v_type = o->v_type};
+            .threads = o->threads, .k_type = o->k_type, .v_type = o->v_type, .lora = *lora};
         rc = ch_model_perplexity(&p, *m, *tk, text->data ? text->data : "", text->size, o->window,
                                  o->stride, &so, &e);
         if (rc == CH_OK && p.window > info.context && p.tokens >= (uint64_t)info.context)
@@ -80,12 +84,14 @@ int ch_cmd_perplexity(int argc, char **argv)
     if (rc >= 0)
         return rc;
     ch_model *m = NULL;
+    ch_lora *lora = NULL;
     ch_tokenizer *tk = NULL;
     ch_buf text;
     ch_buf_init(&text, (size_t)1 << 31);
-    const int code = run(&o, &m, &tk, &text);
+    const int code = run(&o, &m, &lora, &tk, &text);
     ch_buf_close(&text);
     ch_tokenizer_close(&tk);
+    ch_lora_close(&lora);
     ch_model_close(&m);
     return code;
 }

@@ -6,7 +6,6 @@
 #include "cli.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 struct options {
     const char *tokenizer, *name;
@@ -101,15 +100,6 @@ static int write_model(ch_model *m, const char *const *args, const struct option
     return rc;
 }
 
-/* By whatever names: writing over the source would leave only the coarser model. */
-static int refuse_same_file(const char *in, const char *out, ch_err *e)
-{
-    struct stat a, b;
-    if (stat(in, &a) != 0 || stat(out, &b) != 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
-        return CH_OK;
-    return ch_fail(e, CH_EARG, "%s is the model that is read; name another file to write", out);
-}
-
 static int run(const char *const *args, const struct options *o)
 {
     ch_err e = {0};
@@ -117,7 +107,7 @@ static int run(const char *const *args, const struct options *o)
     ch_model *m = NULL;
     int rc = find_type(&type, args[2], &e);
     if (rc == CH_OK)
-        rc = refuse_same_file(args[0], args[1], &e);
+        rc = ch_cli_refuse_same(args[0], args[1], &e);
     if (rc == CH_OK)
         rc = ch_model_load_file(&m, args[0], &(ch_model_load){.keep_unpacked = true}, &e);
     ch_model_info before;

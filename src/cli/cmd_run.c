@@ -2,6 +2,7 @@
  *
  * The completion alone goes to stdout, as whole UTF-8 characters as soon as they are whole; speed
  * goes to stderr. SPDX-License-Identifier: MIT */
+#include "chat.h"
 #include "cli.h"
 #include "sample.h"
 
@@ -10,9 +11,9 @@
 enum { DEFAULT_COUNT = 256, COUNT_UNSAID = -2 };
 
 struct options {
-    const char *model, *tokenizer, *prompt, *file, *k_type, *v_type;
+    const char *model, *tokenizer, *prompt, *file, *k_type, *v_type, *lora, *system;
     int count, threads, context;
-    bool echo, json, ignore_end;
+    bool echo, json, ignore_end, chat;
     ch_sampling sampling;
 };
 
@@ -22,6 +23,9 @@ static const ch_opt opts[] = {
     {0, "tokenizer", CH_OPT_STR, O(tokenizer), "FILE", "vocabulary of a llama2.c model [beside it]", 0, 0},
     {'p', "prompt", CH_OPT_STR, O(prompt), "TEXT", "what to continue", 0, 0},
     {'f', "file", CH_OPT_STR, O(file), "FILE", "the same from a file; - is standard input [-]", 0, 0},
+    {0, "chat", CH_OPT_FLAG, O(chat), NULL, "the prompt is what a user says, in the vocabulary's chat format", 0, 0},
+    {0, "system", CH_OPT_STR, O(system), "TEXT", "with --chat: a system message before it", 0, 0},
+    {0, "lora", CH_OPT_STR, O(lora), "DIR[=SCALE]", "an adapter, as PEFT keeps them", 0, 0},
     {'n', "count", CH_OPT_INT, O(count), "N", "most tokens to write [256, within the context]; -1: until it is full", -1, 1e9},
     {0, "seed", CH_OPT_U64, O(sampling.seed), "S", "same seed, same text [0]", 0, 0},
     {'t', "threads", CH_OPT_INT, O(threads), "N", "threads; never changes the text [one per CPU]", 0, 1024},
@@ -46,6 +50,7 @@ struct running {
     const struct options *o;
     char path[4096];
     ch_model *model;
+    ch_lora *lora;
     ch_tokenizer *tokenizer;
     ch_session *session;
     ch_tokens prompt;
@@ -60,6 +65,8 @@ static int open_model(struct running *r, ch_err *e)
     int rc = ch_cli_model_path(r->path, sizeof r->path, r->o->model, e);
     if (rc == CH_OK)
         rc = ch_model_open(&r->model, r->path, r->o->threads, e);
+    if (rc == CH_OK)
+        rc = ch_cli_lora(&r->lora, r->model, r->o->lora, e);
     return rc == CH_OK ? ch_tokenizer_open(&r->tokenizer, r->path, r->o->tokenizer, e) : rc;
 }
 
@@ -68,9 +75,12 @@ static int read_prompt(struct running *r, ch_err *e)
     ch_buf b;
     ch_buf_init(&b, (size_t)1 << 30);
     int rc = ch_cli_text(&b, r->o->prompt, r->o->file, e);
+    const char *text = b.data ? b.data : "";
     if (rc == CH_OK)
-        rc = ch_tokenizer_encode(&r->prompt, r->tokenizer, b.data ? b.data : "", b.size,
-                                 CH_ENCODE_BOS, e);
+        rc = r->o->chat ? ch_chat_prompt(&r->prompt, ch_chat_for(r->tokenizer), r->tokenizer,
+                                         r->o->system, text, b.size, e)
+                        : ch_tokenizer_encode(&r->prompt, r->tokenizer, text, b.size,
+                                              CH_ENCODE_BOS, e);
     if (rc == CH_OK && r->prompt.n == 0)
         rc = ch_fail(e, CH_EARG, "the prompt is empty, and %s has no token to begin a text with",
                      r->path);
@@ -96,7 +106,8 @@ static int open_session(struct running *r, ch_err *e)
         context = (int)asked;
     }
     const ch_session_options so = {
-        .threads = o->threads, .context = context, .k_type = o->k_type, .v_type = o->v_type};
+        .threads = o->threads, .context = context, .k_type = o->k_type, .v_type = o->v_type,
+        .lora = r->lora};
     int rc = ch_session_open(&r->session, r->model, &so, e);
     if (rc < 0)
         return rc;
@@ -129,20 +140,6 @@ static void show(struct running *r, bool last)
     fflush(stdout);
 }
 
-static bool append_piece(struct running *r, ch_token before, ch_token t)
-{
-    char piece[512];
-    const int n = ch_tokenizer_piece(piece, sizeof piece, r->tokenizer, before, t);
-    if (n >= 0)
-        return ch_buf_put(&r->text, piece, (size_t)n);
-    char *room = ch_buf_room(&r->text, (size_t)-n);
-    if (!room)
-        return false;
-    const int written = ch_tokenizer_piece(room, (size_t)-n, r->tokenizer, before, t);
-    r->text.size += (size_t)written - (size_t)-n; /* the terminating zero is not text */
-    return true;
-}
-
 static int generate(struct running *r, ch_err *e)
 {
     const struct options *o = r->o;
@@ -164,7 +161,7 @@ static int generate(struct running *r, ch_err *e)
             r->stop = "end";
             break;
         }
-        if (!append_piece(r, before, t))
+        if (!ch_tokenizer_append(&r->text, r->tokenizer, before, t))
             return ch_buf_check(&r->text, "the completion", e);
         before = t;
         r->drawn++;
@@ -206,12 +203,7 @@ static int print_json(const struct running *r)
     const ch_session_stats st = ch_session_get_stats(r->session);
     ch_buf clean;
     ch_buf_init(&clean, (size_t)1 << 30);
-    for (size_t i = 0; i < r->text.size;) {
-        uint32_t cp;
-        const int n = ch_utf8_read(&cp, r->text.data + i, r->text.size - i);
-        ch_buf_put(&clean, n > 0 ? r->text.data + i : "\xef\xbf\xbd", n > 0 ? (size_t)n : 3);
-        i += n > 0 ? (size_t)n : n < 0 ? r->text.size - i : 1;
-    }
+    ch_buf_utf8(&clean, r->text.data, r->text.size);
     json_t *v =
         json_pack("{s:s%, s:i, s:i, s:s, s:f, s:f, s:f, s:I, s:s}", "text",
                   clean.data ? clean.data : "", clean.size, "prompt_tokens", (int)r->prompt.n,
@@ -262,6 +254,7 @@ int ch_cmd_run(int argc, char **argv)
     ch_buf_init(&r.text, (size_t)1 << 30);
     const int code = run(&r);
     ch_session_close(&r.session);
+    ch_lora_close(&r.lora);
     ch_model_close(&r.model);
     ch_tokenizer_close(&r.tokenizer);
     ch_tokens_free(&r.prompt);

@@ -217,6 +217,8 @@ static int train(struct options *o, ch_err *e)
     ch_train_result r;
     const int rc = ch_train(&r, &o->t, e);
     ch_train_view_close(&view);
+    if (rc == CH_OK)
+        ch_train_view_curve(o->t.out, o->quiet);
     return rc < 0 ? ch_cli_fail(e) : finish(o, &r);
 }
 

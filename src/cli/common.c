@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BUNDLED "chalcis-tiny.gguf"
@@ -20,6 +21,32 @@ void ch_cli_note_context(int asked, int made_for)
 {
     fprintf(stderr, "note: the model was made for %d tokens; %d are asked of it\n", made_for,
             asked);
+}
+
+int ch_cli_refuse_same(const char *in, const char *out, ch_err *e)
+{
+    struct stat a, b;
+    if (stat(in, &a) != 0 || stat(out, &b) != 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+        return CH_OK;
+    return ch_fail(e, CH_EARG, "%s is the model that is read; name another file to write", out);
+}
+
+int ch_cli_lora(ch_lora **out, ch_model *m, const char *arg, ch_err *e)
+{
+    char dir[4096];
+    double strength = 1;
+    *out = NULL;
+    if (!arg)
+        return CH_OK;
+    snprintf(dir, sizeof dir, "%s", arg);
+    char *eq = strrchr(dir, '='), *end = NULL;
+    if (eq && !ch_io_is_dir(dir)) {
+        strength = strtod(eq + 1, &end);
+        if (end == eq + 1 || *end || !isfinite(strength) || strength == 0)
+            return ch_fail(e, CH_EARG, "--lora wants DIR or DIR=SCALE, not \"%.80s\"", arg);
+        *eq = '\0';
+    }
+    return ch_lora_open(out, m, dir, strength, e);
 }
 
 bool ch_cli_tty(FILE *f)

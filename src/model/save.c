@@ -20,6 +20,8 @@ static ch_dtype format_of(struct saving *s, const ch_tensor *t)
 {
     if (t->rank == 1)
         return CH_F32;
+    if (s->dtype == CH_DTYPES)
+        return t->dtype;
     if (ch_tensor_width(t) % ch_dtype_get(s->dtype)->block == 0)
         return s->dtype;
     s->fallbacks++;

@@ -39,6 +39,9 @@ int ch_tokenizer_to_file(const ch_tokenizer *t, ch_file *f, ch_err *e);
 int ch_tokenizer_to_json(const ch_tokenizer *t, const char *path, ch_err *e);
 int ch_tokenizer_from_json(ch_tokenizer **out, const char *path, ch_err *e);
 
+/* Appends the bytes of one token, as ch_tokenizer_piece gives them; false: b has no room. */
+bool ch_tokenizer_append(ch_buf *b, const ch_tokenizer *t, ch_token previous, ch_token id);
+
 /* Of all that decides how text becomes ids; equal after writing and reading. */
 ch_hash128 ch_tokenizer_hash(const ch_tokenizer *t);
 

@@ -227,3 +227,17 @@ int ch_tokenizer_piece(char *out, size_t cap, const ch_tokenizer *t, ch_token pr
     out[n] = 0;
     return (int)n;
 }
+
+bool ch_tokenizer_append(ch_buf *b, const ch_tokenizer *t, ch_token previous, ch_token id)
+{
+    char piece[256];
+    const int n = ch_tokenizer_piece(piece, sizeof piece, t, previous, id);
+    if (n >= 0)
+        return ch_buf_put(b, piece, (size_t)n);
+    char *room = ch_buf_room(b, (size_t)-n);
+    if (!room)
+        return false;
+    ch_tokenizer_piece(room, (size_t)-n, t, previous, id);
+    b->size--; /* the terminating zero is not text */
+    return true;
+}
