@@ -26,6 +26,7 @@ typedef struct ch_train_progress {
     double val_loss;   /* newest, or NaN */
     double lr, grad_norm, tok_s, eta_s;
     int64_t tokens;    /* seen so far */
+    const char *sample; /* NULL, or what the model wrote after the sample's prompt */
     const char *note;  /* NULL, or a sentence to show once: what the data is, what went wrong */
     double token_flop; /* of the model, forward and backward: 6 N + 12 L HE T (Chowdhery 2022) */
 } ch_train_progress;

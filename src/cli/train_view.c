@@ -4,6 +4,7 @@
 #include "train_view.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 void ch_train_view_open(ch_train_view *v, bool quiet)
@@ -41,15 +42,72 @@ static void show_steps(ch_train_view *v, const ch_train_progress *p)
     ch_bar_show(&v->bar, p->phase, p->step, p->steps, parts, 6);
 }
 
+/* On one line, without what could disturb a terminal. */
+static void say_sample(ch_train_view *v, const ch_train_progress *p)
+{
+    ch_buf b;
+    ch_buf_init(&b, 1 << 20);
+    ch_buf_printf(&b, "step %d: ", p->step);
+    ch_buf_str(&b, p->sample);
+    for (size_t i = 0; i < b.size; i++)
+        if (b.data[i] == '\n' || b.data[i] == '\t' || b.data[i] == '\r')
+            b.data[i] = ' ';
+    if (!b.failed) {
+        ch_utf8_printable(b.data, b.size);
+        ch_bar_say(&v->bar, b.data);
+    }
+    ch_buf_close(&b);
+}
+
+static bool is_episode(const char *phase)
+{
+    return strcmp(phase, "evaluating") == 0 || strcmp(phase, "sampling") == 0 ||
+           strcmp(phase, "saving") == 0;
+}
+
 void ch_train_view_progress(void *arg, const ch_train_progress *p)
 {
     ch_train_view *v = arg;
-    if (p->note)
+    if (p->sample)
+        say_sample(v, p);
+    else if (p->note)
         ch_bar_say(&v->bar, p->note);
     else if (strcmp(p->phase, "training") == 0)
         show_steps(v, p);
-    else if (strcmp(p->phase, "evaluating") == 0 || strcmp(p->phase, "saving") == 0)
-        ch_bar_show(&v->bar, p->phase, 0, 0, NULL, 0); /* an episode: the steps stand still */
-    else
+    else if (!is_episode(p->phase))
         ch_bar_show(&v->bar, p->phase, p->step, p->steps, NULL, 0);
+    else if (v->bar.tty)
+        ch_bar_show(&v->bar, p->phase, 0, 0, NULL, 0); /* the steps stand still */
+}
+
+/* ---- The curve ----------------------------------------------------------------------------- */
+
+static int draw(bool *drawn, const char *dir, ch_err *e)
+{
+    ch_run_log log;
+    int rc = ch_report_log_read(&log, dir, e);
+    if (rc < 0)
+        return rc;
+    ch_run_curves c;
+    const ch_run_log *const logs[] = {&log};
+    char *path = ch_io_join(dir, "curve.svg");
+    rc = ch_report_curves(&c, logs, NULL, 1, NULL, e);
+    if (rc == CH_OK)
+        rc = path ? ch_report_plot(drawn, &c.plot, path, e)
+                  : ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
+    free(path);
+    ch_report_curves_free(&c);
+    ch_report_log_free(&log);
+    return rc;
+}
+
+void ch_train_view_curve(const char *dir, bool quiet)
+{
+    ch_err e = {0};
+    bool drawn = false;
+    if (draw(&drawn, dir, &e) < 0)
+        fprintf(stderr, "the curve could not be drawn: %s\n", e.text);
+    else if (!quiet && !drawn)
+        fprintf(stderr, "no gnuplot drew %s/curve.svg; %s/curve.gnuplot does where there is one\n",
+                dir, dir);
 }

@@ -14,4 +14,7 @@ void ch_train_view_close(ch_train_view *v);
 /* For ch_train_options.progress; arg is the view. */
 void ch_train_view_progress(void *arg, const ch_train_progress *p);
 
+/* Draws dir/curve.svg from the run's log, or says on stderr why not: a run does not fail for it. */
+void ch_train_view_curve(const char *dir, bool quiet);
+
 #endif

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "chat.h"
+#include "lora.h"
 #include "run.h"
 
 #include <stdlib.h>
@@ -110,6 +111,18 @@ static int one_step(ch_train_run *r, pace *spent)
     return log_step(r, tokens, s, t->spike.skipped != skipped);
 }
 
+static int sample(ch_train_run *r)
+{
+    ch_train_tell(r, "sampling");
+    const int rc = ch_samples_take(&r->samples, r->model, r->lora, r->tk, r->trainer.step,
+                                   r->o.seed, r->o.threads, r->e);
+    r->p.sample = rc == CH_OK && r->samples.text.data ? r->samples.text.data : NULL;
+    if (r->p.sample)
+        ch_train_tell(r, "sampling");
+    r->p.sample = NULL;
+    return rc;
+}
+
 static bool out_of_time(const ch_train_run *r)
 {
     return r->o.time > 0 && (double)(ch_clock_ns() - r->began_ns) * 1e-9 >= r->o.time * 3600;
@@ -128,6 +141,8 @@ static int run_steps(ch_train_run *r)
         const int64_t step = r->trainer.step;
         if (rc == CH_OK && (step % r->o.eval_every == 0 || step == r->o.steps))
             rc = evaluate(r);
+        if (rc == CH_OK && r->o.sample_every > 0 && step % r->o.sample_every == 0)
+            rc = sample(r);
         if (rc == CH_OK && (step % r->o.save_every == 0 || step == r->o.steps)) {
             rc = save(r);
             saved = step;
@@ -187,12 +202,15 @@ int ch_train(ch_train_result *out, const ch_train_options *o, ch_err *e)
         rc = run_steps(&r);
     if (rc == CH_OK && (r.trainer.step == r.o.steps || r.stopped))
         rc = finish(&r);
+    if (rc == CH_OK && (r.trainer.step == r.o.steps || r.stopped))
+        rc = ch_train_card(&r, bits_a_byte(&r));
     if (rc == CH_OK)
         *out = (ch_train_result){.steps = (int)r.trainer.step,
                                  .tokens = tokens_before(&r, r.trainer.step),
                                  .skipped = r.trainer.spike.skipped,
                                  .finished = r.trainer.step == r.o.steps || r.stopped,
-                                 .parameters = ch_model_count(&r.model->config, true),
+                                 .parameters = r.lora ? r.lora->count
+                                                      : ch_model_count(&r.model->config, true),
                                  .loss = r.p.loss,
                                  .val_loss = r.p.val_loss,
                                  .val_bpb = bits_a_byte(&r),

@@ -1,4 +1,4 @@
-/* metrics.c - metrics.jsonl: a line a step, appended as it happens
+/* metrics.c - metrics.jsonl: a line a step, appended as it happens; samples.jsonl likewise
  *
  *   {"step": 3, "loss": 7.01, "lr": 0.0012, "grad_norm": 1.4, "tokens": 12288, "tok_s": 9000,
  *    "seconds": 0.45}
@@ -20,8 +20,8 @@ static size_t kept(const ch_buf *b, int64_t step)
         const size_t n = newline ? (size_t)(newline - (b->data + at)) : 0;
         json_t *line = NULL;
         int64_t number = INT64_MAX;
-        if (newline && ch_json_parse(&line, b->data + at, n, "metrics.jsonl", NULL) == CH_OK)
-            ch_json_int(&number, line, "step", INT64_MAX, 0, INT64_MAX, "metrics.jsonl", NULL);
+        if (newline && ch_json_parse(&line, b->data + at, n, "a line", NULL) == CH_OK)
+            ch_json_int(&number, line, "step", INT64_MAX, 0, INT64_MAX, "a line", NULL);
         json_decref(line);
         if (number > step)
             break;
@@ -45,9 +45,9 @@ static int shorten(const char *path, int64_t step, ch_err *e)
     return rc;
 }
 
-int ch_metrics_open(ch_metrics *m, const char *dir, int64_t step, ch_err *e)
+int ch_metrics_open(ch_metrics *m, const char *dir, const char *name, int64_t step, ch_err *e)
 {
-    *m = (ch_metrics){.path = ch_io_join(dir, "metrics.jsonl")};
+    *m = (ch_metrics){.path = ch_io_join(dir, name)};
     if (!m->path)
         return ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
     int rc = shorten(m->path, step, e);

@@ -20,6 +20,7 @@ typedef struct ch_train_run {
     ch_trainer trainer;
     ch_pool *pool;
     ch_metrics metrics;
+    ch_samples samples; /* open with options.sample_every */
     ch_train_progress p;
     uint64_t began_ns;
     double best;  /* held-out loss, or NaN */
@@ -35,6 +36,9 @@ void ch_train_teardown(ch_train_run *r);
 void ch_train_tell(ch_train_run *r, const char *phase);
 json_t *ch_train_data_json(
     const ch_train_run *r); /* what the state says of the data; NULL: out of memory */
+
+/* card.c: README.md, unless there is one of someone's own. */
+int ch_train_card(const ch_train_run *r, double bits_a_byte);
 
 /* from.c, for runs with options.from: the source's configuration into the options (before they are
  * settled; runs without one pass), its vocabulary, its weights. */

@@ -380,11 +380,16 @@ int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e)
         rc = get_tokens(r);
     if (rc == CH_OK)
         rc = get_steps(r);
-    return rc == CH_OK ? get_model(r) : rc;
+    if (rc == CH_OK)
+        rc = get_model(r);
+    if (rc == CH_OK && r->o.sample_every > 0)
+        rc = ch_samples_open(&r->samples, r->o.out, step, r->o.sample_prompt, r->tk, r->model, e);
+    return rc;
 }
 
 void ch_train_teardown(ch_train_run *r)
 {
+    ch_samples_close(&r->samples);
     ch_metrics_close(&r->metrics);
     ch_trainer_close(&r->trainer);
     if (r->model)

@@ -48,7 +48,7 @@ static void lines_are_there_at_once(void **state)
     (void)state;
     ch_err e = {0};
     ch_metrics m;
-    assert_ok(ch_metrics_open(&m, dir, 0, &e), e);
+    assert_ok(ch_metrics_open(&m, dir, "metrics.jsonl", 0, &e), e);
     put_step(&m, 1);
     expect_lines("{\"step\":1}\n");
     put_step(&m, 2);
@@ -70,7 +70,7 @@ static void a_resumed_run_goes_on_from_its_step(void **state)
         snprintf(text, sizeof text, "{\"step\":1}\n{\"step\":2}\n{\"step\":2,\"val_loss\":3}\n%s",
                  tails[i]);
         write_lines(text);
-        assert_ok(ch_metrics_open(&m, dir, 2, &e), e);
+        assert_ok(ch_metrics_open(&m, dir, "metrics.jsonl", 2, &e), e);
         put_step(&m, 3);
         expect_lines("{\"step\":1}\n{\"step\":2}\n{\"step\":2,\"val_loss\":3}\n{\"step\":3}\n");
         ch_metrics_close(&m);
@@ -83,7 +83,7 @@ static void a_new_run_begins_empty(void **state)
     ch_err e = {0};
     ch_metrics m;
     write_lines("{\"step\":1}\nold\n");
-    assert_ok(ch_metrics_open(&m, dir, 0, &e), e);
+    assert_ok(ch_metrics_open(&m, dir, "metrics.jsonl", 0, &e), e);
     ch_metrics_close(&m);
     expect_lines("");
 }
@@ -93,7 +93,7 @@ static void a_place_that_cannot_be_written_to_is_told(void **state)
     (void)state;
     ch_err e = {0};
     ch_metrics m;
-    assert_fails(ch_metrics_open(&m, "/proc/nowhere", 0, &e), CH_EIO, e,
+    assert_fails(ch_metrics_open(&m, "/proc/nowhere", "metrics.jsonl", 0, &e), CH_EIO, e,
                  "/proc/nowhere/metrics.jsonl");
     ch_metrics_close(&m);
 }

@@ -1,0 +1,179 @@
+/* card.c - README.md in the directory of a finished run: what the model is, and how it came about
+ *
+ * Says only what the run knows.  A README.md that does not begin with our first line is somebody's
+ * own, and stays.  SPDX-License-Identifier: MIT */
+#include "lora.h"
+#include "option.h"
+#include "run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char mark[] = "<!-- Written by chalcis train.";
+enum { CARD_MOST = 1 << 20 };
+
+/* The last part of a path, n bytes of it. */
+static const char *last_part(const char *path, size_t *n)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    size_t at = end;
+    while (at > 0 && path[at - 1] != '/')
+        at--;
+    *n = end - at;
+    return path + at;
+}
+
+/* Text in Markdown, and in one cell of a table. */
+static void put_text(ch_buf *b, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char c = text[i];
+        if (strchr("\\`*_[]<>|#", c) && c)
+            ch_buf_put(b, "\\", 1);
+        ch_buf_put(b, (unsigned char)c < ' ' || c == 127 ? " " : &c, 1);
+    }
+}
+
+static void put_path(ch_buf *b, const char *path)
+{
+    size_t n;
+    const char *name = last_part(path, &n);
+    put_text(b, name, n);
+}
+
+/* ---- The parts ------------------------------------------------------------------------------ */
+
+static void put_shape(ch_buf *b, const ch_train_run *r)
+{
+    const ch_config *c = &r->model->config;
+    ch_buf_printf(b, "## Shape\n\n| | |\n|---|---|\n"
+                     "| architecture | %s |\n| layers | %d |\n| width | %d |\n"
+                     "| heads | %d of %d, %d for keys and values |\n"
+                     "| hidden width | %d |\n| vocabulary | %d |\n| context | %d tokens |\n",
+                  c->arch->name, c->layers, c->width, c->heads, c->head_width, c->kv_heads,
+                  c->hidden, c->vocab, c->context);
+    ch_buf_printf(b, "| parameters | %lld |\n| of them outside of embeddings | %lld |\n",
+                  (long long)ch_model_count(c, true), (long long)ch_model_count(c, false));
+    ch_buf_printf(b, "| output head | %s |\n", c->tied ? "the embedding table" : "its own");
+    if (r->lora)
+        ch_buf_printf(b, "| trained: an adapter of | %lld |\n", (long long)r->lora->count);
+    ch_buf_str(b, "\n");
+}
+
+static void put_data(ch_buf *b, const ch_train_run *r)
+{
+    ch_buf_str(b, "## Data\n\n");
+    for (int i = 0; i < r->o.n_data; i++) {
+        ch_buf_str(b, "- ");
+        put_path(b, r->o.data[i]);
+        ch_buf_str(b, "\n");
+    }
+    ch_buf_printf(b, "\n| | documents | tokens | bytes of text |\n|---|---:|---:|---:|\n"
+                     "| training | %lld | %lld | %llu |\n| held out | %lld | %lld | %llu |\n\n",
+                  (long long)r->train.documents, (long long)r->train.n,
+                  (unsigned long long)r->train.bytes, (long long)r->held_out.documents,
+                  (long long)r->held_out.n, (unsigned long long)r->held_out.bytes);
+}
+
+/* What differs from the defaults, and what was made from them where it decides the result. */
+static int put_recipe(ch_buf *b, const ch_train_run *r, ch_err *e)
+{
+    ch_train_options usual = {0};
+    const int rc = ch_train_settle(&usual, NULL, e);
+    if (rc < 0)
+        return rc;
+    ch_buf_str(b, "## Recipe\n\nOptions of `chalcis train` that differ from its defaults:\n\n"
+                  "| option | value | default |\n|---|---|---|\n");
+    for (int i = 0; i < ch_options_n; i++) {
+        const ch_option *p = &ch_options[i];
+        char is[80], was[80];
+        if (!p->stored)
+            continue;
+        ch_option_show(is, sizeof is, &r->o, p);
+        ch_option_show(was, sizeof was, &usual, p);
+        if (strcmp(is, was) == 0)
+            continue;
+        const bool open = !ch_option_is_set(&usual, p);
+        ch_buf_printf(b, "| %s | ", p->name);
+        put_text(b, is, strlen(is));
+        ch_buf_str(b, " | ");
+        put_text(b, open ? "-" : was, strlen(open ? "-" : was));
+        ch_buf_str(b, " |\n");
+    }
+    ch_buf_str(b, "\n");
+    return CH_OK;
+}
+
+static void put_result(ch_buf *b, const ch_train_run *r, double bits_a_byte)
+{
+    ch_buf_printf(b, "## Result\n\n%lld steps, %lld tokens.\n\n| | |\n|---|---:|\n",
+                  (long long)r->trainer.step, (long long)r->p.tokens);
+    if (isfinite(r->p.loss))
+        ch_buf_printf(b, "| training loss of the last step | %.4f nats a token |\n", r->p.loss);
+    if (isfinite(r->p.val_loss))
+        ch_buf_printf(b, "| held-out loss | %.4f nats a token |\n"
+                         "| held-out bits a byte | %.4f |\n", r->p.val_loss, bits_a_byte);
+    ch_buf_str(b, "\nEvery step stands in metrics.jsonl; curve.svg draws it.\n\n");
+}
+
+static void put_use(ch_buf *b, const ch_train_run *r)
+{
+    if (r->lora) {
+        ch_buf_str(b, "## Use\n\nThis directory is an adapter in PEFT's layout.\n");
+        return;
+    }
+    char *path = ch_io_join(r->o.out, "model.gguf");
+    ch_mapping m = {0};
+    ch_buf_str(b, "## Use\n\n```\nchalcis run -m model.gguf -p \"Once upon a time\"\n"
+                  "chalcis quantize model.gguf q8_0.gguf q8_0\n```\n");
+    if (path && ch_io_map(&m, path, NULL) == CH_OK)
+        ch_buf_printf(b, "\nmodel.gguf has %zu bytes, 32 bits a weight; with q8\\_0 about %.0f. "
+                         "The directory is also one\nfor Hugging Face's loaders (config.json, "
+                         "model.safetensors, tokenizer.json).\n", m.size,
+                      (double)m.size * 8.5 / 32);
+    ch_io_unmap(&m);
+    free(path);
+}
+
+/* ---- The file ------------------------------------------------------------------------------- */
+
+static bool is_ours(const char *path)
+{
+    ch_buf b;
+    ch_buf_init(&b, CARD_MOST);
+    const bool ours = !ch_io_exists(path) ||
+                      (ch_io_read_file(&b, path, NULL) == CH_OK && b.size >= sizeof mark - 1 &&
+                       memcmp(b.data, mark, sizeof mark - 1) == 0);
+    ch_buf_close(&b);
+    return ours;
+}
+
+int ch_train_card(const ch_train_run *r, double bits_a_byte)
+{
+    char *path = ch_io_join(r->o.out, "README.md");
+    ch_buf b;
+    ch_buf_init(&b, CARD_MOST);
+    int rc = path ? CH_OK : ch_fail(r->e, CH_ENOMEM, "no memory for a path in %s", r->o.out);
+    if (rc == CH_OK && is_ours(path)) {
+        ch_buf_printf(&b, "%s  Delete this line to keep the file. -->\n# ", mark);
+        put_path(&b, r->o.out);
+        ch_buf_printf(&b, "\n\nA language model of %.2f M parameters, trained %s by chalcis "
+                          CHALCIS_VERSION ".\n\n",
+                      (double)ch_model_count(&r->model->config, true) * 1e-6,
+                      r->source ? "further from another model" : "from nothing");
+        put_shape(&b, r);
+        put_data(&b, r);
+        rc = put_recipe(&b, r, r->e);
+        put_result(&b, r, bits_a_byte);
+        put_use(&b, r);
+        if (rc == CH_OK)
+            rc = ch_buf_check(&b, "README.md", r->e);
+        if (rc == CH_OK)
+            rc = ch_io_write_file(path, b.data, b.size, r->e);
+    }
+    ch_buf_close(&b);
+    free(path);
+    return rc;
+}
