@@ -120,6 +120,18 @@ ch_tensor *ch_op_linear(ch_run *r, const ch_tensor *x, const ch_weight *w, const
     return y;
 }
 
+typedef struct copying {
+    ch_tensor *to;
+    const ch_tensor *from;
+} copying;
+
+static void copy(void *arg, int64_t row0, int64_t row1)
+{
+    const copying *c = arg;
+    for (int64_t t = row0; t < row1; t++)
+        memcpy(ch_tensor_row(c->to, t), ch_tensor_row(c->from, t), ch_tensor_row_bytes(c->to));
+}
+
 ch_tensor *ch_op_linear_add(ch_run *r, ch_tensor *residual, const ch_tensor *x, const ch_weight *w,
                             const ch_rows *rows)
 {
@@ -127,8 +139,8 @@ ch_tensor *ch_op_linear_add(ch_run *r, ch_tensor *residual, const ch_tensor *x, 
     if (r->tape) {
         y = ch_op_output(r, ch_tensor_rows(x), ch_weight_rows(w));
         if (ch_op_computes(r))
-            for (int64_t t = 0; t < ch_tensor_rows(x); t++)
-                memcpy(ch_tensor_row(y, t), ch_tensor_row(residual, t), ch_tensor_row_bytes(y));
+            ch_op_for_rows(r, ch_tensor_rows(y), (double)ch_tensor_width(y), copy,
+                           &(copying){y, residual});
     }
     forward(r, &y, x, &w, 1, rows, CH_GEMM_ADD);
     record_maps(r, &y, x, &w, 1, rows, residual);
