@@ -112,7 +112,8 @@ static void sequence(ch_batch *b, int row, int length, const ch_corpus *c, uint6
     const int64_t s = (int64_t)permute((uint64_t)(q % S), (uint64_t)S, seed, (uint64_t)epoch);
     const int64_t offset =
         (int64_t)ch_rng_below((uint64_t)c->n, seed, CH_RNG_DATA, 0, (uint64_t)epoch);
-    cut(b, row, length, c, (offset + s * length) % c->n, CH_MIN((int64_t)length, c->n - s * length));
+    cut(b, row, length, c, (offset + s * length) % c->n,
+        CH_MIN((int64_t)length, c->n - s * length));
 }
 
 void ch_batch_fill(ch_batch *b, const ch_corpus *c, uint64_t seed, int count, int length,

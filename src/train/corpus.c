@@ -352,7 +352,8 @@ static void hash_task(void *arg, int i, int thread)
     const hashing *h = arg;
     const size_t at = (size_t)i * PIECE;
     (void)thread;
-    h->piece[i] = ch_hash_bytes((ch_hash128){0, 0}, h->bytes + at, CH_MIN(h->n - at, (size_t)PIECE));
+    h->piece[i] =
+        ch_hash_bytes((ch_hash128){0, 0}, h->bytes + at, CH_MIN(h->n - at, (size_t)PIECE));
 }
 
 static ch_hash128 hash_array(ch_hash128 key, const void *bytes, size_t n, ch_pool *pool)

@@ -22,8 +22,9 @@ static int parse(ch_source *s, const char *arg, ch_err *e)
     if (sign && sign > arg) {
         s->weight = strtod(sign + 1, &end);
         if (end == sign + 1 || *end || !(s->weight >= WEIGHT_MIN && s->weight <= WEIGHT_MAX))
-            return ch_fail(e, CH_EARG, "%s: the weight is \"%s\"; allowed are numbers from %g to %g",
-                           arg, sign + 1, WEIGHT_MIN, WEIGHT_MAX);
+            return ch_fail(e, CH_EARG,
+                           "%s: the weight is \"%s\"; allowed are numbers from %g to %g", arg,
+                           sign + 1, WEIGHT_MIN, WEIGHT_MAX);
     }
     s->path = strndup(arg, s->weight > 0 ? (size_t)(sign - arg) : strlen(arg));
     return s->path ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for the path %s", arg);

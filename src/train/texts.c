@@ -227,7 +227,7 @@ static ch_hash128 hash_of_words(const ch_part *part, size_t n)
 {
     char words[4096];
     size_t used = 0;
-    bool blank = false;
+    bool blank = false, begun = false;
     ch_hash128 h = {1, 0};
     for (size_t i = 0; i < n; i++, blank = true)
         for (size_t k = 0; k < part[i].n; k++) {
@@ -240,10 +240,11 @@ static ch_hash128 hash_of_words(const ch_part *part, size_t n)
                 h = ch_hash_bytes(h, words, used);
                 used = 0;
             }
-            if (blank)
+            if (blank && begun)
                 words[used++] = ' ';
             words[used++] = c;
             blank = false;
+            begun = true;
         }
     return ch_hash_bytes(h, words, used);
 }

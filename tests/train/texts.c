@@ -148,6 +148,159 @@ static void a_single_document_is_cut(void **state)
     ch_texts_free(&t);
 }
 
+/* ---- Records, copies, texts that are held out by name ---------------------------------------- */
+
+static void records_in_directories(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_texts t;
+    PUT("in/a.json", "[\"a string\", {\"prompt\": \"who?\", \"response\": \"me\"}]");
+    PUT("in/b.jsonl", "{\"text\": \"b\"}\n");
+    PUT("in/c.txt", "[\"text, as it stands\"]");
+    char in[4096];
+    snprintf(in, sizeof in, "%s/in", dir);
+    const char *const paths[] = {in};
+    for (int mask = 0; mask < 2; mask++) {
+        const ch_texts_options o = {.data = paths, .n_data = 1, .mask_prompts = mask};
+        assert_ok(ch_texts_load(&t, &o, NULL, &e), e);
+        assert_int_equal(t.n, 4);
+        expect(&t, 0, "a string");
+        expect(&t, 2, "b");
+        expect(&t, 3, "[\"text, as it stands\"]");
+        assert_int_equal(t.at[1].parts, 2);
+        assert_int_equal(t.at[1].n, 6);
+        const ch_part *p = t.part + t.at[1].first;
+        assert_true(p[0].role == CH_ROLE_USER && p[1].role == CH_ROLE_ASSISTANT);
+        assert_true(p[0].trains == !mask && p[1].trains);
+        ch_texts_free(&t);
+    }
+    PUT("in/d.json", "{\"name\": \"no record\"}");
+    assert_fails(load(&t, in, 0, &e), CH_EFORMAT, e, "in/d.json, line 1: an object with \"name\"");
+}
+
+/* Ten documents without lines: one is held out, the same one in any order. */
+static void short_records_are_held_out_too(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_texts t;
+    char held[2][16] = {"", ""};
+    for (int order = 0; order < 2; order++) {
+        ch_buf b;
+        ch_buf_init(&b, 4096);
+        for (int i = 0; i < 10; i++)
+            ch_buf_printf(&b, "\"record %d\"\n", order ? 9 - i : i);
+        const char *path = put("ten.jsonl", b.data, b.size);
+        assert_ok(load(&t, path, 1e-9, &e), e);
+        for (size_t i = 0; i < t.n; i++)
+            if (t.at[i].held_out) {
+                assert_string_equal(held[order], "");
+                memcpy(held[order], t.part[t.at[i].first].bytes, t.at[i].n);
+            }
+        ch_texts_free(&t);
+        ch_buf_close(&b);
+    }
+    assert_true(held[0][0] != 0);
+    assert_string_equal(held[0], held[1]);
+}
+
+static void copies_are_counted_and_dropped(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_texts t;
+    const char *const paths[] = {
+        PUT("copies.jsonl", "\"one and two\"\n\" one\\nand  two\"\n\"three\"\n"
+                            "\"one and two \"\n\"onea ndtwo\"\n\"Three\"\n")};
+    for (int dedup = 0; dedup < 2; dedup++) {
+        const ch_texts_options o = {.data = paths, .n_data = 1, .dedup = dedup};
+        assert_ok(ch_texts_load(&t, &o, NULL, &e), e);
+        assert_int_equal(t.duplicates.exact, 2);
+        assert_int_equal(t.duplicates.exact_bytes, 13 + 12);
+        assert_int_equal(t.n, dedup ? 4 : 6);
+        assert_int_equal(t.dropped, dedup ? 2 : 0);
+        expect(&t, 0, "one and two"); /* the first stays */
+        expect(&t, dedup ? 1 : 2, "three");
+        ch_texts_free(&t);
+    }
+}
+
+static void add_words(ch_buf *b, uint64_t seed, int n)
+{
+    for (int i = 0; i < n; i++)
+        ch_buf_printf(b, "%s%x", i ? " " : "",
+                      (unsigned)ch_rng_below(1 << 20, seed, CH_RNG_TEST, 3, (uint64_t)i));
+}
+
+static void near_copies_are_counted(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_texts t;
+    ch_buf b;
+    ch_buf_init(&b, 1 << 20);
+    for (uint64_t i = 0; i < 20; i++) { /* ten, and ten that share most or little with them */
+        ch_buf_str(&b, "\"");
+        add_words(&b, i % 10, i < 10 ? 300 : i % 2 ? 250 : 50);
+        ch_buf_str(&b, " ");
+        add_words(&b, 100 + i, i % 2 ? 50 : 250);
+        ch_buf_str(&b, "\"\n");
+    }
+    assert_ok(load(&t, put("near.jsonl", b.data, b.size), 0, &e), e);
+    assert_ok(ch_texts_near(&t, &e), e);
+    assert_int_equal(t.duplicates.exact, 0);
+#ifndef CH_HOSTILE /* a table of 64 sees little */
+    assert_int_equal(t.duplicates.near, 5);
+    assert_int_equal(t.duplicates.near_bytes,
+                     t.at[11].n + t.at[13].n + t.at[15].n + t.at[17].n + t.at[19].n);
+#endif
+    ch_texts_free(&t);
+    ch_buf_close(&b);
+}
+
+static void texts_for_validation_are_not_trained_on(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_texts t;
+    PUT("books/a.txt", "the first book\n");
+    PUT("books/b.txt", "the second book\n");
+    PUT("books/c.txt", "the third book\n");
+    char books[4096];
+    snprintf(books, sizeof books, "%s/books", dir);
+    const char *const data[] = {books};
+    const char *const held[] = {PUT("held.txt", "the second\nbook")};
+    ch_texts_options o = {.data = data, .n_data = 1, .validation = held, .n_validation = 1};
+    assert_ok(ch_texts_load(&t, &o, NULL, &e), e);
+    assert_int_equal(t.n, 3);
+    assert_int_equal(t.excluded, 1);
+    assert_true(!t.at[0].held_out && !t.at[1].held_out && t.at[2].held_out);
+    expect(&t, 1, "the third book\n");
+    expect(&t, 2, "the second\nbook");
+    ch_texts_free(&t);
+    o.validation = data;
+    assert_fails(ch_texts_load(&t, &o, NULL, &e), CH_EFORMAT, e, "all 3 documents are held out");
+    o.validation = (const char *const[]){"/nowhere/at/all"};
+    assert_fails(ch_texts_load(&t, &o, NULL, &e), CH_EIO, e, "/nowhere/at/all");
+}
+
+static void weights_make_sources(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_texts t;
+    char args[2][4200];
+    snprintf(args[0], sizeof args[0], "%s=3", PUT("x.txt", "some text"));
+    snprintf(args[1], sizeof args[1], "%s=1", PUT("y.jsonl", "\"y\"\n\"z\"\n"));
+    const char *const paths[] = {args[0], args[1]};
+    const ch_texts_options o = {.data = paths, .n_data = 2};
+    assert_ok(ch_texts_load(&t, &o, NULL, &e), e);
+    assert_int_equal(t.sources, 2);
+    assert_true(t.at[0].source == 0 && t.at[1].source == 1 && t.at[2].source == 1);
+    ch_texts_free(&t);
+}
+
 /* ---- Tokens --------------------------------------------------------------------------------- */
 
 static ch_tokenizer *learn(const ch_texts *t, int specials)
@@ -179,7 +332,8 @@ static void check_corpus(const ch_corpus *c, const ch_texts *t, const ch_tokeniz
         if (t->at[i].held_out != held_out)
             continue;
         ch_tokens ids = {0};
-        assert_ok(ch_tokenizer_encode(&ids, tk, t->part[t->at[i].first].bytes, t->at[i].n, 0, &e), e);
+        const char *bytes = t->part[t->at[i].first].bytes;
+        assert_ok(ch_tokenizer_encode(&ids, tk, bytes, t->at[i].n, 0, &e), e);
         assert_int_equal(c->start[document++], at);
         if (begin >= 0)
             assert_int_equal(ch_corpus_token(c, at++), begin);
@@ -236,6 +390,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(faults_are_sentences, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(the_split_follows_content, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(a_single_document_is_cut, open_dir, close_dir),
+        cmocka_unit_test_setup_teardown(records_in_directories, open_dir, close_dir),
+        cmocka_unit_test_setup_teardown(short_records_are_held_out_too, open_dir, close_dir),
+        cmocka_unit_test_setup_teardown(copies_are_counted_and_dropped, open_dir, close_dir),
+        cmocka_unit_test_setup_teardown(near_copies_are_counted, open_dir, close_dir),
+        cmocka_unit_test_setup_teardown(texts_for_validation_are_not_trained_on, open_dir,
+                                        close_dir),
+        cmocka_unit_test_setup_teardown(weights_make_sources, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(tokens_come_in_order, open_dir, close_dir),
     };
     return cmocka_run_group_tests_name("train/texts", tests, NULL, NULL);
