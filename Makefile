@@ -33,6 +33,12 @@ CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(WARN) $(OPT) -ffp-contract=off -fno-math-
               -fvisibility=default -pthread -MMD -MP $(if $(HOSTILE),-DCH_HOSTILE) $(CFLAGS)
 LIBS    := $(LDFLAGS) -ljansson -lpcre2-8 -lm -pthread
 
+# The page of train --watch: the program is linked with libmicrohttpd where it is installed, the
+# library never.
+HTTPD   := $(shell echo '\#include <microhttpd.h>' | $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
+DEF_cli := $(if $(HTTPD),-DCH_HTTPD)
+LIBS_CLI:= $(if $(HTTPD),-lmicrohttpd)
+
 # ---- Which folder may see which (src/LAYERS) ---------------------------------------------------
 LAYERS  := $(shell sed -n 's/^\([a-z]*\) *:.*/\1/p' src/LAYERS)
 define layer
@@ -65,7 +71,7 @@ CLI     := $(wildcard src/cli/*.c)
 SRC64   := $(filter-out src/kernel/x86/%,$(SRC))
 OBJ     := $(SRC:src/%.c=$(B)/%.o) $(foreach i,$(ANY_ISAS),$(ANY:src/%.c=$(B)/%_$(i).o))
 OBJ64   := $(SRC64:src/%.c=$(B)/real64/%.o)
-CLIOBJ  := $(CLI:src/%.c=$(B)/%.o)
+CLIOBJ  := $(CLI:src/%.c=$(B)/%.o) $(B)/cli/watch_page.o
 TESTS   := $(filter-out tests/kcheck/% tests/gradcheck/% tests/fuzz/% tests/support/%,$(wildcard tests/*/*.c))
 GRAD    := $(wildcard tests/gradcheck/*.c)
 KCHECK  := $(wildcard tests/kcheck/*.c)
@@ -97,7 +103,7 @@ chalcis: $(B)/chalcis FORCE
 	$(Q)cmp -s $< $@ || { cp -f $< $@.new && mv -f $@.new $@; }
 
 # $(B)/flags changes when the compiler or its flags do, $(B)/sources when a file comes or goes.
-FLAGS = $(CC) $(CFLAGS_ALL) $(foreach i,avx2 avxvnni avx512 avx512vnni avx512bf16,$(ISA_$(i)))
+FLAGS = $(CC) $(CFLAGS_ALL) $(DEF_cli) $(foreach i,avx2 avxvnni avx512 avx512vnni avx512bf16,$(ISA_$(i)))
 define stamp
 @mkdir -p $(@D)
 @{ $(1); } >$@.new; if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
@@ -110,7 +116,7 @@ $(B)/sources: FORCE
 
 $(B)/chalcis: $(CLIOBJ) $(B)/libchalcis.a
 	@echo "  LINK  $@"
-	$(Q)$(CC) $(OPT) -o $@ $(CLIOBJ) $(B)/libchalcis.a $(LIBS)
+	$(Q)$(CC) $(OPT) -o $@ $(CLIOBJ) $(B)/libchalcis.a $(LIBS) $(LIBS_CLI)
 
 $(B)/libchalcis.a: $(OBJ) $(B)/sources
 	@echo "  AR    $@"
@@ -136,7 +142,15 @@ $(B)/real64/%.o: src/%.c $(B)/flags
 	$(call compile,$(INC_$(call folder_of,$*)),-DCH_REAL_IS_DOUBLE -Wno-double-promotion)
 
 $(B)/%.o: src/%.c $(B)/flags
-	$(call compile,$(INC_$(call folder_of,$*)),$(call isa_of,$*))
+	$(call compile,$(INC_$(call folder_of,$*)),$(call isa_of,$*) $(DEF_$(call folder_of,$*)))
+
+# web/watch.html as bytes between two symbols (cli/watch.c).
+$(B)/cli/watch_page.o: web/watch.html $(B)/flags
+	@mkdir -p $(@D)
+	@echo "  PAGE  $(patsubst build/%,%,$@)"
+	$(Q)printf '.section .rodata\n.globl %s, %s_end\n%s: .incbin "%s"\n%s_end: .byte 0\n%s\n' \
+	    ch_watch_page ch_watch_page ch_watch_page $< ch_watch_page \
+	    '.section .note.GNU-stack,"",%progbits' | $(CC) -c -x assembler -o $@ -
 
 # ---- Tests -------------------------------------------------------------------------------------
 $(B)/tests/%.o: tests/%.c $(B)/flags

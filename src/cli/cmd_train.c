@@ -215,7 +215,9 @@ static int train(struct options *o, ch_err *e)
     o->t.progress_arg = &view;
     ch_cli_catch_interrupts(NULL);
     ch_train_result r;
-    const int rc = ch_train(&r, &o->t, e);
+    int rc = ch_train_view_watch(&view, &o->t, e);
+    if (rc == CH_OK)
+        rc = ch_train(&r, &o->t, e);
     ch_train_view_close(&view);
     if (rc == CH_OK)
         ch_train_view_curve(o->t.out, o->quiet);

@@ -13,9 +13,22 @@ void ch_train_view_open(ch_train_view *v, bool quiet)
     ch_bar_open(&v->bar, quiet ? NULL : stderr);
 }
 
+int ch_train_view_watch(ch_train_view *v, const ch_train_options *o, ch_err *e)
+{
+    if (o->watch <= 0)
+        return CH_OK;
+    char text[64];
+    const int rc = ch_watch_open(&v->watch, o->watch, o->out, e);
+    snprintf(text, sizeof text, "watch it at http://127.0.0.1:%d", o->watch);
+    if (rc == CH_OK)
+        ch_bar_say(&v->bar, text);
+    return rc;
+}
+
 void ch_train_view_close(ch_train_view *v)
 {
     ch_bar_close(&v->bar);
+    ch_watch_close(&v->watch);
 }
 
 enum { PART = 32 };
@@ -68,6 +81,7 @@ static bool is_episode(const char *phase)
 void ch_train_view_progress(void *arg, const ch_train_progress *p)
 {
     ch_train_view *v = arg;
+    ch_watch_show(v->watch, p, v->bar.to ? ch_bar_eta(&v->bar) : p->eta_s);
     if (p->sample)
         say_sample(v, p);
     else if (p->note)

@@ -3,13 +3,16 @@
 #define CH_TRAIN_VIEW_H
 
 #include "bar.h"
-#include "chalcis_train.h"
+#include "watch.h"
 
 typedef struct ch_train_view {
     ch_bar bar;
+    ch_watch *watch; /* NULL: no page */
 } ch_train_view;
 
 void ch_train_view_open(ch_train_view *v, bool quiet);
+/* The page, if o->watch asks for it. */
+int ch_train_view_watch(ch_train_view *v, const ch_train_options *o, ch_err *e);
 void ch_train_view_close(ch_train_view *v);
 /* For ch_train_options.progress; arg is the view. */
 void ch_train_view_progress(void *arg, const ch_train_progress *p);
