@@ -344,7 +344,8 @@ static int get_model(ch_train_run *r)
     json_decref(state);
     if (rc == CH_OK && r->stored)
         rc = recall(r);
-    rc = ch_comm_agree(&r->trainer.comm, rc, r->e);
+    const ch_comm alone = ch_comm_self(); /* a trainer that did not open has none */
+    rc = ch_comm_agree(r->trainer.comm.ranks ? &r->trainer.comm : &alone, rc, r->e);
     return rc == CH_OK ? ch_trainer_share(&r->trainer, r->e) : rc;
 }
 
