@@ -5,10 +5,11 @@
  *
  * Weights are computed again, once, for squares of CH_ATTENTION_CHUNK queries by as many keys; five
  * products use a square while it is in the cache (Dao et al. 2022, "FlashAttention").  A square
- * adds to the gradients of its queries and of its keys.  So that no two tasks add to the same row,
- * and that every sum has an order, squares run in rounds, each a diagonal: the squares (i, i), then
- * (i, i-1), and so on as far back as any row sees; of these no two share queries or keys.  A task
- * is a square with a key head, whose query heads follow one another.
+ * adds to the gradients of its queries and of its keys: those of a query row, in the order of
+ * falling keys; those of a key, in the order of rising queries.  Where a batch consists of enough
+ * runs of squares that have nothing to do with each other, a task is a run and a key head, which
+ * stay in a core's cache.  Else squares run in rounds, each a diagonal, (i, i), then (i, i-1), and
+ * so on: of these no two share queries or keys, and the order of every sum is the same.
  * Cost: 5 E multiply-adds for each (row, key) of the squares' halves that anything is seen in.
  * SPDX-License-Identifier: MIT */
 #include "attention.h"

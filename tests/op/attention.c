@@ -1,6 +1,7 @@
 /* attention.c - training attention in float against its formula in double
  *
- * Threads are covered by tests/op/tape.c, gradients by tests/gradcheck.
+ * Threads are covered by tests/op/tape.c, gradients by tests/gradcheck; here, that the order in
+ * which backward takes documents is not seen.
  * SPDX-License-Identifier: MIT */
 #include "bench.h"
 
@@ -101,11 +102,61 @@ static void test_documents_are_alone(void **state)
     bench_close(&b);
 }
 
+/* The gradients of rows [row0, row0 + T) of q, k, v, given that of the output, stored in d. */
+static void gradients(bench *b, real *d[3], const ch_tensor x[4], int row0, int T,
+                      const int32_t *first, const ch_attention_spec *s)
+{
+    ch_tensor part[4];
+    bool add;
+    for (int i = 0; i < 4; i++)
+        part[i] = ch_tensor_slice_rows(&x[i], row0, T);
+    const size_t mark = ch_arena_mark(&b->scratch);
+    ch_tape_begin(&b->run);
+    for (int i = 0; i < 3; i++)
+        part[i].grad = d[i] + row0 * ch_tensor_width(&x[i]);
+    const ch_rows rows = {.n = T, .first = first};
+    ch_tensor *o = ch_op_attention(&b->run, &part[0], &part[1], &part[2], &rows, s);
+    memcpy(ch_op_gradient(o, &add), part[3].data,
+           (size_t)ch_tensor_count(&part[3]) * sizeof(real));
+    assert_false(add);
+    ch_tape_backward(&b->run);
+    ch_tape_end(&b->run);
+    ch_arena_reset(&b->scratch, mark);
+}
+
+/* Backward takes many short documents one by one and a single one in rounds: the same bits. */
+static void test_documents_in_any_order(void **state)
+{
+    (void)state;
+    enum { ROWS = 192, DOCUMENTS = 8, T = ROWS * DOCUMENTS, E = 12, H = 2 };
+    const ch_attention_spec s = {H, 1, E, 0.3F, 100, true};
+    bench b;
+    bench_open(&b, 2);
+    const ch_tensor x[4] = {bench_tensor(&b, T, H * E, 1), bench_tensor(&b, T, E, 2),
+                            bench_tensor(&b, T, E, 3), bench_tensor(&b, T, H * E, 4)};
+    real *together[3], *alone[3];
+    int32_t *first = ch_arena_take_zero(&b.memory, T * sizeof *first);
+    for (int i = 0; i < 3; i++) {
+        const size_t bytes = (size_t)ch_tensor_count(&x[i]) * sizeof(real);
+        together[i] = ch_arena_take_zero(&b.memory, bytes);
+        alone[i] = ch_arena_take_zero(&b.memory, bytes);
+    }
+    for (int i = 0; i < DOCUMENTS; i++)
+        gradients(&b, alone, x, i * ROWS, ROWS, first, &s);
+    for (int t = 0; t < T; t++)
+        first[t] = t / ROWS * ROWS;
+    gradients(&b, together, x, 0, T, first, &s);
+    for (int i = 0; i < 3; i++)
+        assert_memory_equal(together[i], alone[i], (size_t)ch_tensor_count(&x[i]) * sizeof(real));
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_formula),
         cmocka_unit_test(test_documents_are_alone),
+        cmocka_unit_test(test_documents_in_any_order),
     };
     return cmocka_run_group_tests_name("op/attention", tests, NULL, NULL);
 }

@@ -182,7 +182,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),   cmocka_unit_test(test_for_rows),
-        cmocka_unit_test(test_output), cmocka_unit_test(test_gradient),  cmocka_unit_test(test_measuring),
+        cmocka_unit_test(test_output),  cmocka_unit_test(test_gradient),
+        cmocka_unit_test(test_measuring),
         cmocka_unit_test(test_records), cmocka_unit_test(test_profile),
     };
     return cmocka_run_group_tests_name("op/op", tests, NULL, NULL);
