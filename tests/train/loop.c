@@ -232,13 +232,18 @@ static void killed_and_resumed(void **state)
     (void)state;
     ch_err e = {0};
     ch_train_result r;
-    enum { STEPS = 6, KILLS = 6 };
+    enum { STEPS = 16, KILLS = 20 };
     ch_train_options o = options(NULL, STEPS);
     o.save_every = 1;
+    o.optimizer = "muon"; /* everything that has a state to resume */
+    o.ema = 0.9;
+    o.spike = 6;
+    o.ramp = 0.3;
+    o.patience = 50;
     char *whole = strdup(path_of("straight", "")), *killed = strdup(path_of("killed", ""));
     o.out = whole;
     assert_ok(ch_train(&r, &o, &e), e);
-    const uint64_t usual_us = (uint64_t)(r.seconds * 1e6) / 3 + 1; /* a third of the whole run */
+    const uint64_t usual_us = (uint64_t)(r.seconds * 1e6) / 4 + 1; /* a quarter of the run */
     o.out = killed;
     for (uint64_t i = 0; i < KILLS; i++) {
         int status;
@@ -246,6 +251,7 @@ static void killed_and_resumed(void **state)
         assert_true(child >= 0);
         if (child == 0) {
             o.resume = ch_checkpoint_exists(killed);
+            o.threads = 1 + (int)i % 2;
             if (ch_train(&r, &o, &e) < 0)
                 _exit(1);
             for (;;)
