@@ -243,6 +243,8 @@ int ch_cmd_bench(int argc, char **argv)
         return rc;
     if (o.json && o.profile)
         return ch_cli_usage("bench", "--profile is a table; it has no --json");
+    if (o.prompt == 0 && o.generate == 0)
+        return ch_cli_usage("bench", "-p 0 and -n 0 leave nothing to measure");
     double seconds[TESTS][MOST_ROUNDS];
     struct bench b = {.o = &o, .seconds = {seconds[0], seconds[1]}};
     const int code = run(&b);

@@ -58,6 +58,8 @@ int ch_cli_finish(int code)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
+    if (code == CH_EXIT_FAILED)
+        return code; /* it was told */
     fprintf(stderr, "chalcis: writing the result failed: %s\n", strerror(errno));
     return code == CH_EXIT_OK ? CH_EXIT_FAILED : code;
 }

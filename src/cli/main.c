@@ -14,6 +14,20 @@ static const struct {
 #undef CMD
 };
 
+static int find(const char *name)
+{
+    int i = 0;
+    while (i < (int)CH_COUNT(commands) && strcmp(name, commands[i].name) != 0)
+        i++;
+    return i < (int)CH_COUNT(commands) ? i : -1;
+}
+
+static int unknown(const char *name)
+{
+    fprintf(stderr, "chalcis: there is no command \"%.40s\"; chalcis --help lists them\n", name);
+    return CH_EXIT_USAGE;
+}
+
 static void help(FILE *to)
 {
     fputs("chalcis " CHALCIS_VERSION
@@ -34,8 +48,13 @@ int main(int argc, char **argv)
         help(stderr);
         return CH_EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
+    const bool asked = strcmp(argv[1], "help") == 0;
+    if (asked && argc > 2) {
+        char *words[] = {argv[2], (char[]){"--help"}, NULL};
+        const int about = find(argv[2]);
+        return about < 0 ? unknown(argv[2]) : ch_cli_finish(commands[about].run(2, words));
+    }
+    if (asked || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         help(stdout);
         return ch_cli_finish(CH_EXIT_OK);
     }
@@ -43,10 +62,6 @@ int main(int argc, char **argv)
         puts("chalcis " CHALCIS_VERSION);
         return ch_cli_finish(CH_EXIT_OK);
     }
-    for (size_t i = 0; i < CH_COUNT(commands); i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return ch_cli_finish(commands[i].run(argc - 1, argv + 1));
-    fprintf(stderr, "chalcis: there is no command \"%.40s\"; chalcis --help lists them\n",
-            argv[1]);
-    return CH_EXIT_USAGE;
+    const int command = find(argv[1]);
+    return command < 0 ? unknown(argv[1]) : ch_cli_finish(commands[command].run(argc - 1, argv + 1));
 }

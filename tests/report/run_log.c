@@ -34,7 +34,7 @@ static const char run[] =
     "{\"step\":1,\"loss\":7.0,\"lr\":0.1,\"tokens\":100,\"seconds\":2}\n"
     "{\"step\":2,\"loss\":6.0,\"lr\":0.2,\"tokens\":200,\"seconds\":3,\"of a later version\":[1]}\n"
     "{\"step\":2,\"val_loss\":6.5,\"val_bpb\":3.0}\n"
-    "{\"step\":3,\"loss\":null,\"lr\":0.2,\"tokens\":300,\"seconds\":3}\n"
+    "{\"step\":3,\"loss\":null,\"grad_norm\":null}\n"
     "{\"step\":3,\"note\":\"neither\"}\n"
     "\n"
     "{\"step\":4,\"loss\":4.0,\"lr\":0.2,\"tokens\":400,\"seconds\":3}\n"
@@ -49,7 +49,8 @@ static void steps_and_looks(void **state)
     assert_ok(read_text(&l, run, &e), e);
     assert_int_equal(l.n, 4);
     assert_int_equal(l.n_val, 3);
-    assert_true(l.loss[1] == 6 && isnan(l.loss[2]) && l.tokens[3] == 400 && l.seconds[0] == 2);
+    assert_true(l.loss[1] == 6 && isnan(l.loss[2]) && l.tokens[2] == 200 &&
+                l.tokens[3] == 400 && l.seconds[0] == 2);
     assert_true(l.val_tokens[0] == 200 && l.val_tokens[1] == 400 && l.val_bpb[1] == 2);
     assert_int_equal(ch_report_log_best(&l), 1);
     assert_true(ch_report_log_loss(&l, 1e9) == 4 && ch_report_log_loss(&l, 150) == 7);
@@ -86,7 +87,7 @@ static void what_is_no_log_is_refused(void **state)
     ch_err e = {0};
     ch_run_log l;
     static const char *const bad[] = {"{\"step\":1\n", "[1]\n", "7\n", "{\"loss\":\"low\",\"tokens\":1}\n",
-                                      "{\"loss\":1}\n", "{\"val_loss\":[]}\n", "\xff\n"};
+                                      "{\"loss\":1,\"tokens\":[]}\n", "{\"val_loss\":[]}\n", "\xff\n"};
     for (size_t i = 0; i < CH_COUNT(bad); i++) {
         assert_fails(read_text(&l, bad[i], &e), CH_EFORMAT, e, "metrics.jsonl, line 1");
         assert_null(l.memory);
