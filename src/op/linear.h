@@ -12,8 +12,8 @@ const void *ch_op_linear_transpose(ch_run *r, const ch_weight *w);
 const void *ch_op_linear_rows_transpose(ch_run *r, const ch_tensor *x);
 
 /* x->grad (+)= dy w, w's grad += dy^T x, its bias' grad += sum_t dy_t, each where it is wanted.
- * dy: contiguous (T, N).  wt: ch_op_linear_transpose, or NULL if x has no grad; xt likewise, or NULL
- * if w has none. */
+ * dy: contiguous (T, N).  wt: ch_op_linear_transpose, or NULL if x has no grad; xt likewise, or
+ * NULL if w has none. */
 void ch_op_linear_gradient(ch_run *r, const ch_weight *w, const ch_tensor *x, const real *dy,
                            const void *wt, const void *xt);
 
