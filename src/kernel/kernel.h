@@ -7,8 +7,9 @@
  * Order.  Every output element is reduced in an order that its length and format fix.  It does not
  * depend on how many rows are in the call, on n0/n1, or on which tile of a variant computes it:
  * that is what makes a token's bits independent of its neighbours.  Different ISAs may use
- * different orders, except that gemm_q8, gemm_q4 and gemm_i16 agree to the bit on all of them. Arrays need
- * no alignment beyond their element's unless stated.  Outputs alias no input unless stated.
+ * different orders, except that gemm_q8, gemm_q4 and gemm_i16 agree to the bit on all of them.
+ * Arrays need no alignment beyond their element's unless stated.  Outputs alias no input unless
+ * stated.
  *
  * Panels.  A weight matrix w (N, K), K the reduced length, is cut into panels of 16 rows, padded
  * with zero rows; panel p holds rows 16p..16p+15, lane r is row 16p+r.  Within a panel, k advances

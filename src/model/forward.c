@@ -85,10 +85,10 @@ ch_tensor *ch_forward_logits(ch_run *r, const ch_model *m, const ch_step *s)
 }
 
 void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_token *target,
-                     double scale, double *nll_sum, real *nll)
+                     double scale, double smoothing, double *nll_sum, real *nll)
 {
     const ch_tensor *x = ch_forward_hidden(r, m, s);
-    ch_op_cross_entropy(r, x, m->output, target, scale, nll_sum, nll);
+    ch_op_cross_entropy(r, x, m->output, target, scale, smoothing, nll_sum, nll);
 }
 
 /* ---- Attention: from pages, or within the packed rows of a training step ------------------- */
@@ -151,7 +151,7 @@ size_t ch_forward_scratch(const ch_model *m, const ch_adapters *adapters, const 
         double nll;
         run.precision = i ? CH_PRECISION_I16 : CH_PRECISION_F32;
         ch_tape_begin(&run);
-        ch_forward_loss(&run, m, &step, NULL, 1, &nll, NULL);
+        ch_forward_loss(&run, m, &step, NULL, 1, 0, &nll, NULL);
         ch_tape_backward(&run);
         ch_tape_end(&run);
         ch_arena_reset(&arena, mark);

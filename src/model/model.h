@@ -142,8 +142,9 @@ void *ch_model_layer(const ch_model *m, int layer);
 /* Where row r of a CH_ROW_ROPE matrix stands in Hugging Face's order, when the configuration turns
  * interleaved pairs: head by head, row 2i + p of the R that turn at p R/2 + i, p in {0, 1}. */
 int64_t ch_row_there(const ch_config *c, int64_t r);
-/* Writes configuration and tensors (each in `dtype`, or with CH_DTYPES as it is; vectors in f32; a matrix whose rows are no
- * whole blocks falls back to f16 and is counted in *fallbacks) to a file under construction.
+/* Writes configuration and tensors (each in `dtype`, or with CH_DTYPES as it is; vectors in f32; a
+ * matrix whose rows are no whole blocks falls back to f16 and is counted in *fallbacks) to a file
+ * under construction.
  * Tensor data is encoded into memory that f owns until closed. */
 int ch_model_to_file(ch_model *m, ch_file *f, ch_dtype dtype, int *fallbacks, ch_err *e);
 
@@ -182,7 +183,7 @@ ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s);
 ch_tensor *ch_forward_logits(ch_run *r, const ch_model *m, const ch_step *s);
 /* Training: the loss of ch_op_cross_entropy over rows with targets. */
 void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_token *target,
-                     double scale, double *nll_sum, real *nll);
+                     double scale, double smoothing, double *nll_sum, real *nll);
 /* Keys and values into the sequences (or, in training, straight on), then attention: for layer
  * functions. */
 ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *k, ch_tensor *v,

@@ -1,8 +1,11 @@
 /* cross_entropy.c - the loss of next-token prediction, without ever holding all logits
  *
  *     z_t = x_t head^T,  nll_t = log sum_v e^z_tv - z_t[target]        x (T, D), head (V, D)
- *     dz_tv = scale (softmax(z_t)_v - [v = target])                    0 for rows without a target
+ *     dz_tv = scale (softmax(z_t)_v - (1 - s) [v = target] - s / V)    0 for rows without a target
  *     dx = dz head,  dhead += dz^T x
+ *
+ * s, label smoothing: the gradient is that of (1 - s) nll_t + s mean_v(-log softmax(z_t)_v)
+ * (Szegedy et al. 2016).
  *
  * CH_CE_CHUNK rows at a time; a chunk without targets is passed over.  Under a tape a chunk's
  * logits become dz in place and are consumed at once.  Cost: T V D multiply-adds, three times that
@@ -21,7 +24,7 @@ typedef struct loss {
     const ch_token *target; /* of the chunk's rows */
     ch_tensor *logits;
     double *nll;
-    real scale;
+    real scale, smoothing;
     bool gradient; /* logits become dz */
     real *apart;   /* NULL, or per row: dz at its target, which is then 0 in dz */
 } loss;
@@ -43,10 +46,10 @@ static void one_row(const loss *a, int64_t t)
     a->nll[t] = log((double)sum) + ((double)max - (double)chosen);
     if (!a->gradient)
         return;
-    const real factor = a->scale / sum;
+    const real factor = a->scale / sum, even = a->scale * a->smoothing / (real)V;
     for (int v = 0; v < V; v++)
-        z[v] *= factor;
-    z[target] -= a->scale;
+        z[v] = z[v] * factor - even;
+    z[target] -= a->scale * (1 - a->smoothing);
     if (a->apart) {
         a->apart[t] = z[target];
         z[target] = 0;
@@ -143,32 +146,26 @@ static void add_apart(ch_run *r, const apart *a)
 /* ---- The operation -------------------------------------------------------------------------- */
 
 /* r is quiet: what is done here is this operation's own, neither taped nor counted apart. */
-static void one_chunk(ch_run *r, const ch_tensor *x, const head *h, const ch_token *target,
-                      real scale, double *nll, bool gradient)
+static void one_chunk(ch_run *r, const ch_tensor *x, const head *h, loss a)
 {
     const size_t mark = ch_arena_mark(r->scratch);
     const int64_t T = ch_tensor_rows(x);
-    loss a = {.kernels = r->kernels,
-              .target = target,
-              .nll = nll,
-              .scale = scale,
-              .gradient = gradient};
     if (h->apart)
         a.apart = ch_arena_take(r->scratch, (size_t)T * sizeof *a.apart);
     a.logits = ch_op_linear(r, x, &h->packed, NULL);
     if (ch_op_computes(r))
         ch_op_for_rows(r, T, 4 * (double)ch_tensor_width(a.logits), some_rows, &a);
-    if (gradient) {
+    if (a.gradient) {
         const void *xt = h->trains ? ch_op_linear_rows_transpose(r, x) : NULL;
         ch_op_linear_gradient(r, &h->packed, x, a.logits->data, h->wt, xt);
     }
     if (h->apart && ch_op_computes(r))
-        add_apart(r, &(apart){x, &h->packed, target, a.apart});
+        add_apart(r, &(apart){x, &h->packed, a.target, a.apart});
     ch_arena_reset(r->scratch, mark);
 }
 
 void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *w, const ch_token *target,
-                         double scale, double *nll_sum, real *nll)
+                         double scale, double smoothing, double *nll_sum, real *nll)
 {
     const ch_op_timer timer = ch_op_begin(r);
     const size_t mark = ch_arena_mark(r->scratch);
@@ -187,12 +184,18 @@ void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *w, cons
     for (int64_t t = 0; t < T; t += CH_CE_CHUNK) {
         const int64_t n = CH_MIN(T - t, (int64_t)CH_CE_CHUNK);
         const ch_tensor rows = ch_tensor_slice_rows(x, t, n);
+        loss a = {.kernels = r->kernels,
+                  .scale = (real)scale,
+                  .smoothing = (real)smoothing,
+                  .gradient = gradient};
         if (!ch_op_computes(r)) {
-            one_chunk(&quiet, &rows, &h, NULL, 0, each, gradient);
+            one_chunk(&quiet, &rows, &h, a);
             continue;
         }
-        if (has_targets(target + t, n))
-            one_chunk(&quiet, &rows, &h, target + t, (real)scale, each + t, gradient);
+        a.target = target + t;
+        a.nll = each + t;
+        if (has_targets(a.target, n))
+            one_chunk(&quiet, &rows, &h, a);
         else
             for (int64_t i = t; i < t + n; i++)
                 each[i] = 0;

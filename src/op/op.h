@@ -53,8 +53,9 @@ typedef struct ch_tape ch_tape;
 typedef struct ch_adapters ch_adapters;
 
 /* What matrices that are packed at use (training) are multiplied in: floats, or 13-bit integers
- * with one scale a row and group of 128 (kernel.h, gemm_i16), twice as fast where the CPU multiplies
- * integers (ch_kernels_fast_i16).  Decides the bits.  Weights that have panels keep theirs. */
+ * with one scale a row and group of 128 (kernel.h, gemm_i16), twice as fast where the CPU
+ * multiplies integers (ch_kernels_fast_i16).  Decides the bits.  Weights that have panels keep
+ * theirs. */
 typedef enum ch_precision { CH_PRECISION_F32, CH_PRECISION_I16 } ch_precision;
 
 typedef struct ch_run {
@@ -67,9 +68,9 @@ typedef struct ch_run {
     ch_precision precision;
 } ch_run;
 
-/* The tape lives in r->scratch and ends with the arena's reset.  A taped tensor has a grad, empty at
- * first: the first backward that has something for it stores all of it, later ones ADD, so a tensor
- * may be used more than once; see ch_op_gradient. */
+/* The tape lives in r->scratch and ends with the arena's reset.  A taped tensor has a grad, empty
+ * at first: the first backward that has something for it stores all of it, later ones ADD, so a
+ * tensor may be used more than once; see ch_op_gradient. */
 void ch_tape_begin(ch_run *r);
 /* Runs every recorded backward, newest first.  Weight gradients are ADDED to stored.grad where
  * that is set. */
@@ -202,15 +203,20 @@ ch_tensor *ch_op_add(ch_run *r, ch_tensor *a, const ch_tensor *b);
 /* loss = scale * sum_t -log softmax(x_t head^T)[target_t] over rows with target >= 0; returns it
  * unscaled in *nll_sum (a double sum, row order) and per row in nll (T, may be NULL; 0 for ignored
  * rows).  Logits exist for CH_CE_CHUNK rows at a time only.  Under a tape the gradient of the
- * scaled loss goes to x->grad and head's at once, so this is the last operation recorded. */
+ * scaled loss goes to x->grad and head's at once, so this is the last operation recorded.
+ * smoothing, 0 <= s < 1: that gradient is of (1 - s) of the above plus s times the mean over all
+ * words of -log softmax; what is returned stays as above. */
 enum { CH_CE_CHUNK = 128 }; /* a group of I16 panels */
 void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *head,
-                         const ch_token *target, double scale, double *nll_sum, real *nll);
+                         const ch_token *target, double scale, double smoothing, double *nll_sum,
+                         real *nll);
 
 /* No operation and never taped: y (M, N) = a b^T, or a b where columns is set; a (M, K), b (N, K) or
  * (K, N), all rows contiguous. */
 void ch_op_matmul(ch_run *r, real *y, const real *a, const real *b, int M, int N, int K,
                   bool columns);
+/* y (M, M) = a a^T, in the caller alone. */
+void ch_op_matmul_square(ch_run *r, real *y, const real *a, int M, int K);
 
 /* ---- For operations themselves ------------------------------------------------------------- */
 

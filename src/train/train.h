@@ -2,7 +2,7 @@
  *
  *   data       texts -> documents -> tokens -> sequences; a batch is a function of (seed, leaf)
  *   gradients  contiguous buckets; leaves are summed along a fixed tree, over processes too
- *   optimizer  AdamW over the parameter bucket, or Muon for its matrices · schedule · clip · spikes
+ *   optimizer  AdamW over the parameter bucket, or Muon for its matrices · schedule · spikes
  *   checkpoint Hugging Face directory, exact resume
  *   loop       ch_train (chalcis_train.h)
  * SPDX-License-Identifier: MIT */
@@ -106,7 +106,7 @@ typedef struct ch_format {
     const void *arg;
 } ch_format;
 extern const ch_format ch_format_plain; /* parts joined by newlines */
-extern const ch_format ch_format_chat;  /* what several have said as the vocabulary's chats (chat.h) */
+extern const ch_format ch_format_chat;  /* as the vocabulary's chats are written (chat.h) */
 
 /* Documents of one split as one run of tokens; each starts with BOS (or EOS where a vocabulary has
  * none).  Or a mixture: sums over its sources, of which sequences are drawn by weight. */
@@ -299,6 +299,7 @@ typedef struct ch_trainer {
     int32_t *chosen;                 /* adapter 0 for every row, where one trains; or NULL */
     int64_t step;                    /* steps done */
     double clip;                     /* <= 0: off */
+    double smoothing;                /* of labels */
     ch_precision precision;          /* of products */
 } ch_trainer;
 /* Options are settled (below).  Weight decay applies to matrices, a head of its own among them,
@@ -316,8 +317,8 @@ int64_t ch_trainer_leaves_before(const ch_trainer *t, int64_t step);
 int ch_trainer_share(ch_trainer *t, ch_err *e);
 /* The parameters and their running mean change places; without one nothing happens. */
 void ch_trainer_swap_ema(ch_trainer *t);
-/* Computes this rank's leaves, sums, clips, updates.  A spike is counted and not followed; a loss or
- * norm that is not finite without a guard, or too many spikes in a row: CH_EFORMAT, nothing
+/* Computes this rank's leaves, sums, clips, updates.  A spike is counted and not followed; a loss
+ * or norm that is not finite without a guard, or too many spikes in a row: CH_EFORMAT, nothing
  * updated. */
 int ch_trainer_step(ch_trainer *t, const ch_corpus *c, double lr, double *loss, double *norm,
                     ch_err *e);

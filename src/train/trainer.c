@@ -1,7 +1,7 @@
 /* trainer.c - one step: leaves, their sum, the update
  *
  *   g = sum over leaves of d(sum of nll)/dp          along the tree of grad_tree.c
- *   p = update(p, g / targets * min(1, clip / |g / targets|))      optimizer.c, unless it is a spike
+ *   p = update(p, g / targets * min(1, clip / |g / targets|))    optimizer.c; not after a spike
  *
  * A leaf knows nothing of the others: neither its gradient nor its loss is divided before all are
  * summed. SPDX-License-Identifier: MIT */
@@ -30,6 +30,7 @@ int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const
                       .leaves = o->accumulate,
                       .ramp = (int64_t)(CH_MAX(o->ramp, 0.0) * o->steps),
                       .clip = o->clip,
+                      .smoothing = o->smoothing,
                       .precision =
                           strcmp(o->precision, "i16") == 0 ? CH_PRECISION_I16 : CH_PRECISION_F32};
     unsigned features = 0;
@@ -117,7 +118,7 @@ static double run_batch(ch_trainer *t, bool learn)
                     (int)((t->model->bucket + CHUNK - 1) / CHUNK));
         ch_tape_begin(&run);
     }
-    ch_forward_loss(&run, t->model, &step, b->target, 1, &nll, NULL);
+    ch_forward_loss(&run, t->model, &step, b->target, 1, t->smoothing, &nll, NULL);
     if (learn) {
         ch_tape_backward(&run);
         ch_tape_end(&run);

@@ -20,7 +20,7 @@ static double model_loss(ch_run *r, void *arg)
     const model_case *c = arg;
     const ch_step step = {.rows = gc_rows(r, &c->rows)};
     double sum = 0;
-    ch_forward_loss(r, c->m, &step, ch_op_computes(r) ? c->target : NULL, c->scale, &sum, NULL);
+    ch_forward_loss(r, c->m, &step, ch_op_computes(r) ? c->target : NULL, c->scale, 0, &sum, NULL);
     return c->scale * sum;
 }
 

@@ -27,7 +27,7 @@ static void test_formula(void **state)
         real nll[T];
         double sum, again = 0;
         fill_targets(target);
-        ch_op_cross_entropy(&b.run, &x, &w, target, 1, &sum, nll);
+        ch_op_cross_entropy(&b.run, &x, &w, target, 1, 0, &sum, nll);
         const ch_tensor *z = ch_op_linear(&b.run, &x, &w, NULL);
         for (int t = 0; t < T; t++) {
             double total = 0, wanted = 0;
@@ -59,10 +59,10 @@ static void test_rows_are_alone(void **state)
     real nll[T], alone;
     double sum, one, in_order = 0;
     fill_targets(target);
-    ch_op_cross_entropy(&b.run, &x, &w, target, 1, &sum, nll);
+    ch_op_cross_entropy(&b.run, &x, &w, target, 1, 0, &sum, nll);
     for (int t = 0; t < T; t++) {
         const ch_tensor row = ch_tensor_slice_rows(&x, t, 1);
-        ch_op_cross_entropy(&b.run, &row, &w, target + t, 1, &one, &alone);
+        ch_op_cross_entropy(&b.run, &row, &w, target + t, 1, 0, &one, &alone);
         assert_true(alone == nll[t]);
         assert_true(target[t] >= 0 || one == 0);
         in_order += one;
@@ -82,7 +82,7 @@ static void test_large_logits(void **state)
     const ch_weight w = {.stored = ch_tensor_2d(ws, CH_REAL, 3, 1)};
     const ch_token target[2] = {0, 0};
     double sum;
-    ch_op_cross_entropy(&b.run, &x, &w, target, 1, &sum, nll);
+    ch_op_cross_entropy(&b.run, &x, &w, target, 1, 0, &sum, nll);
     assert_true(nll[0] == 0);
     assert_true(nll[1] == 6e4F);
     assert_true(sum == 6e4);
