@@ -26,8 +26,8 @@ static const ch_opt opts[] = {
 
 static const ch_usage usage = {
     .synopsis = "eval choice [-m MODEL] [--lora DIR] --data FILE.jsonl [--json]",
-    .about = "The share of questions where the right choice is likelier than every other as the answer "
-             "to the prompt, with its\n95 % interval (Wilson).  A tie is wrong.",
+    .about = "The share of questions where the right choice is likelier than every other as the "
+             "answer to the prompt, with its\n95 % interval (Wilson).  A tie is wrong.",
     .opts = opts,
     .least_args = 1,
     .most_args = 1,

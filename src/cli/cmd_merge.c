@@ -26,8 +26,8 @@ static const ch_opt opts[] = {
 
 static const ch_usage usage = {
     .synopsis = "merge [-m MODEL] --lora DIR[=SCALE] -o OUT.gguf [--type TYPE]",
-    .about = "The merged model computes what the model with the adapter does, but for the rounding of "
-             "its format.",
+    .about = "The merged model computes what the model with the adapter does, but for the rounding "
+             "of its format.",
     .opts = opts,
 };
 

@@ -1,7 +1,7 @@
 /* peft.c - adapters as Hugging Face's PEFT keeps them
  *
  *   adapter_config.json         {"peft_type": "LORA", "r", "lora_alpha", "target_modules", ...}
- *   adapter_model.safetensors   base_model.model.NAME.lora_A.weight (R, K) and lora_B.weight (N, R),
+ *   adapter_model.safetensors   base_model.model.NAME.lora_A.weight (R, K), .lora_B.weight (N, R),
  *                               NAME a linear map in Hugging Face's names, without ".weight"
  *
  * Rows of B follow the rows of their map: where those are rotary pairs here they are halves there

@@ -193,7 +193,7 @@ static void test_merge(void **state)
     }
 }
 
-/* ---- The same through Hugging Face's files ---------------------------------------------------- */
+/* ---- The same through Hugging Face's files --------------------------------------------------- */
 
 static void write_config_json(const char *dir, const char *arch)
 {
@@ -311,7 +311,7 @@ static void test_both_routes(void **state)
     }
 }
 
-/* ---- What is refused -------------------------------------------------------------------------- */
+/* ---- What is refused ------------------------------------------------------------------------- */
 
 static void test_options(void **state)
 {
