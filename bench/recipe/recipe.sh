@@ -1,0 +1,88 @@
+#!/bin/sh
+# Recipe choices on short runs of equal time: what is worth its milliseconds?
+#
+#   bench/recipe/recipe.sh TEXTS HELD_OUT WORK [SECONDS] [SEEDS] [ARM ...]
+#
+# TEXTS and HELD_OUT are folders of text, WORK a folder for vocabularies, token caches and runs (runs
+# that are there are not made again).  Each line of arms.txt is a recipe: the baseline's flags with
+# some changed.  First the speed of every arm is measured alone on one thread; SECONDS [180] times it
+# is the arm's number of tokens, so that an arm that costs more per token sees fewer.  Then all arms
+# run, two at a time on a thread each.  Prints held-out bits a byte, mean and range over seeds.
+set -eu
+chalcis=${CHALCIS:-./chalcis}
+texts=${1:?usage: recipe.sh TEXTS HELD_OUT WORK [SECONDS] [SEEDS] [ARM ...]}
+held=${2:?} work=${3:?} budget=${4:-180} seeds=${5:-1}
+[ $# -gt 5 ] && shift 5 && wanted=" $* " || wanted=
+here=$(cd "$(dirname "$0")" && pwd)
+mkdir -p "$work"
+
+arms() { # name:vocab:flags
+    sed -e 's/#.*//' -e '/^ *$/d' "$here/arms.txt" | while IFS='|' read -r name vocab flags; do
+        name=$(echo "$name" | tr -d ' ')
+        case "$wanted" in "" | *" $name "*) echo "$name:$(echo "$vocab" | tr -d ' '):$flags" ;; esac
+    done
+}
+
+common() { # vocab threads
+    echo "--data $texts --validation $held --cache $work/cache --tokenizer $work/vocab-$1.json \
+        --threads $2 --quiet --json"
+}
+
+vocabulary() {
+    [ -f "$work/vocab-$1.json" ] && return
+    echo "learning a vocabulary of $1" >&2
+    rm -rf "$work/v"
+    "$chalcis" train --data "$texts" --validation "$held" --out "$work/v" --vocab "$1" --preset nano \
+        --steps 1 --eval-tokens 1000 --quiet >&2
+    cp "$work/v/tokenizer.json" "$work/vocab-$1.json"
+    rm -rf "$work/v"
+}
+
+rate() { # tokens a second of an arm on one thread: the third best step of thirty, alone or not
+    rm -rf "$work/rate"
+    # shellcheck disable=SC2046,SC2086
+    "$chalcis" train $(common "$2" 1) $3 --out "$work/rate" --steps 30 --eval-every=-1 \
+        --eval-tokens 1000 >/dev/null
+    sed -n 's/.*"tok_s": *\([0-9.e+]*\).*/\1/p' "$work/rate/metrics.jsonl" | sort -gr | sed -n 3p
+    rm -rf "$work/rate"
+}
+
+one() { # name vocab seed flags
+    run=$work/$1-$3
+    [ -f "$run/result.json" ] && return
+    rm -rf "$run"
+    tokens=$(awk -v n="$1" -v s="$budget" '$1 == n { printf "%.0f", $2 * s }' "$work/rates.txt")
+    # shellcheck disable=SC2046,SC2086
+    "$chalcis" train $(common "$2" 1) $4 --out "$run" --seed "$3" --tokens "$tokens" \
+        --eval-every=-1 --save-every=-1 --eval-tokens 100000000 >"$work/$1-$3.json" 2>"$work/$1-$3.log" ||
+        { cat "$work/$1-$3.log" >&2; return; }
+    mv "$work/$1-$3.json" "$run/result.json"
+    rm -rf "$run"/checkpoint.* "$run"/model.*
+}
+
+touch "$work/rates.txt"
+arms | while IFS=: read -r name vocab flags; do
+    vocabulary "$vocab"
+    grep -q "^$name " "$work/rates.txt" || echo "$name $(rate "$name" "$vocab" "$flags")" >>"$work/rates.txt"
+done
+for seed in $(seq "$seeds"); do
+    arms | while IFS=: read -r name vocab flags; do
+        echo "$name:$vocab:$seed:$flags"
+    done
+done >"$work/queue.txt"
+half() { awk -v k="$1" 'NR % 2 == k' "$work/queue.txt" | while IFS=: read -r name vocab seed flags; do
+    one "$name" "$vocab" "$seed" "$flags"
+done; }
+half 1 &
+half 0
+wait
+echo "| recipe | tokens/s (1 thread) | M tokens | runs | held-out bits a byte | range |"
+echo "|---|---|---|---|---|---|"
+arms | while IFS=: read -r name vocab flags; do
+    cat "$work/$name"-*/result.json 2>/dev/null |
+        sed -n 's/.*"tokens": *\([0-9]*\).*"val_bpb": *\([0-9.]*\).*/\1 \2/p' |
+        awk -v name="$name" -v rate="$(awk -v n="$name" '$1 == n { print $2 }' "$work/rates.txt")" '
+            { t = $1; s += $2; if (NR == 1 || $2 < lo) lo = $2; if ($2 > hi) hi = $2 }
+            END { if (NR) printf "| %s | %.0f | %.2f | %d | %.4f | %.4f to %.4f |\n", name, rate,
+                  t / 1e6, NR, s / NR, lo, hi }'
+done
