@@ -265,8 +265,8 @@ static void nothing_held_out_is_no_fault(void **state)
     assert_false(ch_checkpoint_exists(run_path));
 }
 
-/* Where files may grow to `limit` bytes only, in a process of its own: 0 where the sentence is about
- * a file that could not be written. */
+/* Where files may grow to `limit` bytes only, in a process of its own: 0 where the sentence is
+ * about a file that could not be written. */
 static int train_with_limit(const ch_train_options *o, rlim_t limit)
 {
     const pid_t child = fork();
