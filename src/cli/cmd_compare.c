@@ -1,8 +1,8 @@
 /* cmd_compare.c - chalcis compare: runs of training side by side
  *
- * A run is what `train --out` made: its log says what happened, its checkpoint which options it has.
- * Options that all runs share are not shown.  Runs of different length are also compared where the
- * shortest one ends, between two validations by a straight line.
+ * A run is what `train --out` made: its log says what happened, its checkpoint which options it
+ * has.  Options that all runs share are not shown.  Runs of different length are also compared
+ * where the shortest one ends, between two validations by a straight line.
  * SPDX-License-Identifier: MIT */
 #include "cli.h"
 #include "report.h"

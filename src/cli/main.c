@@ -63,5 +63,7 @@ int main(int argc, char **argv)
         return ch_cli_finish(CH_EXIT_OK);
     }
     const int command = find(argv[1]);
-    return command < 0 ? unknown(argv[1]) : ch_cli_finish(commands[command].run(argc - 1, argv + 1));
+    if (command < 0)
+        return unknown(argv[1]);
+    return ch_cli_finish(commands[command].run(argc - 1, argv + 1));
 }

@@ -30,7 +30,8 @@
 
 enum { PIECE_MOST = 1 << 20, CONNECTIONS = 32, IDLE_S = 20 };
 
-extern const char ch_watch_page[], ch_watch_page_end[]; /* web/watch.html; the Makefile puts it in */
+/* web/watch.html; the Makefile puts it in. */
+extern const char ch_watch_page[], ch_watch_page_end[];
 
 struct ch_watch {
     struct MHD_Daemon *daemon;

@@ -184,7 +184,8 @@ static void curves_are_smooth_thin_and_within_their_frame(void **state)
     assert_string_equal(c.curve[2].label, "two, training");
     assert_int_equal(c.curve[2].colour, c.curve[3].colour);
     ch_report_curves_free(&c);
-    assert_fails(ch_report_curves(&c, logs, names, CH_RUNS_MOST + 1, "x", &e), CH_EARG, e, "1 to 8");
+    assert_fails(ch_report_curves(&c, logs, names, CH_RUNS_MOST + 1, "x", &e), CH_EARG, e,
+                 "1 to 8");
     ch_report_curves_free(&c);
 }
 

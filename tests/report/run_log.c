@@ -86,8 +86,13 @@ static void what_is_no_log_is_refused(void **state)
     (void)state;
     ch_err e = {0};
     ch_run_log l;
-    static const char *const bad[] = {"{\"step\":1\n", "[1]\n", "7\n", "{\"loss\":\"low\",\"tokens\":1}\n",
-                                      "{\"loss\":1,\"tokens\":[]}\n", "{\"val_loss\":[]}\n", "\xff\n"};
+    static const char *const bad[] = {"{\"step\":1\n",
+                                      "[1]\n",
+                                      "7\n",
+                                      "{\"loss\":\"low\",\"tokens\":1}\n",
+                                      "{\"loss\":1,\"tokens\":[]}\n",
+                                      "{\"val_loss\":[]}\n",
+                                      "\xff\n"};
     for (size_t i = 0; i < CH_COUNT(bad); i++) {
         assert_fails(read_text(&l, bad[i], &e), CH_EFORMAT, e, "metrics.jsonl, line 1");
         assert_null(l.memory);
