@@ -37,7 +37,7 @@ head -n 1 "$dir/unseen.txt"
 
 say "A vocabulary and a model, from nothing."
 try "$bin" train --data "$dir/stories" --out "$dir/run" --vocab 512 --layers 3 --width 128 \
-    --head-width 32 --hidden 384 --length 256 --micro-batch 4 --steps "${STEPS:-360}" --lr 4e-3 --eval-tokens 8192
+    --head-width 32 --hidden 384 --length 256 --micro-batch 4 --steps "${STEPS:-800}" --lr 4e-3 --eval-tokens 8192
 
 say "What it learned, and how fast."
 try "$bin" compare "$dir/run" --chart
