@@ -76,9 +76,10 @@ typedef struct ch_train_options {
     double tokens;         /* tokens to see in all */
     double hours;          /* about as long; made into steps once, after a few that are measured */
     /* optimizer */
-    const char *optimizer; /* "adamw" (Loshchilov & Hutter 2019), "muon" (Jordan 2024) */
+    const char *optimizer; /* "muon" (Jordan 2024) for the layers' matrices, or "adamw" (Loshchilov
+                              & Hutter 2019) for all ["muon"; to continue a model "adamw"] */
     double lr;             /* [2e-3] */
-    double matrix_lr;      /* of Muon, for the layers' matrices */
+    double matrix_lr;      /* of Muon [0.02] */
     double momentum;       /* of Muon [0.95] */
     double weight_decay;   /* on matrices, not on the embedding table or vectors [0.1] */
     double beta1, beta2;   /* [0.9 0.95] */
@@ -103,7 +104,6 @@ typedef struct ch_train_options {
     int sample_every;      /* steps between samples of text [none] */
     const char *sample_prompt;
     int watch;             /* port of a page that follows the run [none] */
-    int keep;              /* models of earlier checkpoints that stay [none] */
     double time;           /* hours after which this call stops with a checkpoint [none] */
     /* Set to nonzero: stop after this step with a checkpoint, and CH_OK; result.steps is then less
      * than was asked for, and there is no model.gguf yet. */

@@ -74,8 +74,8 @@ static void derive(ch_train_options *o)
 {
     if (!o->arch)
         o->arch = "qwen3";
-    if (!o->optimizer)
-        o->optimizer = "adamw";
+    if (!o->optimizer) /* what AdamW has made is close to where it shall go: small steps */
+        o->optimizer = o->from ? "adamw" : "muon";
     if (!o->schedule)
         o->schedule = "cosine";
     if (!o->precision)

@@ -30,7 +30,7 @@ int ch_trainer_open(ch_trainer *t, ch_model *m, const ch_train_options *o, const
                       .leaves = o->accumulate,
                       .ramp = (int64_t)(CH_MAX(o->ramp, 0.0) * o->steps),
                       .clip = o->clip,
-                      .smoothing = o->smoothing,
+                      .smoothing = CH_MAX(o->smoothing, 0.0),
                       .precision =
                           strcmp(o->precision, "i16") == 0 ? CH_PRECISION_I16 : CH_PRECISION_F32};
     unsigned features = 0;

@@ -349,6 +349,7 @@ static void a_run_that_diverges_keeps_its_checkpoint(void **state)
     ch_train_options o = options(out, 60);
     o.lr =
         10; /* steps of 10 in every weight: products overflow sooner or later, or the norm does */
+    o.optimizer = "adamw";
     o.weight_decay = 10;
     o.clip = -1;
     o.warmup = -1;

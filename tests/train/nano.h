@@ -20,6 +20,7 @@ static inline ch_train_options nano_options(const char *arch)
 {
     ch_err e = {0};
     ch_train_options o = {.arch = arch,
+                          .optimizer = "adamw",
                           .layers = 2,
                           .width = 32,
                           .heads = 4,

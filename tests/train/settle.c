@@ -10,6 +10,9 @@ static void defaults_are_the_header_s(void **state)
     ch_train_options o = {0};
     assert_ok(ch_train_settle(&o, NULL, &e), e);
     assert_string_equal(o.arch, "qwen3");
+    assert_string_equal(o.optimizer, "muon");
+    assert_string_equal(o.schedule, "cosine");
+    assert_true(o.matrix_lr == 0.02 && o.momentum == 0.95 && o.ema == 0 && o.spike == 0);
     assert_int_equal(o.layers, 6);
     assert_int_equal(o.width, 256);
     assert_int_equal(o.heads, 4);
@@ -64,6 +67,11 @@ static void wrong_options_are_named(void **state)
         {{.eval_tokens = -1}, "eval_tokens is -1"},
         {{.context = 100, .length = 200}, "context is 100 and length 200"},
         {{.preset = "huge"}, "preset is \"huge\"; known are nano, tiny, small, medium"},
+        {{.optimizer = "sgd"}, "optimizer is \"sgd\"; known are adamw, muon"},
+        {{.schedule = "steps"}, "schedule is \"steps\"; known are cosine, linear, constant"},
+        {{.precision = "f16"}, "precision is \"f16\"; known are f32, i16"},
+        {{.ramp = 0.2, .accumulate = 1}, "ramp is 0.2 and accumulate 1"},
+        {{.hours = 2, .steps = 5}, "steps and hours both say how long to train"},
         {{.epochs = 2, .tokens = 5}, "epochs and tokens both say how long to train"},
         {{.width = 1 << 20}, "width is 1048576"},
     };
