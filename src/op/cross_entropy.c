@@ -13,7 +13,8 @@
  *
  * In I16 the target's element is kept apart: beside the one that is near -1 the others, which the
  * sum over v weighs it against, would share its scale and be rounded away.  What it adds to dx and
- * dhead is one row each, in floats.
+ * dhead is one row each, in floats.  (The s / V of smoothing stays in: it is lost only beside a p
+ * that is thousands of times larger, in whose group it hardly counts.)
  * SPDX-License-Identifier: MIT */
 #include "linear.h"
 
