@@ -32,8 +32,8 @@ typedef struct ch_train_progress {
 } ch_train_progress;
 
 /* Zero (or NULL) chooses the default in brackets; less than zero means none where none is
- * meaningful.  What decides the result is stored in the run: on resume zero means what the run says,
- * and anything else has to agree with it.  src/train/options.def has the ranges. */
+ * meaningful.  What decides the result is stored in the run: on resume zero means what the run
+ * says, and anything else has to agree with it.  src/train/options.def has the ranges. */
 typedef struct ch_train_options {
     /* data: text files, .json and .jsonl (docs/formats/training_data.md), or directories of them,
      * where what is not UTF-8 is passed over.  "PATH=WEIGHT" for each: sequences are drawn in these

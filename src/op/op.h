@@ -211,8 +211,8 @@ void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *head,
                          const ch_token *target, double scale, double smoothing, double *nll_sum,
                          real *nll);
 
-/* No operation and never taped: y (M, N) = a b^T, or a b where columns is set; a (M, K), b (N, K) or
- * (K, N), all rows contiguous. */
+/* No operation and never taped: y (M, N) = a b^T, or a b where columns is set; a (M, K), b (N, K)
+ * or (K, N), all rows contiguous. */
 void ch_op_matmul(ch_run *r, real *y, const real *a, const real *b, int M, int N, int K,
                   bool columns);
 /* y (M, M) = a a^T, in the caller alone. */

@@ -8,7 +8,8 @@
  *
  * After i leaves, level b is full where bit b of i is set.  A leaf lands on level 0; two sums of
  * one level make one of the next, by swapping pointers where that one is empty.  Of 2^k leaves the
- * last finds levels 0..k-1 full, so k buckets are enough; one leaf alone is its own sum.  SPDX-License-Identifier: MIT */
+ * last finds levels 0..k-1 full, so k buckets are enough; one leaf alone is its own sum.
+ * SPDX-License-Identifier: MIT */
 #include "train.h"
 
 #include <stdlib.h>
