@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "chat.h"
 #include "lora.h"
+#include "lora.h"
 #include "run.h"
 
 #include <stdlib.h>

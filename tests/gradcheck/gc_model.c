@@ -78,7 +78,8 @@ static void whole(const char *arch, bool tied, int memory)
     gc_close(&g);
 }
 
-/* whole model: llama, qwen3, chalcis (plain, and with relu2 and a memory), loss vs finite differences */
+/* whole model: llama, qwen3, chalcis (plain, and with relu2 and a memory), loss vs finite
+ * differences */
 void check_model(void **state)
 {
     (void)state;

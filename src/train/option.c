@@ -1,4 +1,4 @@
-/* options.c - options.def as a table: the fields of ch_train_options by name, to JSON and from it
+/* option.c - options.def as a table: the fields of ch_train_options by name, to JSON and from it
  *
  * SPDX-License-Identifier: MIT */
 #include "option.h"
