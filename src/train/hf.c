@@ -38,7 +38,8 @@ int ch_checkpoint_config(json_t **out, const ch_config *c, const ch_tokenizer *t
         c->norm_eps, "rope_theta", c->rope.base, "rope_scaling", "vocab_size", c->vocab,
         "max_position_embeddings", c->context, "tie_word_embeddings", (int)c->tied, "hidden_act",
         c->relu2 ? "relu2" : "silu", "attention_bias", 0, "mlp_bias", 0, "attention_dropout", 0.0,
-        "use_cache", 1, "bos_token_id", token(ch_tokenizer_bos(tk)), "eos_token_id", token(ch_tokenizer_eos(tk)),
+        "use_cache", 1, "bos_token_id", token(ch_tokenizer_bos(tk)), "eos_token_id",
+        token(ch_tokenizer_eos(tk)),
         "torch_dtype", CH_REAL == CH_F32 ? "float32" : "float64");
     if (*out && c->memory &&
         json_object_set_new(*out, "memory_length", json_integer(c->memory)) < 0) {
