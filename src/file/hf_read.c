@@ -212,8 +212,14 @@ int ch_file_open_folder(ch_file **out, const char *dir, ch_err *e)
     char *path = ch_io_join(dir, "config.json");
     json_t *v = NULL;
     *out = NULL;
-    int rc = path ? ch_json_load(&v, path, CONFIG_MOST, e)
-                  : ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
+    int rc = path ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
+    if (rc == CH_OK && !ch_io_exists(path))
+        rc = ch_fail(e, CH_EARG,
+                     "%s is a directory without config.json; a model is a file, or a Hugging Face"
+                     " folder",
+                     dir);
+    if (rc == CH_OK)
+        rc = ch_json_load(&v, path, CONFIG_MOST, e);
     if (rc == CH_OK)
         rc = open_weights(out, dir, e);
     struct config c = {.v = v, .path = path, .f = *out, .e = e};
