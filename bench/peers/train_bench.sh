@@ -26,14 +26,18 @@ torch() { /usr/bin/python3 "$here/torch_train.py" "$L" "$D" "$H" "$V" "$B" "$T" 
 
 ours() { # parameters, milliseconds of the median step, peak MiB
     rm -rf "$tmp/run"
+    vocab="--vocab $V"
+    [ -f "$tmp/$V.json" ] && vocab="--tokenizer $tmp/$V.json"
+    # shellcheck disable=SC2086
     env -u MALLOC_MMAP_THRESHOLD_ -u MALLOC_TRIM_THRESHOLD_ -u MALLOC_TOP_PAD_ \
-        "$chalcis" train --data "$text" --out "$tmp/run" --arch llama --vocab "$V" \
+        "$chalcis" train --data "$text" --out "$tmp/run" --arch llama $vocab \
         --layers "$L" --width "$D" --heads "$H" --kv-heads "$H" --hidden "$F" --length "$T" \
         --micro-batch "$B" --accumulate 1 --steps $((steps + 2)) --optimizer adamw \
-        --eval-every 1000000 --save-every 1000000 --threads 2 --cache "$tmp/cache" \
+        --eval-every=-1 --save-every=-1 --eval-tokens 1000 --threads 2 --cache "$tmp/cache" \
         --json --quiet >"$tmp/result" 2>"$tmp/errors" || { cat "$tmp/errors" >&2; exit 1; }
+    cp "$tmp/run/tokenizer.json" "$tmp/$V.json"
     n=$(sed -n 's/.*"parameters": *\([0-9]*\).*/\1/p' "$tmp/result")
-    mib=$(sed -n 's/.*"peak_mib": *\([0-9]*\).*/\1/p' "$tmp/result")
+    mib=$(sed -n 's/.*"peak_mib": *\([0-9.]*\).*/\1/p' "$tmp/result" | cut -d. -f1)
     ms=$(sed -n 's/.*"seconds": *\([0-9.e-]*\).*/\1/p' "$tmp/run/metrics.jsonl" |
         sed 1,2d | awk '{ print $1 * 1000 }' | median)
     echo "$n $ms ${mib:-?}"

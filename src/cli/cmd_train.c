@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum { CONFIG_MOST = 1 << 20 };
 
@@ -167,16 +168,23 @@ static int from_file(struct options *o, json_t **config, ch_err *e)
     return CH_OK;
 }
 
+/* Of resident memory, since the program began. */
+static long peak_mib(void)
+{
+    struct rusage u;
+    return getrusage(RUSAGE_SELF, &u) == 0 ? u.ru_maxrss / 1024 : 0;
+}
+
 static int finish(const struct options *o, const ch_train_result *r)
 {
     const int code = ch_cli_interrupted && !r->finished ? CH_EXIT_INTERRUPTED : CH_EXIT_OK;
     if (o->json) {
         const int printed = ch_cli_print_json(json_pack(
-            "{s:i, s:I, s:I, s:o, s:o, s:o, s:f, s:I, s:b, s:s}", "steps", r->steps, "tokens",
+            "{s:i, s:I, s:I, s:o, s:o, s:o, s:f, s:I, s:b, s:I, s:s}", "steps", r->steps, "tokens",
             (json_int_t)r->tokens, "parameters", (json_int_t)r->parameters, "loss",
             ch_cli_number(r->loss), "val_loss", ch_cli_number(r->val_loss), "val_bpb",
             ch_cli_number(r->val_bpb), "seconds", r->seconds, "skipped", (json_int_t)r->skipped,
-            "finished", r->finished, "out", o->t.out));
+            "finished", r->finished, "peak_mib", (json_int_t)peak_mib(), "out", o->t.out));
         return printed == CH_EXIT_OK ? code : printed;
     }
     char tokens[16], parameters[16];
