@@ -26,7 +26,7 @@ static json_t *number(double v)
  * which a part may have been scored. */
 static double bits_a_byte(const ch_train_run *r)
 {
-    const double bytes = (double)r->held_out.bytes / (double)r->held_out.n;
+    const double bytes = (double)r->held_out.bytes / (double)r->held_out.targets;
     return r->p.val_loss / (log(2) * bytes);
 }
 

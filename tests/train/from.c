@@ -4,6 +4,8 @@
 #include "model.h"
 #include "nano.h"
 
+#include <math.h>
+
 enum { STEPS = 8 };
 
 static char *dir;
@@ -163,6 +165,7 @@ static void all_weights(void **state)
     ch_train_result r;
     ch_train_options o = options(path_of("full", ""), path_of("base", "model.gguf"), 0);
     assert_ok(ch_train(&r, &o, &e), e);
+    assert_true(r.val_bpb < 1.3 * r.val_loss / log(2)); /* 10 bytes and two ends: 12 targets */
     o.out = path_of("folder", "");
     o.from = path_of("base", "");
     assert_ok(ch_train(&r, &o, &e), e);
