@@ -8,8 +8,8 @@
  *     log P(c) + sum over the prompt's different features f of log (n(f, c) + 1) / (n(c) + V)
  *
  * n(f, c): prompts of class c that f is in (Wang & Manning 2012, MNB over binary counts); features
- * nobody has seen say nothing.  A word is what stands between blanks.  Features are known by 64 bits
- * of hash: two are taken for one with a chance of about 1e-9.
+ * nobody has seen say nothing.  A word is what stands between blanks.  Features are known by 64
+ * bits of hash: two are taken for one with a chance of about 1e-9.
  * SPDX-License-Identifier: MIT */
 #include <jansson.h>
 #include <math.h>
@@ -111,7 +111,7 @@ static double score(const char *prompt, const char *choice)
     static uint64_t f[FEATURES];
     const uint32_t c = class_of(choice);
     if (c == classes)
-        return -INFINITY;
+        return -HUGE_VAL;
     double sum = log((double)prompts[c]);
     const size_t n = split(f, prompt);
     document++;
@@ -130,12 +130,12 @@ static int right(const json_t *v, const char *path, size_t line)
     const char *prompt = json_string_value(json_object_get(v, "prompt"));
     const json_t *choices = json_object_get(v, "choices"), *answer = json_object_get(v, "answer");
     const size_t n = json_array_size(choices), wanted = (size_t)json_integer_value(answer);
-    double best = -INFINITY, of_wanted = -INFINITY;
+    double best = -HUGE_VAL, of_wanted = -HUGE_VAL;
     if (!prompt || n < 2 || !json_is_integer(answer) || wanted >= n)
         die("no prompt, choices and answer", path, line);
     for (size_t i = 0; i < n; i++) {
         const char *choice = json_string_value(json_array_get(choices, i));
-        const double s = choice ? score(prompt, choice) : -INFINITY;
+        const double s = choice ? score(prompt, choice) : -HUGE_VAL;
         if (i == wanted)
             of_wanted = s;
         else

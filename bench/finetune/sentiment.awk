@@ -4,7 +4,7 @@
 #
 # fold: train, dev or test, 80, 10 and 10 in a hundred.  A sentence's fold is a hash of its bytes:
 # one that is there twice is in one fold, and what is in a fold does not depend on the order.
-# Records are {prompt, response}; those of test also {choices, answer}, of which `first` is choice 0.
+# Records are {prompt, response}; those of test also {choices, answer}; choice 0 is `first`.
 BEGIN {
     for (i = 1; i < 256; i++) {
         c = sprintf("%c", i)

@@ -39,7 +39,8 @@ asked() { # name, "chalcis eval choice" flags
 }
 
 row() { # name, seconds, steps
-    sed -n "s/^.*accuracy \([0-9.]*\) (95 %: \(.*\))\$/| $1 | $2 | $3 | \1 | \2 |/p" "$out/$1.choice"
+    sed -n "s/^.*accuracy \([0-9.]*\) (95 %: \(.*\))\$/| $1 | $2 | $3 | \1 | \2 |/p" \
+        "$out/$1.choice"
 }
 
 learned() {

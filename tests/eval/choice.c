@@ -153,7 +153,7 @@ static void any_number_of_threads(void **state)
     o.threads = 2;
     assert_ok(ch_eval_choice(&two, model, tk, data, &o, &e), e);
     assert_true(one.questions == 3 && one.right == two.right && one.low == two.low);
-    assert_true(one.right == 1 || one.right == 2); /* one of the first two, which are one question */
+    assert_true(one.right == 1 || one.right == 2); /* the first two are one question */
     double low, high;
     ch_wilson(&low, &high, one.right, 3);
     assert_true(one.low == low && one.high == high);
