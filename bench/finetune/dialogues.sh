@@ -7,7 +7,7 @@
 # or train.jsonl and dev.jsonl; MODEL a GGUF file or a Hugging Face folder, OUT a folder for records
 # and runs (runs that are there are not made again).  What the system says is learned from the
 # dialogues of train, HOURS [0.1] each way, and scored on those of dev.  Prints nats a token and
-# bits a byte of what the system says there, and what each answers to the first words of the first five.
+# bits a byte of what the system says there, and what each answers to the first five's first words.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 chalcis=${CHALCIS:-./chalcis}
