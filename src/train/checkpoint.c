@@ -182,9 +182,16 @@ int ch_checkpoint_save(const char *dir, const ch_trainer *t, const ch_tokenizer 
     if (at < 0)
         return ch_fail(e, CH_EIO, "cannot open the directory %s: %s", dir, strerror(errno));
     const int old = current_folder(at), next = old == 0;
-    char *folder = ch_io_join(dir, folders[next]);
-    remove_folder(at, folders[next]);
-    int rc = folder ? fill_folder(folder, t, tk, state, e) : no_memory(dir, e);
+    const char *const *shown = files[t->model->lora != NULL];
+    char *folder = ch_io_join(dir, folders[next]), c;
+    int rc = folder ? CH_OK : no_memory(dir, e);
+    for (int i = 0; old < 0 && rc == CH_OK && i < FILES; i++) /* a file that is no link stays */
+        if (readlinkat(at, shown[i], &c, 1) < 0 && errno == EINVAL)
+            rc = ch_fail(e, CH_EARG, "%s/%s is no run's; choose another directory", dir, shown[i]);
+    if (rc == CH_OK) {
+        remove_folder(at, folders[next]);
+        rc = fill_folder(folder, t, tk, state, e);
+    }
     if (rc == CH_OK)
         fsync(at); /* the folder's own entry, before `current` names it */
     if (rc == CH_OK)
