@@ -76,7 +76,7 @@ static int learn_vocabulary(ch_train_run *r)
 
 static int own_vocabulary(ch_train_run *r)
 {
-    char *path = ch_io_join(r->o.out, "tokenizer.json");
+    char *path = ch_io_join(r->o.out, "current/tokenizer.json"); /* its link may be missing */
     if (!path)
         return ch_fail(r->e, CH_ENOMEM, "no memory for a path in %s", r->o.out);
     const int rc = ch_tokenizer_open(&r->tk, path, NULL, r->e);
