@@ -187,7 +187,8 @@ static int finish(const struct options *o, const ch_train_result *r)
             "finished", r->finished, "peak_mib", (json_int_t)peak_mib(), "out", o->t.out));
         return printed == CH_EXIT_OK ? code : printed;
     }
-    char tokens[16], parameters[16];
+    char tokens[16], parameters[16], adapter[4200];
+    snprintf(adapter, sizeof adapter, "%s/adapter_config.json", o->t.out);
     ch_report_count(tokens, sizeof tokens, (double)r->tokens);
     ch_report_count(parameters, sizeof parameters, (double)r->parameters);
     printf("%d steps, %s tokens, %s parameters, %.0f s", r->steps, tokens, parameters, r->seconds);
@@ -196,14 +197,16 @@ static int finish(const struct options *o, const ch_train_result *r)
     if (isfinite(r->val_loss))
         printf(", validation %.4f nats a token (%.4f bits a byte)\n", r->val_loss, r->val_bpb);
     else
-        puts(" (nothing was held out to validate on)");
+        puts(r->finished ? " (nothing was held out to validate on)" : " (not validated yet)");
     if (r->skipped)
         printf("%lld steps were left out as spikes\n", (long long)r->skipped);
     if (!r->finished)
         puts("stopped before the end; go on with the same command and --resume");
-    else if (o->t.lora)
+    else if (o->t.lora && o->t.from)
         printf("the adapter is in %s: chalcis run -m %s --lora %s --chat\n", o->t.out, o->t.from,
                o->t.out);
+    else if (ch_io_exists(adapter)) /* resumed: the run knows the model, the flags need not */
+        printf("the adapter is in %s\n", o->t.out);
     else
         printf("the model is in %s/model.gguf: chalcis run -m %s/model.gguf\n", o->t.out,
                o->t.out);
