@@ -92,13 +92,14 @@ int ch_model_refuse_others(const ch_model *m, const ch_file *f, ch_err *e)
         char want[CH_NAME_MAX];
         const ch_arch *a = m->config.arch;
         for (int g = 0; g < a->n_globals && !known; g++)
-            known = strcmp(a->globals[g].name, name) == 0;
+            known = ch_row_present(&a->globals[g], &m->config) &&
+                    strcmp(a->globals[g].name, name) == 0;
         int layer = -1;
         if (!known && sscanf(name, "blk.%d.", &layer) == 1 && layer >= 0 &&
             layer < m->config.layers)
             for (int p = 0; p < a->n_per_layer && !known; p++) {
                 ch_row_name(want, sizeof want, &a->per_layer[p], layer);
-                known = strcmp(want, name) == 0;
+                known = ch_row_present(&a->per_layer[p], &m->config) && strcmp(want, name) == 0;
             }
         if (!known)
             return ch_fail(e, CH_EFORMAT, "%s: tensor %s is no part of a %s model of %d layers",
