@@ -200,8 +200,12 @@ static int open_weights(ch_file **out, const char *dir, ch_err *e)
         rc = ch_fail(e, CH_EUNSUPPORTED,
                      "%s: the weights are in several files; supported is one model.safetensors",
                      dir);
+    else if (ch_io_is_dir(one))
+        rc = ch_fail(e, CH_EFORMAT, "%s: it is a directory, not the weights", one);
     else
         rc = ch_file_open(out, one, e);
+    if (rc == CH_OK && strcmp((*out)->format, "safetensors") != 0) /* its rows may be turned yet */
+        rc = ch_fail(e, CH_EFORMAT, "%s: it is a %s file", one, (*out)->format);
     free(one);
     free(several);
     return rc;
