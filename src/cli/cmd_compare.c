@@ -265,7 +265,12 @@ static int print_json(const struct comparison *c)
     json_t *runs = json_array(), *options = json_object();
     for (int i = 0; i < c->n; i++) {
         json_t *r = json_pack("{s:s}", "run", c->run[i].path);
-        for (int f = 0; f < FIGURES && r; f++) {
+        if (!r) { /* a path that is not UTF-8 */
+            json_decref(runs);
+            json_decref(options);
+            return ch_cli_print_json(NULL);
+        }
+        for (int f = 0; f < FIGURES; f++) {
             const double x = figure(c, i, f);
             json_object_set_new(r, figures[f].key,
                                 f <= PARAMETERS ? json_integer((json_int_t)x) : ch_cli_number(x));

@@ -113,15 +113,31 @@ static const ch_usage finetune_usage = {
 
 /* ---- Options from elsewhere: flags beat the environment beats the file ---------------------- */
 
+/* How long to train is said by one option of several, and by the first layer that says it. */
+static bool is_length(const char *name)
+{
+    static const char *const names[] = {"steps", "tokens", "epochs", "hours"};
+    for (size_t i = 0; i < CH_COUNT(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool says_length(const ch_train_options *o)
+{
+    return o->steps > 0 || o->tokens > 0 || o->epochs > 0 || o->hours > 0;
+}
+
 static int from_environment(ch_train_options *o, ch_err *e)
 {
     static const char *const names[][2] = {
 #define OPTION(name, letter, kind, normal, min, max, off, stored, env, value, help) {#name, env},
 #include "options.def"
     };
+    const bool said = says_length(o);
     for (size_t i = 0; i < CH_COUNT(names); i++) {
         const char *text = names[i][1] ? getenv(names[i][1]) : NULL;
-        if (!text || !*text)
+        if (!text || !*text || (is_length(names[i][0]) && said))
             continue;
         const int rc = ch_train_option_parse(o, names[i][0], text, names[i][1], e);
         if (rc < 0)
@@ -156,7 +172,10 @@ static int from_file(struct options *o, json_t **config, ch_err *e)
         rc = ch_fail(e, CH_EARG, "%s: options are an object", o->config);
     if (rc < 0)
         return rc;
+    const bool said = says_length(&o->t);
     json_object_foreach(*config, key, v) {
+        if (said && is_length(key))
+            continue;
         ch_list *paths = strcmp(key, "data") == 0         ? &o->data
                          : strcmp(key, "validation") == 0 ? &o->validation
                                                           : NULL;

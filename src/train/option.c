@@ -67,6 +67,22 @@ void ch_option_take(ch_train_options *o, const ch_option *p, const json_t *v)
     }
 }
 
+bool ch_option_equal(const ch_train_options *a, const ch_train_options *b, const ch_option *p)
+{
+    const void *x = ch_option_field(a, p), *y = ch_option_field(b, p);
+    const char *s, *t;
+    switch (p->kind) {
+    case CH_OPTION_INT: return *(const int *)x == *(const int *)y;
+    case CH_OPTION_NUMBER: return *(const double *)x == *(const double *)y;
+    case CH_OPTION_TEXT:
+        s = *(const char *const *)x;
+        t = *(const char *const *)y;
+        return s && t ? strcmp(s, t) == 0 : s == t;
+    case CH_OPTION_FLAG: return *(const bool *)x == *(const bool *)y;
+    default: return *(const uint64_t *)x == *(const uint64_t *)y;
+    }
+}
+
 void ch_option_show(char *out, size_t size, const ch_train_options *o, const ch_option *p)
 {
     const void *v = ch_option_field(o, p);

@@ -34,6 +34,7 @@ void ch_option_clear(ch_train_options *o, const ch_option *p);
 /* Is v of its kind (a TEXT may be null), and the option set to it.  Strings are borrowed. */
 bool ch_option_matches(const ch_option *p, const json_t *v);
 void ch_option_take(ch_train_options *o, const ch_option *p, const json_t *v);
+bool ch_option_equal(const ch_train_options *a, const ch_train_options *b, const ch_option *p);
 /* As a person would write it. */
 void ch_option_show(char *out, size_t size, const ch_train_options *o, const ch_option *p);
 

@@ -19,14 +19,12 @@ static int follow(ch_train_options *o, const json_t *stored, ch_err *e)
                            "state.json: the option \"%s\" is missing or of a wrong kind", p->name);
         ch_train_options run = *o;
         ch_option_take(&run, p, v);
-        char asked[80], found[80];
-        ch_option_show(found, sizeof found, &run, p);
-        if (ch_option_is_set(o, p)) {
+        if (ch_option_is_set(o, p) && !ch_option_equal(o, &run, p)) {
+            char asked[80], found[80];
+            ch_option_show(found, sizeof found, &run, p);
             ch_option_show(asked, sizeof asked, o, p);
-            if (strcmp(asked, found) != 0)
-                return ch_fail(e, CH_EARG,
-                               "cannot resume: %s is %s in the run and %s was asked for", p->name,
-                               found, asked);
+            return ch_fail(e, CH_EARG, "cannot resume: %s is %s in the run and %s was asked for",
+                           p->name, found, asked);
         }
         *o = run;
     }
@@ -147,6 +145,9 @@ static int check_together(const ch_train_options *o, ch_err *e)
     if ((relu2 || o->memory > 0) && strcmp(arch->name, "chalcis") != 0)
         return ch_fail(e, CH_EARG, "%s models have no %s; chalcis models have (arch)", arch->name,
                        relu2 ? "relu2 blocks" : "memory");
+    if (o->lora > 0 && o->ema > 0)
+        return ch_fail(e, CH_EARG, "ema is %g beside lora %d; an adapter has no running mean",
+                       o->ema, o->lora);
     if (o->accumulate & (o->accumulate - 1))
         return ch_fail(e, CH_EARG, "accumulate is %d; it must be a power of two", o->accumulate);
     if ((int64_t)o->micro_batch * o->length > 1 << 20)
