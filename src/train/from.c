@@ -7,7 +7,9 @@
 #include "run.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { LORA_ALPHA = 16, LENGTH = 256 };
 static const double full_lr = 3e-4, lora_lr = 2e-3;
@@ -78,6 +80,23 @@ static int refuse_quantized(const ch_train_run *r)
     return CH_OK;
 }
 
+/* The finished model replaces out/model.gguf; an adapter replaces nothing. */
+static int refuse_overwriting(const ch_train_run *r)
+{
+    struct stat from, to;
+    char *path = ch_io_join(r->o.out, "model.gguf");
+    if (!path)
+        return ch_fail(r->e, CH_ENOMEM, "no memory for a path in %s", r->o.out);
+    const bool same = stat(r->o.from, &from) == 0 && stat(path, &to) == 0 &&
+                      from.st_dev == to.st_dev && from.st_ino == to.st_ino;
+    free(path);
+    return same ? ch_fail(r->e, CH_EARG,
+                          "%s: the run in %s would replace the model that it continues from; "
+                          "choose another directory (out)",
+                          r->o.from, r->o.out)
+                : CH_OK;
+}
+
 static void hash_of(char hash[33], const ch_train_run *r)
 {
     const ch_hash128 h = ch_model_file_hash(&r->config, r->source);
@@ -126,6 +145,8 @@ int ch_train_from_open(ch_train_run *r)
         rc = same_source(r);
     if (rc == CH_OK && !o->lora && !o->dequantize)
         rc = refuse_quantized(r);
+    if (rc == CH_OK && !o->lora)
+        rc = refuse_overwriting(r);
     if (rc == CH_OK)
         rc = take_config(r);
     if (rc == CH_OK && !r->stored)

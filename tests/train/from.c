@@ -5,6 +5,7 @@
 #include "nano.h"
 
 #include <math.h>
+#include <unistd.h>
 
 enum { STEPS = 8 };
 
@@ -210,6 +211,34 @@ static void faults(void **state)
     assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "not the model");
 }
 
+static void the_source_is_never_replaced(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_train_result r;
+    char *own = strdup(path_of("own", "")), *link = strdup(path_of("own", "model.gguf"));
+    const char *base = path_of("base", "model.gguf");
+    ch_mapping m;
+    assert_ok(ch_io_make_dir(own, &e), e);
+    assert_ok(ch_io_map(&m, base, &e), e);
+    assert_ok(ch_io_write_file(link, m.data, m.size, &e), e);
+    ch_io_unmap(&m);
+    ch_train_options o = options(own, link, 0);
+    o.steps = 1;
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "would replace the model");
+    o.from = path_of("alias.gguf", "");
+    assert_int_equal(symlink(link, o.from), 0); /* by another name */
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "would replace the model");
+    assert_false(ch_checkpoint_exists(own));
+    expect_same_file(link, path_of("base", "model.gguf"));
+    o = options(own, link, 2); /* an adapter beside its model harms nobody */
+    o.steps = 1;
+    assert_ok(ch_train(&r, &o, &e), e);
+    expect_same_file(link, path_of("base", "model.gguf"));
+    free(own);
+    free(link);
+}
+
 /* Only what the assistant says, and its end, are targets; a message is never a special token. */
 static void chats(void **state)
 {
@@ -250,6 +279,7 @@ int main(void)
         cmocka_unit_test(adapters_resume),
         cmocka_unit_test(all_weights),
         cmocka_unit_test(faults),
+        cmocka_unit_test(the_source_is_never_replaced),
         cmocka_unit_test(chats),
     };
     return cmocka_run_group_tests_name("train/from", tests, open_all, close_all);
