@@ -315,5 +315,7 @@ int ch_lora_merge(ch_model *m, ch_lora *l, bool as_reals, ch_err *e)
                      (long long)s.most);
     free(s.values);
     free(s.floats);
+    if (rc < 0)
+        ch_arena_close(&l->merged);
     return rc;
 }

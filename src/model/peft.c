@@ -238,7 +238,8 @@ static int read_config(int *rank, double *alpha, bool *root, const char *path, c
 {
     static const char *const refused[] = {"use_dora",      "fan_in_fan_out", "modules_to_save",
                                           "rank_pattern",  "alpha_pattern",  "megatron_config",
-                                          "layer_replication", "lora_bias",  "bias"};
+                                          "layer_replication", "lora_bias",  "bias",
+                                          "alora_invocation_tokens"};
     json_t *v;
     int64_t r = 0;
     const char *type;
@@ -257,8 +258,9 @@ static int read_config(int *rank, double *alpha, bool *root, const char *path, c
         if (!harmless(json_object_get(v, refused[i]), "none"))
             rc = ch_fail(e, CH_EUNSUPPORTED, "%s: \"%s\" is set, which is not supported", path,
                          refused[i]);
-    if (rc == CH_OK && !(isfinite(*alpha) && *alpha > 0))
-        rc = ch_fail(e, CH_EFORMAT, "%s: lora_alpha is %g; allowed is more than 0", path, *alpha);
+    if (rc == CH_OK && !(*alpha > 0 && *alpha <= 1e6))
+        rc = ch_fail(e, CH_EFORMAT, "%s: lora_alpha is %g; allowed is more than 0, up to 1e6", path,
+                     *alpha);
     *rank = (int)r;
     *root = json_is_true(json_object_get(v, "use_rslora"));
     json_decref(v);
@@ -274,6 +276,30 @@ static bool in_file(void *arg, const ch_weight *w, const ch_weight_row *row)
     const bool looked_up = ch_row_is_table(row) && !(row->flags & CH_ROW_HEAD);
     return !looked_up && peft_name(name, sizeof name, w->name, 0) &&
            ch_file_tensor_find(arg, name) != NULL;
+}
+
+struct sizing {
+    const ch_file *f;
+    int rank;
+    ch_err *e;
+};
+
+/* Before memory is taken by what the configuration says: the file has to be as large. */
+static int check_size(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
+{
+    const struct sizing *s = arg;
+    char name[NAME_MOST];
+    (void)layer;
+    if (!w->stored.data || w->stored.rank != 2 || !in_file((void *)(uintptr_t)s->f, w, row))
+        return CH_OK;
+    peft_name(name, sizeof name, w->name, 0);
+    const ch_tensor *t = &ch_file_tensor_find(s->f, name)->t;
+    if (t->rank == 2 && t->dim[0] == s->rank && t->dim[1] == ch_weight_width(w))
+        return CH_OK;
+    char shape[96];
+    ch_tensor_describe(shape, sizeof shape, t);
+    return ch_fail(s->e, CH_EFORMAT, "%s: tensor %s is %s; allowed is (%d, %lld)", s->f->path, name,
+                   shape, s->rank, (long long)ch_weight_width(w));
 }
 
 struct packing {
@@ -331,6 +357,8 @@ int ch_lora_open(ch_lora **out, ch_model *m, const char *dir, double strength, c
                               : ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
     if (rc == CH_OK)
         rc = ch_file_open(&f, values, e);
+    if (rc == CH_OK)
+        rc = ch_model_each(m, check_size, &(struct sizing){f, rank, e});
     if (rc == CH_OK)
         rc = ch_lora_alloc(out, m, rank, alpha, false, in_file, f, e);
     if (rc == CH_OK)

@@ -65,8 +65,8 @@ static int add_strip(strip *s, int n, strip next)
 {
     if (next.with.lo == next.with.hi)
         return n;
-    strip *last = &s[n - 1];
-    if (n == 0 || last->with.lo != next.with.lo || last->with.hi != next.with.hi ||
+    strip *last = n > 0 ? &s[n - 1] : NULL;
+    if (!last || last->with.lo != next.with.lo || last->with.hi != next.with.hi ||
         last->at + last->n != next.at) {
         s[n] = next;
         return n + 1;
