@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: MIT */
 #include "chat.h"
 #include "lora.h"
-#include "lora.h"
 #include "run.h"
 
 #include <stdlib.h>
@@ -77,13 +76,10 @@ typedef struct pace {
 
 static int log_step(ch_train_run *r, int64_t tokens, double s, bool skipped)
 {
-    json_t *line = json_pack("{s:I, s:f, s:f, s:f, s:I, s:f, s:f}", "step",
-                             (json_int_t)r->trainer.step, "loss", r->p.loss, "lr", r->p.lr,
-                             "grad_norm", r->p.grad_norm, "tokens", (json_int_t)r->p.tokens,
-                             "tok_s", (double)tokens / s, "seconds", s);
-    if (!line && (!isfinite(r->p.loss) || !isfinite(r->p.grad_norm)))
-        line = json_pack("{s:I, s:o, s:o}", "step", (json_int_t)r->trainer.step, "loss",
-                         number(r->p.loss), "grad_norm", number(r->p.grad_norm));
+    json_t *line = json_pack("{s:I, s:o, s:f, s:o, s:I, s:f, s:f}", "step",
+                             (json_int_t)r->trainer.step, "loss", number(r->p.loss), "lr", r->p.lr,
+                             "grad_norm", number(r->p.grad_norm), "tokens",
+                             (json_int_t)r->p.tokens, "tok_s", (double)tokens / s, "seconds", s);
     if (line && skipped)
         json_object_set_new(line, "skipped", json_true());
     return ch_metrics_put(&r->metrics, line, r->e);

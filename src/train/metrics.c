@@ -4,6 +4,7 @@
  *    "seconds": 0.45}
  *   {"step": 3, "val_loss": 6.9, "val_bpb": 2.9}
  *
+ * A loss or norm that is not finite, or that a step without targets does not have, is null.
  * SPDX-License-Identifier: MIT */
 #include "train.h"
 

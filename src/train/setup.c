@@ -200,6 +200,10 @@ static int get_tokens(ch_train_run *r)
         return ch_fail(r->e, CH_EARG,
                        "the text for training has %lld tokens; a sequence alone takes %d (length)",
                        (long long)r->train.n, r->o.length);
+    if (r->train.targets < 1)
+        return ch_fail(r->e, CH_EARG,
+                       "the text for training has %lld tokens, and none of them is a target",
+                       (long long)r->train.n);
     const ch_hash128 h = ch_corpus_hash(&r->held_out, r->pool);
     r->data = ch_corpus_hash(&r->train, r->pool);
     r->data = ch_hash_bytes(r->data, &h, sizeof h);

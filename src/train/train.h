@@ -319,7 +319,8 @@ int ch_trainer_share(ch_trainer *t, ch_err *e);
 void ch_trainer_swap_ema(ch_trainer *t);
 /* Computes this rank's leaves, sums, clips, updates.  A spike is counted and not followed; a loss
  * or norm that is not finite without a guard, or too many spikes in a row: CH_EFORMAT, nothing
- * updated. */
+ * updated.  Where no row of any rank has a target, both are NaN, the step counts, nothing is
+ * updated and no guard is asked. */
 int ch_trainer_step(ch_trainer *t, const ch_corpus *c, double lr, double *loss, double *norm,
                     ch_err *e);
 /* Mean nll of about `tokens` held-out tokens, always the same ones; NaN where there are none.  Of

@@ -1,7 +1,8 @@
 /* trainer.c - one step: leaves, their sum, the update
  *
  *   g = sum over leaves of d(sum of nll)/dp          along the tree of grad_tree.c
- *   p = update(p, g / targets * min(1, clip / |g / targets|))    optimizer.c; not after a spike
+ *   p = update(p, g / targets * min(1, clip / |g / targets|))    optimizer.c; not after a spike,
+ *                                                                nor where there are no targets
  *
  * A leaf knows nothing of the others: neither its gradient nor its loss is divided before all are
  * summed. SPDX-License-Identifier: MIT */
@@ -165,9 +166,11 @@ int ch_trainer_step(ch_trainer *t, const ch_corpus *c, double lr, double *loss, 
         rc = t->comm.sum(t->comm.arg, g, t->model->bucket, e);
     if (rc < 0)
         return rc;
-    if (sums[1] < 1)
-        return ch_fail(e, CH_EFORMAT, "step %lld: none of its rows has anything to predict",
-                       (long long)t->step + 1);
+    if (sums[1] < 1) { /* every row lies in what is masked: nothing to learn from, and no fault */
+        *loss = *norm = (double)NAN;
+        t->step++;
+        return CH_OK;
+    }
     *loss = sums[0] / sums[1];
     *norm = ch_grad_norm(g, t->model->bucket, t->pool) / sums[1];
     if (t->spike.limit <= 0 && (!isfinite(*loss) || !isfinite(*norm)))

@@ -239,6 +239,48 @@ static void the_source_is_never_replaced(void **state)
     free(link);
 }
 
+/* Prompts longer than a sequence: some steps have nothing to predict. */
+static void long_prompts_do_not_stop_a_run(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_train_result r;
+    ch_buf b;
+    ch_buf_init(&b, 1 << 20);
+    char *file = strdup(path_of("long.jsonl", "")), *out = strdup(path_of("long", ""));
+    const char *const data[] = {file};
+    for (int i = 0; i < 20; i++) {
+        ch_buf_printf(&b, "{\"prompt\": \"");
+        for (int k = 0; k < 40; k++)
+            ch_buf_printf(&b, "what is %d? ", i * k);
+        ch_buf_printf(&b, "\", \"response\": \"it is %s %d.\"}\n", i % 2 ? "odd" : "even", i);
+    }
+    assert_ok(ch_io_write_file(file, b.data, b.size, &e), e);
+    ch_train_options o = options(out, path_of("base", "model.gguf"), 0);
+    o.data = data;
+    o.length = 16;
+    o.micro_batch = o.accumulate = 1;
+    o.steps = 30;
+    assert_ok(ch_train(&r, &o, &e), e);
+    assert_true(r.finished && r.steps == 30);
+    ch_buf_clear(&b);
+    assert_ok(ch_io_read_file(&b, path_of("long", "metrics.jsonl"), &e), e);
+    int nulls = 0, lines = 0;
+    for (char *line = strtok(b.data, "\n"); line; line = strtok(NULL, "\n")) {
+        json_t *v;
+        assert_ok(ch_json_parse(&v, line, strlen(line), "line", &e), e);
+        const json_t *loss = json_object_get(v, "loss"), *norm = json_object_get(v, "grad_norm");
+        lines += loss != NULL;
+        nulls += json_is_null(loss) && json_is_null(norm) && json_object_get(v, "tokens");
+        json_decref(v);
+    }
+    assert_int_equal(lines, 30);
+    assert_true(nulls > 0 && nulls < 30);
+    ch_buf_close(&b);
+    free(file);
+    free(out);
+}
+
 /* Only what the assistant says, and its end, are targets; a message is never a special token. */
 static void chats(void **state)
 {
@@ -280,6 +322,7 @@ int main(void)
         cmocka_unit_test(all_weights),
         cmocka_unit_test(faults),
         cmocka_unit_test(the_source_is_never_replaced),
+        cmocka_unit_test(long_prompts_do_not_stop_a_run),
         cmocka_unit_test(chats),
     };
     return cmocka_run_group_tests_name("train/from", tests, open_all, close_all);

@@ -300,6 +300,52 @@ static void what_is_not_finite_changes_nothing(void **state)
     ch_corpus_free(&c);
 }
 
+/* Every third step's window or so lies in a prompt: it counts, and does nothing else. */
+static void a_step_without_targets_passes(void **state)
+{
+    (void)state;
+    enum { N = 960, PERIOD = 96, ANSWER = 24, ALL = 40 };
+    static uint8_t trains[N / 8], nothing[N / 8];
+    ch_corpus c = nano_corpus(N, N, 40, 2);
+    ch_train_options o = nano_options("qwen3");
+    ch_err e = {0};
+    int without = 0;
+    nano n, copy;
+    memset(trains, 0, sizeof trains);
+    for (int i = 0; i < N; i++)
+        trains[i / 8] |= (uint8_t)((i % PERIOD >= PERIOD - ANSWER) << i % 8);
+    c.trains = trains;
+    o.micro_batch = o.accumulate = 1;
+    o.spike = 1e6;
+    nano_open(&n, &o, 1, NULL);
+    nano_open(&copy, &o, 1, NULL);
+    for (int64_t i = 1; i <= ALL; i++) {
+        const ch_spike seen = n.trainer.spike;
+        double loss, norm;
+        c.trains = nothing; /* the copy never has any */
+        assert_ok(ch_trainer_step(&copy.trainer, &c, 1e-3, &loss, &norm, &e), e);
+        assert_true(isnan(loss) && isnan(norm));
+        c.trains = trains;
+        assert_ok(ch_trainer_step(&n.trainer, &c, 1e-3, &loss, &norm, &e), e);
+        assert_int_equal(n.trainer.step, i);
+        const bool none = isnan(loss);
+        assert_true(none == isnan(norm) && none == (n.trainer.batch.targets == 0));
+        assert_int_equal(n.trainer.spike.seen, seen.seen + !none);
+        assert_int_equal(n.trainer.spike.skipped, 0);
+        without += none;
+    }
+    assert_true(without > 0 && without < ALL);
+    assert_false(nano_equal(&n, &copy));
+    nano_close(&n);
+    nano_open(&n, &o, 1, NULL);
+    n.trainer.step = ALL;
+    assert_true(nano_equal(&n, &copy)); /* steps without targets left it as it was made */
+    nano_close(&n);
+    nano_close(&copy);
+    c.trains = NULL; /* not from malloc */
+    ch_corpus_free(&c);
+}
+
 static void evaluation_is_pure(void **state)
 {
     (void)state;
@@ -343,6 +389,7 @@ int main(void)
         cmocka_unit_test(matrices_decay),
         cmocka_unit_test(clipping_bounds_the_step),
         cmocka_unit_test(what_is_not_finite_changes_nothing),
+        cmocka_unit_test(a_step_without_targets_passes),
         cmocka_unit_test(evaluation_is_pure),
     };
     return cmocka_run_group_tests_name("train/trainer", tests, NULL, NULL);
