@@ -22,6 +22,7 @@ typedef struct ch_train_run {
     ch_metrics metrics;
     ch_samples samples; /* open with options.sample_every */
     ch_train_progress p;
+    int lock;     /* the directory, open and locked as long as this lasts; or -1 */
     uint64_t began_ns;
     double best;  /* held-out loss, or NaN */
     int worse;    /* validations since then */

@@ -3,15 +3,33 @@
  * SPDX-License-Identifier: MIT */
 #include "run.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 void ch_train_tell(ch_train_run *r, const char *phase)
 {
     r->p.phase = phase;
     if (r->o.progress)
         r->o.progress(r->o.progress_arg, &r->p);
+}
+
+/* Two processes in one run would take each other's checkpoints away.  The lock goes with its
+ * process, whatever ends it; file systems that have none are trusted. */
+static int lock(ch_train_run *r)
+{
+    if (r->lock >= 0)
+        return CH_OK;
+    r->lock = open(r->o.out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r->lock < 0)
+        return ch_fail(r->e, CH_EIO, "cannot open %s: %s", r->o.out, strerror(errno));
+    if (flock(r->lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        return ch_fail(r->e, CH_EARG, "%s: another process is training this run", r->o.out);
+    return CH_OK;
 }
 
 static int settle(ch_train_run *r)
@@ -21,6 +39,9 @@ static int settle(ch_train_run *r)
         return ch_fail(r->e, CH_EARG, "out: a directory for the run is needed");
     if (!o->data || o->n_data < 1)
         return ch_fail(r->e, CH_EARG, "data: at least one file or directory of text is needed");
+    int rc = ch_io_is_dir(o->out) ? lock(r) : CH_OK; /* before its state is read */
+    if (rc < 0)
+        return rc;
     const bool there = ch_checkpoint_exists(o->out);
     if (o->resume && !there)
         return ch_fail(r->e, CH_EARG, "%s: there is no checkpoint to resume from", o->out);
@@ -28,7 +49,7 @@ static int settle(ch_train_run *r)
         return ch_fail(r->e, CH_EARG,
                        "%s: a run is there already; resume it, or choose another directory",
                        o->out);
-    int rc = there ? ch_checkpoint_load(o->out, NULL, &r->stored, r->e) : CH_OK;
+    rc = there ? ch_checkpoint_load(o->out, NULL, &r->stored, r->e) : CH_OK;
     const json_t *options = json_object_get(r->stored, "options");
     if (rc == CH_OK && there && !options)
         rc = ch_fail(r->e, CH_EFORMAT, "%s: state.json has no \"options\"", o->out);
@@ -355,7 +376,7 @@ static int get_model(ch_train_run *r)
 
 int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e)
 {
-    *r = (ch_train_run){.o = *asked, .began_ns = ch_clock_ns(), .e = e};
+    *r = (ch_train_run){.o = *asked, .lock = -1, .began_ns = ch_clock_ns(), .e = e};
     r->p.val_loss = r->p.loss = r->best = (double)NAN;
     if (asked->n_validation > 0 && asked->held_out == 0 && !asked->resume)
         r->o.held_out = -1; /* what to hold out was said */
@@ -364,6 +385,8 @@ int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e)
         rc = ch_pool_open(&r->pool, r->o.threads, e);
     if (rc == CH_OK)
         rc = ch_io_make_dir(r->o.out, e);
+    if (rc == CH_OK)
+        rc = lock(r);
     const int64_t step = r->stored ? json_integer_value(json_object_get(r->stored, "step")) : 0;
     if (rc == CH_OK) /* first, so that a place that cannot be written to is told of at once */
         rc = ch_metrics_open(&r->metrics, r->o.out, "metrics.jsonl", step, e);
@@ -408,4 +431,6 @@ void ch_train_teardown(ch_train_run *r)
     ch_tokenizer_close(&r->tk);
     ch_pool_close(&r->pool);
     json_decref(r->stored);
+    if (r->lock >= 0)
+        close(r->lock);
 }

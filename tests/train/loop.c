@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: MIT */
 #include "nano.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -302,6 +305,43 @@ static void resuming_asks_for_the_same(void **state)
     free(out);
 }
 
+static void see_the_lock(void *arg, const ch_train_progress *p)
+{
+    bool *held = arg;
+    const int fd = open(path_of("run", ""), O_RDONLY);
+    assert_true(fd >= 0);
+    if (strcmp(p->phase, "training") == 0)
+        *held = flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    close(fd);
+}
+
+static void one_process_at_a_time(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_train_result r;
+    char *out = strdup(path_of("run", "")), *log = strdup(path_of("run", "metrics.jsonl"));
+    ch_train_options o = options(out, 3);
+    bool held = false;
+    assert_ok(ch_io_make_dir(out, &e), e);
+    const int fd = open(out, O_RDONLY);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "another process is training this run");
+    assert_false(ch_io_exists(log)); /* nor was anything begun */
+    assert_int_equal(flock(fd, LOCK_UN), 0);
+    o.progress = see_the_lock;
+    o.progress_arg = &held;
+    assert_ok(ch_train(&r, &o, &e), e);
+    assert_true(held);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* it was given back */
+    o.resume = true;
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "another process is training this run");
+    close(fd);
+    assert_ok(ch_train(&r, &o, &e), e);
+    free(out);
+    free(log);
+}
+
 static void faults_are_sentences(void **state)
 {
     (void)state;
@@ -389,6 +429,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(interrupted_and_resumed, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(killed_and_resumed, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(resuming_asks_for_the_same, open_dir, close_dir),
+        cmocka_unit_test_setup_teardown(one_process_at_a_time, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(faults_are_sentences, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(a_run_that_diverges_keeps_its_checkpoint, open_dir,
                                         close_dir),
