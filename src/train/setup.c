@@ -387,6 +387,10 @@ int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e)
         rc = ch_io_make_dir(r->o.out, e);
     if (rc == CH_OK)
         rc = lock(r);
+    if (rc == CH_OK)
+        rc = ch_texts_apart(r->o.data, r->o.n_data, r->o.out, e);
+    if (rc == CH_OK)
+        rc = ch_texts_apart(r->o.validation, r->o.n_validation, r->o.out, e);
     const int64_t step = r->stored ? json_integer_value(json_object_get(r->stored, "step")) : 0;
     if (rc == CH_OK) /* first, so that a place that cannot be written to is told of at once */
         rc = ch_metrics_open(&r->metrics, r->o.out, "metrics.jsonl", step, e);

@@ -414,6 +414,36 @@ int ch_texts_load(ch_texts *t, const ch_texts_options *o, ch_pool *pool, ch_err 
     return rc;
 }
 
+/* Both are real paths.  Below what is hidden nothing is read. */
+static bool is_read_with(const char *out, const char *dir)
+{
+    const size_t n = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+    return strncmp(out, dir, n) == 0 && (out[n] == '/' || !out[n]) && !strstr(out + n, "/.");
+}
+
+int ch_texts_apart(const char *const *data, int n, const char *out, ch_err *e)
+{
+    ch_source *s = NULL;
+    int rc = ch_sources_parse(&s, data, n, e);
+    if (rc < 0)
+        return rc;
+    char *to = realpath(out, NULL);
+    if (!to)
+        rc = ch_fail(e, CH_EIO, "cannot open %s: %s", out, strerror(errno));
+    for (int i = 0; i < n && rc == CH_OK; i++) {
+        char *from = ch_io_is_dir(s[i].path) ? realpath(s[i].path, NULL) : NULL;
+        if (from && is_read_with(to, from))
+            rc = ch_fail(e, CH_EARG,
+                         "%s lies in %s, whose files are the text: the run would read what it "
+                         "writes; choose another directory (out)",
+                         out, s[i].path);
+        free(from);
+    }
+    free(to);
+    ch_sources_free(s, n);
+    return rc;
+}
+
 void ch_texts_release(ch_texts *t)
 {
     for (struct ch_texts_memory *m = t->memory, *after; m; m = after) {

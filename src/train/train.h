@@ -90,6 +90,9 @@ typedef struct ch_texts_options {
 /* Where the hashes leave a side without a document, the last held_out of the longest text, from the
  * end of a line on, is the only document held out; of ten or more without lines it is one. */
 int ch_texts_load(ch_texts *t, const ch_texts_options *o, ch_pool *pool, ch_err *e);
+/* CH_EARG where `out`, a directory, would be read as a part of one of the n paths of data: what is
+ * written there would be text of the next call. */
+int ch_texts_apart(const char *const *data, int n, const char *out, ch_err *e);
 /* Gives the documents up and keeps the counts and the sources. */
 void ch_texts_release(ch_texts *t);
 void ch_texts_free(ch_texts *t);

@@ -342,6 +342,44 @@ static void one_process_at_a_time(void **state)
     free(log);
 }
 
+static void a_run_is_no_text(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_train_result r;
+    char *inside = strdup(path_of("sub/run", "")), *beside = strdup(path_of("textual", ""));
+    char *data = strdup(path_of("text", "")), *hidden = strdup(path_of("text/.run", ""));
+    char weighted[4200], *log = strdup(path_of("sub/run", "metrics.jsonl"));
+    const char *paths[] = {weighted}, *all[] = {dir};
+    ch_train_options o = options(inside, 1);
+    snprintf(weighted, sizeof weighted, "%s/../%s=2", dir, strrchr(dir, '/') + 1);
+    o.data = paths;
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "the run would read what it writes");
+    assert_non_null(strstr(e.text, inside));
+    assert_false(ch_io_exists(log));
+    o.out = dir; /* the directory itself */
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "the run would read what it writes");
+    o = options(inside, 1);
+    o.validation = all;
+    o.n_validation = 1;
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "the run would read what it writes");
+    assert_ok(ch_io_make_dir(data, &e), e);
+    nano_text(path_of("text", "a.txt"), 20000, 1);
+    paths[0] = data;
+    o = options(beside, 1); /* its name begins alike */
+    o.data = paths;
+    assert_ok(ch_train(&r, &o, &e), e);
+    o.out = hidden; /* what is hidden is not read */
+    assert_ok(ch_train(&r, &o, &e), e);
+    o.resume = true;
+    assert_ok(ch_train(&r, &o, &e), e);
+    free(inside);
+    free(beside);
+    free(data);
+    free(hidden);
+    free(log);
+}
+
 static void faults_are_sentences(void **state)
 {
     (void)state;
@@ -430,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(killed_and_resumed, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(resuming_asks_for_the_same, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(one_process_at_a_time, open_dir, close_dir),
+        cmocka_unit_test_setup_teardown(a_run_is_no_text, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(faults_are_sentences, open_dir, close_dir),
         cmocka_unit_test_setup_teardown(a_run_that_diverges_keeps_its_checkpoint, open_dir,
                                         close_dir),
