@@ -125,6 +125,11 @@ static bool out_of_time(const ch_train_run *r)
     return r->o.time > 0 && (double)(ch_clock_ns() - r->began_ns) * 1e-9 >= r->o.time * 3600;
 }
 
+static bool is_looked_at(const ch_train_run *r, int64_t step)
+{
+    return step == r->o.steps || (r->o.eval_every > 0 && step % r->o.eval_every == 0);
+}
+
 static int run_steps(ch_train_run *r)
 {
     pace spent = {0};
@@ -136,7 +141,7 @@ static int run_steps(ch_train_run *r)
            !out_of_time(r)) {
         rc = one_step(r, &spent);
         const int64_t step = r->trainer.step;
-        if (rc == CH_OK && (step % r->o.eval_every == 0 || step == r->o.steps))
+        if (rc == CH_OK && is_looked_at(r, step))
             rc = evaluate(r);
         if (rc == CH_OK && r->o.sample_every > 0 && step % r->o.sample_every == 0)
             rc = sample(r);

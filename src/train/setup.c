@@ -32,6 +32,20 @@ static int lock(ch_train_run *r)
     return CH_OK;
 }
 
+/* When the run looks at the held-out text, and at how much, decides its result only where it may
+ * end the run; otherwise what was asked for replaces what is stored. */
+static int free_validations(json_t *stored, const ch_train_options *o, ch_err *e)
+{
+    int rc = 0;
+    if (json_number_value(json_object_get(stored, "patience")) > 0)
+        return CH_OK;
+    if (o->eval_every != 0)
+        rc |= json_object_set_new(stored, "eval_every", json_integer(o->eval_every));
+    if (o->eval_tokens != 0)
+        rc |= json_object_set_new(stored, "eval_tokens", json_integer(o->eval_tokens));
+    return rc == 0 ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for the options of the run");
+}
+
 static int settle(ch_train_run *r)
 {
     const ch_train_options *o = &r->o;
@@ -50,9 +64,11 @@ static int settle(ch_train_run *r)
                        "%s: a run is there already; resume it, or choose another directory",
                        o->out);
     rc = there ? ch_checkpoint_load(o->out, NULL, &r->stored, r->e) : CH_OK;
-    const json_t *options = json_object_get(r->stored, "options");
-    if (rc == CH_OK && there && !options)
+    json_t *options = json_object_get(r->stored, "options");
+    if (rc == CH_OK && there && !json_is_object(options))
         rc = ch_fail(r->e, CH_EFORMAT, "%s: state.json has no \"options\"", o->out);
+    if (rc == CH_OK && there)
+        rc = free_validations(options, o, r->e);
     if (rc == CH_OK)
         rc = ch_train_from_open(r);
     return rc == CH_OK ? ch_train_settle(&r->o, options, r->e) : rc;
@@ -320,8 +336,6 @@ static int get_steps(ch_train_run *r)
         o->eval_every = CH_MAX(1, o->steps / 20);
     if (o->save_every == 0)
         o->save_every = CH_MAX(1, o->steps / 10);
-    if (o->eval_every < 0)
-        o->eval_every = INT32_MAX;
     if (o->save_every < 0)
         o->save_every = INT32_MAX;
     r->p.steps = o->steps;

@@ -209,6 +209,53 @@ static void patience_ends_a_run(void **state)
     o.resume = true; /* it knows that it has stopped */
     assert_ok(ch_train(&r, &o, &e), e);
     assert_true(r.finished && r.steps == steps);
+    o.eval_every = 3; /* and would have stopped elsewhere with these */
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "eval_every is 4 in the run and 3");
+    o.eval_every = 0;
+    o.eval_tokens = 160;
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "eval_tokens is 65536 in the run and 160");
+    o.eval_tokens = 0;
+    assert_ok(ch_train(&r, &o, &e), e);
+    assert_true(r.finished && r.steps == steps);
+}
+
+static int stored_int(const char *name)
+{
+    ch_err e = {0};
+    json_t *s;
+    assert_ok(ch_checkpoint_load(run_path, NULL, &s, &e), e);
+    const json_t *v = json_object_get(json_object_get(s, "options"), name);
+    assert_true(json_is_integer(v));
+    const int value = (int)json_integer_value(v);
+    json_decref(s);
+    return value;
+}
+
+/* Where they decide nothing a resumed run may have others. */
+static void validations_without_patience_are_free(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_train_result r;
+    volatile int stop = 1;
+    ch_train_options o = options(8), part = o;
+    part.cancel = &stop;
+    part.eval_every = -1;
+    part.eval_tokens = 320;
+    assert_ok(ch_train(&r, &part, &e), e);
+    assert_int_equal(stored_int("eval_every"), -1);
+    part.resume = true; /* the same again */
+    assert_ok(ch_train(&r, &part, &e), e);
+    o.resume = true;
+    o.eval_every = -1;
+    o.eval_tokens = -7;
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "eval_tokens is -7");
+    o.eval_every = 2;
+    o.eval_tokens = 0;
+    assert_ok(ch_train(&r, &o, &e), e);
+    assert_true(r.finished && isfinite(r.val_loss));
+    assert_int_equal(stored_int("eval_every"), 2);
+    assert_int_equal(stored_int("eval_tokens"), 320);
 }
 
 static void hours_become_steps_once(void **state)
@@ -320,6 +367,7 @@ int main(void)
         cmocka_unit_test(the_mean_follows_the_weights),
         cmocka_unit_test(a_ramp_halves_the_first_steps),
         TEST(patience_ends_a_run),
+        TEST(validations_without_patience_are_free),
         TEST(hours_become_steps_once),
         TEST(time_stops_with_a_checkpoint),
         TEST(nothing_held_out_is_no_fault),
