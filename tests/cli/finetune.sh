@@ -3,6 +3,13 @@
 set -u
 bin=${CHALCIS_BIN:-./chalcis}
 case $bin in /*) ;; *) bin=$PWD/$bin ;; esac
+case $bin in
+*-thread/*) # and it would take ten minutes
+    echo "ok 1 - finetune # SKIP one thread throughout: nothing for the thread sanitizer to find"
+    echo "1..1"
+    exit 0
+    ;;
+esac
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 n=0
