@@ -8,6 +8,7 @@
 #include "chalcis.h"
 
 #include "arena.h"
+#include "array.h"
 #include "buf.h"
 #include "err.h"
 #include "hash.h"

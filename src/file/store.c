@@ -10,9 +10,9 @@
 #include <string.h>
 
 #ifdef CH_HOSTILE
-enum { BLOCK_BYTES = 64, FIRST_ENTRIES = 1 };
+enum { BLOCK_BYTES = 64 };
 #else
-enum { BLOCK_BYTES = 16384, FIRST_ENTRIES = 32 };
+enum { BLOCK_BYTES = 16384 };
 #endif
 
 struct ch_file_block {
@@ -99,28 +99,13 @@ char *ch_file_copy(ch_file *f, const void *bytes, size_t n)
     return p;
 }
 
-/* Grows *p to hold `more` entries after n. */
-static bool grow(void **p, size_t *cap, size_t n, size_t more, size_t size)
-{
-    if (more <= *cap - n)
-        return true;
-    const size_t to = CH_MAX(n + more, CH_MAX(*cap * 2, (size_t)FIRST_ENTRIES));
-    void *q = realloc(*p, to * size);
-    if (!q)
-        return false;
-    *p = q;
-    *cap = to;
-    return true;
-}
-
 int ch_file_reserve(ch_file *f, size_t metas, size_t tensors, ch_err *e)
 {
-    void *m = f->meta, *t = f->tensors;
-    bool ok = grow(&m, &f->index->meta_cap, f->n_meta, metas, sizeof *f->meta);
-    f->meta = m;
-    ok = ok && grow(&t, &f->index->tensors_cap, f->n_tensors, tensors, sizeof *f->tensors);
-    f->tensors = t;
-    return ok ? CH_OK : ch_fail(e, CH_ENOMEM, "%s: out of memory for its entries", f->path);
+    return ch_array_room(&f->meta, &f->index->meta_cap, f->n_meta + metas, sizeof *f->meta) &&
+                   ch_array_room(&f->tensors, &f->index->tensors_cap, f->n_tensors + tensors,
+                                 sizeof *f->tensors)
+               ? CH_OK
+               : ch_fail(e, CH_ENOMEM, "%s: out of memory for its entries", f->path);
 }
 
 int ch_file_put_meta(ch_file *f, const ch_meta *m, ch_err *e)

@@ -57,19 +57,10 @@ typedef struct learner {
 /* An array with room for one more element; false: out of memory (told). */
 static bool room(learner *l, void *array, size_t *cap, size_t n, size_t size)
 {
-    if (n < *cap)
+    if (ch_array_room(array, cap, n + 1, size))
         return true;
-    size_t more = CH_MAX(*cap * 2, 64);
-    void *old, *new;
-    memcpy(&old, array, sizeof old);
-    if ((new = realloc(old, ch_size_mul(more, size))) == NULL) {
-        ch_fail(l->e, CH_ENOMEM, "out of memory in training: %zu elements of %zu bytes", more,
-                size);
-        return false;
-    }
-    memcpy(array, &new, sizeof new);
-    *cap = more;
-    return true;
+    ch_fail(l->e, CH_ENOMEM, "out of memory in training: %zu elements of %zu bytes", n + 1, size);
+    return false;
 }
 
 /* ---- The heap: most frequent first, then the smaller pair ---- */

@@ -111,44 +111,39 @@ static void quote(ch_buf *b, const char *s)
     ch_buf_put(b, "'", 1);
 }
 
-static void say(ch_buf *b, const char *s)
-{
-    ch_buf_put(b, s, strlen(s));
-}
-
 static void template(ch_buf *b, const ch_chat *c)
 {
-    say(b, "{% for m in messages %}{% if not loop.first %}{{ ");
+    ch_buf_str(b, "{% for m in messages %}{% if not loop.first %}{{ ");
     quote(b, c->between);
-    say(b, " }}{% endif %}{{ ");
+    ch_buf_str(b, " }}{% endif %}{{ ");
     quote(b, c->opens);
-    say(b, " + {'system': ");
+    ch_buf_str(b, " + {'system': ");
     quote(b, c->role[CH_CHAT_SYSTEM]);
-    say(b, ", 'user': ");
+    ch_buf_str(b, ", 'user': ");
     quote(b, c->role[CH_CHAT_USER]);
-    say(b, ", 'assistant': ");
+    ch_buf_str(b, ", 'assistant': ");
     quote(b, c->role[CH_CHAT_ASSISTANT]);
-    say(b, "}[m['role']] + ");
+    ch_buf_str(b, "}[m['role']] + ");
     quote(b, c->after_role);
-    say(b, " + ");
+    ch_buf_str(b, " + ");
     quote(b, c->before_text);
-    say(b, " + m['content'] }}");
+    ch_buf_str(b, " + m['content'] }}");
     if (*c->ends) {
-        say(b, "{{ ");
+        ch_buf_str(b, "{{ ");
         quote(b, c->ends);
-        say(b, " }}");
+        ch_buf_str(b, " }}");
     } else {
-        say(b, "{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}");
+        ch_buf_str(b, "{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}");
     }
-    say(b, "{% endfor %}{% if add_generation_prompt %}{{ ");
+    ch_buf_str(b, "{% endfor %}{% if add_generation_prompt %}{{ ");
     quote(b, c->between);
-    say(b, " + ");
+    ch_buf_str(b, " + ");
     quote(b, c->opens);
-    say(b, " + ");
+    ch_buf_str(b, " + ");
     quote(b, c->role[CH_CHAT_ASSISTANT]);
-    say(b, " + ");
+    ch_buf_str(b, " + ");
     quote(b, c->after_role);
-    say(b, " }}{% endif %}");
+    ch_buf_str(b, " }}{% endif %}");
 }
 
 int ch_chat_to_file(const ch_chat *c, ch_file *f, ch_err *e)

@@ -68,20 +68,6 @@ typedef struct growing {
     ch_corpus c;
 } growing;
 
-static bool room(void *at, size_t *cap, size_t want, size_t size)
-{
-    void **p = at;
-    if (want <= *cap)
-        return true;
-    const size_t more = CH_MAX(want, *cap + *cap / 2 + 64);
-    void *bigger = realloc(*p, ch_size_mul(more, size));
-    if (!bigger)
-        return false;
-    *p = bigger;
-    *cap = more;
-    return true;
-}
-
 static void put(growing *g, ch_token id, bool is_target)
 {
     const int64_t at = g->c.n++;
@@ -103,9 +89,9 @@ static int append(growing *g, ch_token begin, const ch_token *id, const char *tr
     const size_t want = (size_t)c->n + n + 1;
     if (begin < 0 && n == 0)
         return CH_OK;
-    if (!room(&g->token, &g->cap, want, g->width) ||
-        !room(&g->trains, &g->trains_cap, want / 8 + 1, 1) ||
-        !room(&g->start, &g->start_cap, (size_t)c->documents + 2, sizeof *g->start))
+    if (!ch_array_room(&g->token, &g->cap, want, g->width) ||
+        !ch_array_room(&g->trains, &g->trains_cap, want / 8 + 1, 1) ||
+        !ch_array_room(&g->start, &g->start_cap, (size_t)c->documents + 2, sizeof *g->start))
         return ch_fail(e, CH_ENOMEM, "no memory for %zu tokens", want);
     g->start[c->documents++] = c->n;
     if (begin >= 0)

@@ -106,14 +106,9 @@ static int chat(reading *r, const json_t *messages)
     if (!json_is_array(messages))
         return ch_fail(r->e, CH_EFORMAT, "%s, line %zu: \"messages\" is %s; it must be an array",
                        r->name, r->line, kind(messages));
-    if (n > r->cap) {
-        ch_part *part = realloc(r->part, ch_size_mul(n, sizeof *part));
-        if (!part)
-            return ch_fail(r->e, CH_ENOMEM, "%s, line %zu: no memory for %zu messages", r->name,
-                           r->line, n);
-        r->part = part;
-        r->cap = n;
-    }
+    if (!ch_array_room(&r->part, &r->cap, n, sizeof *r->part))
+        return ch_fail(r->e, CH_ENOMEM, "%s, line %zu: no memory for %zu messages", r->name,
+                       r->line, n);
     for (size_t i = 0; i < n; i++) {
         const json_t *message = json_array_get(messages, i);
         ch_role role = CH_ROLE_USER;

@@ -365,10 +365,10 @@ static int recall(ch_train_run *r)
 }
 
 /* Multiplications and additions a token takes, forward and backward; an embedding table that is not
- * the head's is looked up, not multiplied. */
+ * the head's, and the memory, are looked up, not multiplied. */
 static double token_flop(const ch_train_options *o, const ch_config *c)
 {
-    const int64_t looked_up = c->tied ? 0 : (int64_t)c->vocab * c->width;
+    const int64_t looked_up = (int64_t)c->width * (c->memory + (c->tied ? 0 : c->vocab));
     return 6.0 * (double)(ch_model_count(c, true) - looked_up) +
            12.0 * c->layers * c->heads * c->head_width * o->length;
 }

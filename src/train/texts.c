@@ -66,31 +66,15 @@ static char *copy(ch_texts *t, const char *s, size_t n, ch_err *e)
     return to;
 }
 
-static int grow(void *at, size_t *cap, size_t want, size_t size, ch_err *e)
-{
-    if (want <= *cap)
-        return CH_OK;
-    const size_t cap_new = CH_MAX(CH_MAX(want, 2 * *cap), (size_t)64);
-    void **p = at;
-    void *bigger = realloc(*p, ch_size_mul(cap_new, size));
-    if (!bigger)
-        return ch_fail(e, CH_ENOMEM, "no memory for %zu documents", cap_new);
-    *p = bigger;
-    *cap = cap_new;
-    return CH_OK;
-}
-
 /* ---- Documents ------------------------------------------------------------------------------ */
 
 /* The bytes of the parts are the texts' already. */
 static int add(loading *l, const ch_part *part, size_t n, ch_err *e)
 {
     ch_texts *t = l->t;
-    int rc = grow(&t->at, &l->cap, t->n + 1, sizeof *t->at, e);
-    if (rc == CH_OK)
-        rc = grow(&t->part, &l->part_cap, t->parts + n, sizeof *t->part, e);
-    if (rc < 0)
-        return rc;
+    if (!ch_array_room(&t->at, &l->cap, t->n + 1, sizeof *t->at) ||
+        !ch_array_room(&t->part, &l->part_cap, t->parts + n, sizeof *t->part))
+        return ch_fail(e, CH_ENOMEM, "no memory for %zu documents", t->n + 1);
     struct ch_text *d = &t->at[t->n++];
     *d = (struct ch_text){
         .first = t->parts, .parts = n, .source = l->source, .chosen = l->chosen};
