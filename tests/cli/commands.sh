@@ -2,25 +2,10 @@
 # The program as a user meets it: exit codes, streams, options.  TAP.
 set -u
 bin=${CHALCIS_BIN:-./chalcis}
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-n=0
-ok() { n=$((n + 1)); echo "ok $n - $1"; }
-not_ok() {
-    n=$((n + 1))
-    echo "not ok $n - $1"
-    sed 's/^/# /' "$tmp/out" "$tmp/err" 2>/dev/null | head -20
-}
-# is NAME EXIT COMMAND...: the exit code is EXIT
-is() {
-    local name=$1 want=$2; shift 2
-    "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
-    local rc=$?
-    if [ $rc -eq "$want" ]; then ok "$name"; else not_ok "$name (exit $rc, wanted $want)"; fi
-}
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../support/tap.sh"
 # same NAME FILE: stdout of the last command is FILE
 same() { if cmp -s "$tmp/out" "$2"; then ok "$1"; else not_ok "$1"; fi; }
-says() { if grep -qF -- "$2" "$tmp/err" "$tmp/out"; then ok "$1"; else not_ok "$1: \"$2\""; fi; }
 quiet() { if [ ! -s "$tmp/out" ]; then ok "$1"; else not_ok "$1: stdout is not empty"; fi; }
 
 is "no command" 2 "$bin"

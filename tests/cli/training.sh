@@ -3,28 +3,8 @@
 # TAP.
 set -u
 bin=${CHALCIS_BIN:-./chalcis}
-tmp=$(mktemp -d)
-server=""
-trap '[ -n "$server" ] && kill "$server" 2>/dev/null; rm -rf "$tmp"' EXIT
-n=0
-ok() { n=$((n + 1)); echo "ok $n - $1"; }
-not_ok() {
-    n=$((n + 1))
-    echo "not ok $n - $1"
-    sed 's/^/# /' "$tmp/out" "$tmp/err" 2>/dev/null | head -20
-}
-is() {
-    local name=$1 want=$2; shift 2
-    "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
-    local rc=$?
-    if [ $rc -eq "$want" ]; then ok "$name"; else not_ok "$name (exit $rc, wanted $want)"; fi
-}
-that() { # NAME COMMAND...: it succeeds
-    local name=$1; shift
-    if "$@" >/dev/null 2>&1; then ok "$name"; else not_ok "$name"; fi
-}
-says() { that "$1" grep -qF -- "$2" "$tmp/err" "$tmp/out"; }
-skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../support/tap.sh"
 
 # ---- Stories -----------------------------------------------------------------------------------
 awk=$(dirname "$0")/../../tools/stories.awk

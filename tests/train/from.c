@@ -2,25 +2,15 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "model.h"
-#include "nano.h"
+#include "runs.h"
 
 #include <math.h>
 #include <unistd.h>
 
 enum { STEPS = 8 };
 
-static char *dir;
 static char text_path[4096], pairs_path[4096], q8[4096];
 static const char *const texts[] = {text_path}, *const pairs[] = {pairs_path};
-
-static char *path_of(const char *run, const char *name)
-{
-    static char path[8][4096]; /* good for seven calls more */
-    static int next;
-    char *p = path[next++ % 8];
-    snprintf(p, sizeof path[0], "%s/%s%s%s", dir, run, *name ? "/" : "", name);
-    return p;
-}
 
 static void write_pairs(void)
 {
@@ -80,30 +70,6 @@ static ch_train_options options(const char *out, const char *from, int lora)
                               .lora = lora, .length = 32, .micro_batch = 4, .steps = STEPS,
                               .lr = 5e-3, .out = out, .threads = 1, .mask_prompts = true,
                               .seed = 7};
-}
-
-static void expect_same_file(const char *a, const char *b)
-{
-    ch_err e = {0};
-    ch_mapping x, y;
-    assert_ok(ch_io_map(&x, a, &e), e);
-    assert_ok(ch_io_map(&y, b, &e), e);
-    if (x.size != y.size || memcmp(x.data, y.data, x.size) != 0)
-        fail_msg("%s and %s differ", a, b);
-    ch_io_unmap(&x);
-    ch_io_unmap(&y);
-}
-
-struct stopping {
-    volatile int cancel;
-    int at;
-};
-
-static void stop_at(void *arg, const ch_train_progress *p)
-{
-    struct stopping *s = arg;
-    if (strcmp(p->phase, "training") == 0 && p->step >= s->at)
-        s->cancel = 1;
 }
 
 /* Stopped, resumed with nothing but its place, on other threads: the same bits. */

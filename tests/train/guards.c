@@ -1,14 +1,13 @@
 /* guards.c - tests of what keeps a run in order: spikes, running mean, ramp, patience, time, disks
  *
  * SPDX-License-Identifier: MIT */
-#include "nano.h"
+#include "runs.h"
 
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char *dir;
 static char text_path[4096], run_path[4096];
 static const char *const texts[] = {text_path};
 
@@ -19,13 +18,6 @@ static int open_dir(void **state)
     snprintf(text_path, sizeof text_path, "%s/text.txt", dir);
     snprintf(run_path, sizeof run_path, "%s/run", dir);
     nano_text(text_path, 12000, 1);
-    return 0;
-}
-
-static int close_dir(void **state)
-{
-    (void)state;
-    temp_dir_remove(dir);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* loop.c - tests of ch_train, from text to model.gguf
  *
  * SPDX-License-Identifier: MIT */
-#include "nano.h"
+#include "runs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char *dir;
 static char text_path[4096];
 
 static int open_dir(void **state)
@@ -20,22 +19,6 @@ static int open_dir(void **state)
     snprintf(text_path, sizeof text_path, "%s/text.txt", dir);
     nano_text(text_path, 20000, 1);
     return 0;
-}
-
-static int close_dir(void **state)
-{
-    (void)state;
-    temp_dir_remove(dir);
-    return 0;
-}
-
-static char *path_of(const char *run, const char *name)
-{
-    static char path[4][4096];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s%s%s", dir, run, *name ? "/" : "", name);
-    return p;
 }
 
 static const char *const texts[] = {text_path};
@@ -129,18 +112,6 @@ static void it_learns_and_the_model_can_be_used(void **state)
 
 /* ---- Interrupted, and resumed --------------------------------------------------------------- */
 
-static void expect_same_file(const char *a, const char *b, const char *name)
-{
-    ch_err e = {0};
-    ch_mapping x, y;
-    assert_ok(ch_io_map(&x, path_of(a, name), &e), e);
-    assert_ok(ch_io_map(&y, path_of(b, name), &e), e);
-    if (x.size != y.size || memcmp(x.data, y.data, x.size) != 0)
-        fail_msg("%s of the runs %s and %s differ", name, a, b);
-    ch_io_unmap(&x);
-    ch_io_unmap(&y);
-}
-
 /* One line a step in order, and the losses of both runs the same. */
 static void expect_same_losses(const char *a, const char *b, int steps)
 {
@@ -178,20 +149,8 @@ static void expect_same_run(const char *a, const char *b, int steps)
     static const char *const files[] = {"model.safetensors", "optimizer.safetensors",
                                         "config.json", "tokenizer.json", "state.json"};
     for (size_t i = 0; i < CH_COUNT(files); i++)
-        expect_same_file(a, b, files[i]);
+        expect_same_file(path_of(a, files[i]), path_of(b, files[i]));
     expect_same_losses(a, b, steps);
-}
-
-struct stopping {
-    volatile int cancel;
-    int at;
-};
-
-static void stop_at(void *arg, const ch_train_progress *p)
-{
-    struct stopping *s = arg;
-    if (strcmp(p->phase, "training") == 0 && p->step >= s->at)
-        s->cancel = 1;
 }
 
 static void interrupted_and_resumed(void **state)
@@ -454,8 +413,9 @@ static void threads_and_the_file_s_vocabulary(void **state)
     o.threads = 3;
     o.tokenizer = path_of("first", "model.gguf");
     assert_ok(ch_train(&r, &o, &e), e);
-    expect_same_file("first", "second", "model.safetensors");
-    expect_same_file("first", "second", "optimizer.safetensors");
+    expect_same_file(path_of("first", "model.safetensors"), path_of("second", "model.safetensors"));
+    expect_same_file(path_of("first", "optimizer.safetensors"),
+                     path_of("second", "optimizer.safetensors"));
     free(first);
     free(second);
 }

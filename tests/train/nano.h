@@ -40,18 +40,7 @@ static inline ch_train_options nano_options(const char *arch)
 static inline void nano_open(nano *n, const ch_train_options *o, int threads, const ch_comm *comm)
 {
     ch_err e = {0};
-    ch_config c = {.arch = ch_arch_find(o->arch, strlen(o->arch)),
-                   .width = o->width,
-                   .heads = o->heads,
-                   .kv_heads = o->kv_heads,
-                   .head_width = o->head_width,
-                   .hidden = o->hidden,
-                   .vocab = o->vocab,
-                   .layers = o->layers,
-                   .context = o->length,
-                   .norm_eps = 1e-6,
-                   .tied = !o->untied,
-                   .rope = {.dims = o->head_width, .base = 10000}};
+    ch_config c = ch_train_config(o);
     const ch_comm self = ch_comm_self();
     assert_non_null(c.arch);
     assert_ok(c.arch->configure(&c, NULL, &e), e);

@@ -1,9 +1,8 @@
 /* samples.c - tests of train/samples.c and train/card.c, in runs of ch_train
  *
  * SPDX-License-Identifier: MIT */
-#include "nano.h"
+#include "runs.h"
 
-static char *dir;
 static char text_path[4096];
 
 static int open_dir(void **state)
@@ -13,22 +12,6 @@ static int open_dir(void **state)
     snprintf(text_path, sizeof text_path, "%s/a|b `text`.txt", dir);
     nano_text(text_path, 12000, 1);
     return 0;
-}
-
-static int close_dir(void **state)
-{
-    (void)state;
-    temp_dir_remove(dir);
-    return 0;
-}
-
-static char *path_of(const char *run, const char *name)
-{
-    static char path[4][4096];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, sizeof path[0], "%s/%s%s%s", dir, run, *name ? "/" : "", name);
-    return p;
 }
 
 static const char *const texts[] = {text_path};
