@@ -5,7 +5,7 @@
 #
 # TEXTS and HELD_OUT are folders of text, WORK a folder for vocabularies, token caches and runs (runs
 # that are there are not made again).  Each line of arms.txt is a recipe: the baseline's flags with
-# some changed.  First the speed of every arm is measured alone on one thread; SECONDS [180] times it
+# some changed.  First the speed of every arm is measured on one thread; SECONDS [180] times it
 # is the arm's number of tokens, so that an arm that costs more per token sees fewer.  Then all arms
 # run, two at a time on a thread each.  Prints held-out bits a byte, mean and range over seeds.
 set -eu
