@@ -170,6 +170,9 @@ typedef struct ch_rope {
     int dims;
     bool interleaved;
     double base; /* angle of pair i at position p: p * base^(-2i/dims) */
+    const double *speed; /* NULL, or dims/2 numbers in place of base^(-2i/dims): stretched positions
+                            (llama3, YaRN, LongRoPE); borrowed */
+    double magnitude;    /* of cosines and sines, 0 counts as 1 (YaRN's attention factor) */
 } ch_rope;
 void ch_op_rope_table(real *cosines, real *sines, const ch_rope *rope, const int32_t *pos, int n);
 void ch_op_rope(ch_run *r, ch_tensor *x, int heads, const ch_rope *rope, const real *cosines,
@@ -179,6 +182,7 @@ typedef struct ch_attention_spec {
     int heads, kv_heads, width; /* H, K, E; query head h reads key head h / (H/K) */
     real scale;                 /* usually 1/sqrt(E) */
     int window;                 /* keys seen, the row's own included; 0: all before */
+    real softcap;               /* scores s become softcap * tanh(s / softcap) (Gemma 2); 0: no */
     bool alibi; /* add -m_h (p_row - p_key), m_h = 2^(-8(h+1)/H) (Press et al. 2021) */
 } ch_attention_spec;
 
@@ -195,10 +199,19 @@ ch_tensor *ch_op_attention_pages(ch_run *r, const ch_tensor *q, const ch_kv_view
                                  const ch_rows *rows, const ch_attention_spec *s);
 
 ch_tensor *ch_op_swiglu(ch_run *r, const ch_tensor *gate, const ch_tensor *up);
+/* gelu(gate) * up, in gelu's tanh form (Shazeer 2020). */
+ch_tensor *ch_op_geglu(ch_run *r, const ch_tensor *gate, const ch_tensor *up);
 ch_tensor *ch_op_gelu(ch_run *r, const ch_tensor *x);
 ch_tensor *ch_op_relu2(ch_run *r, const ch_tensor *x);
 /* a + b; without a tape computed into a, which is returned. */
 ch_tensor *ch_op_add(ch_run *r, ch_tensor *a, const ch_tensor *b);
+/* a * b, element by element. */
+ch_tensor *ch_op_multiply(ch_run *r, const ch_tensor *a, const ch_tensor *b);
+/* factor * x, and cap * tanh(x / cap); without a tape computed into x, which is returned. */
+ch_tensor *ch_op_scale(ch_run *r, ch_tensor *x, real factor);
+ch_tensor *ch_op_softcap(ch_run *r, ch_tensor *x, real cap);
+/* Columns [at, at + n) of x as a tensor of their own: the parts of maps that a file keeps fused. */
+ch_tensor *ch_op_columns(ch_run *r, const ch_tensor *x, int64_t at, int64_t n);
 
 /* loss = scale * sum_t -log softmax(x_t head^T)[target_t] over rows with target >= 0; returns it
  * unscaled in *nll_sum (a double sum, row order) and per row in nll (T, may be NULL; 0 for ignored
