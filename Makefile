@@ -31,7 +31,7 @@ WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes -Wmissing
 OPT     := $(if $(SAN),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O3 -g)
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(WARN) $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math \
               -fvisibility=default -pthread -MMD -MP $(if $(HOSTILE),-DCH_HOSTILE) $(CFLAGS)
-LIBS    := $(LDFLAGS) -ljansson -lpcre2-8 -lm -pthread
+LIBS    := $(LDFLAGS) -ljansson -lpcre2-8 -lutf8proc -lm -pthread
 
 # The page of train --watch: the program is linked with libmicrohttpd where it is installed, the
 # library never.

@@ -37,6 +37,7 @@ esac
 header stdio.h || need="$need libc6-dev"
 header jansson.h || need="$need libjansson-dev"
 header pcre2.h || need="$need libpcre2-dev"
+header utf8proc.h || need="$need libutf8proc-dev"
 header microhttpd.h || need="$need libmicrohttpd-dev"
 header cmocka.h || need="$need libcmocka-dev"
 [ -n "$need" ] || exit 0
