@@ -176,6 +176,8 @@ static int from_file(struct options *o, json_t **config, ch_err *e)
     json_object_foreach(*config, key, v) {
         if (said && is_length(key))
             continue;
+        if (strcmp(key, "mask_prompts") == 0 && json_is_false(v))
+            o->learn_prompts = true; /* what finetune masks unless it is told not to */
         ch_list *paths = strcmp(key, "data") == 0         ? &o->data
                          : strcmp(key, "validation") == 0 ? &o->validation
                                                           : NULL;

@@ -49,8 +49,17 @@ static int take_config(ch_train_run *r)
         if (rc < 0)
             return rc;
     }
+    const char *ffn = c->relu2 ? "relu2" : "swiglu";
+    if (o->ffn && strcmp(o->ffn, ffn) != 0)
+        return ch_fail(r->e, CH_EARG, "ffn is %s in %s and %s was asked for", ffn, o->from, o->ffn);
+    if (o->rope_base > 0 && (float)o->rope_base != (float)c->rope.base)
+        return ch_fail(r->e, CH_EARG, "rope_base is %g in %s and %g was asked for", c->rope.base,
+                       o->from, o->rope_base);
+    if (o->untied && c->tied)
+        return ch_fail(r->e, CH_EARG, "untied was asked for, and the head of %s is its embedding "
+                                      "table", o->from);
     o->arch = c->arch->name;
-    o->ffn = c->relu2 ? "relu2" : "swiglu";
+    o->ffn = ffn;
     o->untied = !c->tied;
     o->rope_base = c->rope.base;
     return CH_OK;

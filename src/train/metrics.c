@@ -31,7 +31,7 @@ static size_t kept(const ch_buf *b, int64_t step)
     return at;
 }
 
-static int shorten(const char *path, int64_t step, ch_err *e)
+int ch_metrics_shorten(const char *path, int64_t step, ch_err *e)
 {
     ch_buf b;
     ch_buf_init(&b, CH_IO_READ_MAX);
@@ -51,7 +51,7 @@ int ch_metrics_open(ch_metrics *m, const char *dir, const char *name, int64_t st
     *m = (ch_metrics){.path = ch_io_join(dir, name)};
     if (!m->path)
         return ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
-    int rc = shorten(m->path, step, e);
+    int rc = ch_metrics_shorten(m->path, step, e);
     if (rc == CH_OK && !(m->f = fopen(m->path, "ae")))
         rc = ch_fail(e, CH_EIO, "cannot write %s: %s", m->path, strerror(errno));
     if (rc < 0)

@@ -145,6 +145,9 @@ static int check_together(const ch_train_options *o, ch_err *e)
     if ((relu2 || o->memory > 0) && strcmp(arch->name, "chalcis") != 0)
         return ch_fail(e, CH_EARG, "%s models have no %s; chalcis models have (arch)", arch->name,
                        relu2 ? "relu2 blocks" : "memory");
+    if (o->lora > 0 && strcmp(o->optimizer, "adamw") != 0)
+        return ch_fail(e, CH_EARG, "optimizer is \"%.40s\" beside lora %d; adapters are trained by "
+                                   "adamw", o->optimizer, o->lora);
     if (o->lora > 0 && o->ema > 0)
         return ch_fail(e, CH_EARG, "ema is %g beside lora %d; an adapter has no running mean",
                        o->ema, o->lora);
@@ -194,6 +197,9 @@ int ch_train_settle(ch_train_options *o, const json_t *stored, ch_err *e)
     int rc = check_ranges(o, e);
     if (rc == CH_OK)
         rc = check_one_end(o, e);
+    if (rc == CH_OK && !stored && o->lora > 0 && o->weight_decay > 0)
+        rc = ch_fail(e, CH_EARG, "weight_decay is %g beside lora %d; an adapter does not decay",
+                     o->weight_decay, o->lora);
     if (rc == CH_OK && stored)
         rc = follow(o, stored, e);
     if (rc == CH_OK)

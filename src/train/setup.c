@@ -373,6 +373,19 @@ static double token_flop(const ch_train_options *o, const ch_config *c)
            12.0 * c->layers * c->heads * c->head_width * o->length;
 }
 
+static int open_samples(ch_train_run *r, int64_t step)
+{
+    if (r->o.sample_every > 0)
+        return ch_samples_open(&r->samples, r->o.out, step, r->o.sample_prompt, r->tk, r->model,
+                               r->e);
+    char *path = ch_io_join(r->o.out, "samples.jsonl"); /* of the run before it was resumed */
+    if (!path)
+        return ch_fail(r->e, CH_ENOMEM, "no memory for a path in %s", r->o.out);
+    const int rc = ch_io_exists(path) ? ch_metrics_shorten(path, step, r->e) : CH_OK;
+    free(path);
+    return rc;
+}
+
 static int get_model(ch_train_run *r)
 {
     json_t *state = NULL;
@@ -428,9 +441,7 @@ int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e)
         rc = get_steps(r);
     if (rc == CH_OK)
         rc = get_model(r);
-    if (rc == CH_OK && r->o.sample_every > 0)
-        rc = ch_samples_open(&r->samples, r->o.out, step, r->o.sample_prompt, r->tk, r->model, e);
-    return rc;
+    return rc == CH_OK ? open_samples(r, step) : rc;
 }
 
 void ch_train_teardown(ch_train_run *r)

@@ -369,6 +369,8 @@ typedef struct ch_metrics {
 } ch_metrics;
 /* Opens dir/name for appending after the lines of the first `step` steps; later ones go. */
 int ch_metrics_open(ch_metrics *m, const char *dir, const char *name, int64_t step, ch_err *e);
+/* The file at path, if there is one, without the lines of later steps. */
+int ch_metrics_shorten(const char *path, int64_t step, ch_err *e);
 /* Takes line over; NULL stands for one that there was no memory for. */
 int ch_metrics_put(ch_metrics *m, json_t *line, ch_err *e);
 void ch_metrics_close(ch_metrics *m);

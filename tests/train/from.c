@@ -163,6 +163,15 @@ static void faults(void **state)
     o.layers = 3;
     assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "layers is 2");
     o = options(path_of("no", ""), q8, 4);
+    o.ffn = "relu2";
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "ffn is swiglu");
+    o = options(path_of("no", ""), q8, 4);
+    o.rope_base = 5e5;
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "rope_base is 10000");
+    o = options(path_of("no", ""), q8, 4);
+    o.untied = true;
+    assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "untied was asked for");
+    o = options(path_of("no", ""), q8, 4);
     o.lora_targets = "nothing_proj";
     assert_fails(ch_train(&r, &o, &e), CH_EARG, e, "nothing_proj");
     o = options(path_of("no", ""), NULL, 4);
