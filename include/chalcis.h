@@ -152,7 +152,7 @@ typedef struct ch_session_options {
     int cache_tokens;    /* budget of the family of forks; 0: twice the context */
     int page_size;       /* keys in a cache page; 0: 32 */
     const char *k_type;  /* how keys are kept: "f32" "f16" "bf16" "q8_0"; NULL: f16 */
-    const char *v_type;
+    const char *v_type;  /* values: these, or "q4_0" */
     const ch_lora *lora; /* changes the model for the family's every token; NULL: nothing does */
 } ch_session_options;
 

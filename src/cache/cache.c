@@ -32,12 +32,14 @@ static bool storable(ch_dtype t)
     return t == CH_F32 || t == CH_F16 || t == CH_BF16 || t == CH_Q8_0 || t == CH_REAL;
 }
 
-static int check_dtype(const char *name, ch_dtype t, ch_err *e)
+static int check_dtype(bool keys, ch_dtype t, ch_err *e)
 {
-    if ((unsigned)t < CH_DTYPES && storable(t))
+    if ((unsigned)t < CH_DTYPES && (storable(t) || (t == CH_Q4_0 && !keys)))
         return CH_OK;
-    return ch_fail(e, CH_EARG, "cache: %s cannot be kept as %s, allowed are f32, f16, bf16, q8_0",
-                   name, (unsigned)t < CH_DTYPES ? ch_dtype_get(t)->name : "an unknown format");
+    return ch_fail(e, CH_EARG, "cache: %s cannot be kept as %s, allowed are f32, f16, bf16, q8_0%s",
+                   keys ? "keys" : "values",
+                   (unsigned)t < CH_DTYPES ? ch_dtype_get(t)->name : "an unknown format",
+                   keys ? "" : ", q4_0");
 }
 
 static int check_options(const ch_cache_options *o, ch_err *e)
@@ -52,15 +54,15 @@ static int check_options(const ch_cache_options *o, ch_err *e)
     if (rc == CH_OK)
         rc = check_number("max_tokens", o->max_tokens, INT32_MAX, e);
     if (rc == CH_OK)
-        rc = check_dtype("keys", o->k_dtype, e);
+        rc = check_dtype(true, o->k_dtype, e);
     if (rc == CH_OK)
-        rc = check_dtype("values", o->v_dtype, e);
+        rc = check_dtype(false, o->v_dtype, e);
     return rc;
 }
 
 static int padding_of(ch_dtype t)
 {
-    return t == CH_Q8_0 ? 32 : 8;
+    return CH_MAX(ch_dtype_get(t)->block, 8);
 }
 
 /* Offsets within a page.  The limits above keep every product below 2^63. */

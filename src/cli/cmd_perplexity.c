@@ -19,7 +19,7 @@ static const ch_opt opts[] = {
     {0, "stride", CH_OPT_INT, O(stride), "N", "tokens from one window to the next [half of it]", 1, 1e9},
     {'t', "threads", CH_OPT_INT, O(threads), "N", "threads; never changes the result [one per CPU]", 0, 1024},
     {0, "cache-k", CH_OPT_STR, O(k_type), "TYPE", "how keys are kept: f32 f16 bf16 q8_0 [f16]", 0, 0},
-    {0, "cache-v", CH_OPT_STR, O(v_type), "TYPE", "how values are kept [f16]", 0, 0},
+    {0, "cache-v", CH_OPT_STR, O(v_type), "TYPE", "how values are kept: these, or q4_0 [f16]", 0, 0},
     {0, "json", CH_OPT_FLAG, O(json), NULL, "one JSON object", 0, 0},
     {0},
 };

@@ -31,7 +31,7 @@ static const ch_opt opts[] = {
     {'t', "threads", CH_OPT_INT, O(threads), "N", "threads; never changes the text [one per CPU]", 0, 1024},
     {'c', "context", CH_OPT_INT, O(context), "N", "most tokens in all [the model's, at most 4096; more if -n asks for it]", 1, 1e9},
     {0, "cache-k", CH_OPT_STR, O(k_type), "TYPE", "how keys are kept: f32 f16 bf16 q8_0 [f16]", 0, 0},
-    {0, "cache-v", CH_OPT_STR, O(v_type), "TYPE", "how values are kept [f16]", 0, 0},
+    {0, "cache-v", CH_OPT_STR, O(v_type), "TYPE", "how values are kept: these, or q4_0 [f16]", 0, 0},
     {0, "echo", CH_OPT_FLAG, O(echo), NULL, "print the prompt too", 0, 0},
     {0, "ignore-end", CH_OPT_FLAG, O(ignore_end), NULL, "go on after an end token", 0, 0},
     {0, "json", CH_OPT_FLAG, O(json), NULL, "one JSON object instead of text", 0, 0},

@@ -62,15 +62,17 @@ static int open_member(ch_session **out, ch_family *f, ch_err *e)
     return CH_OK;
 }
 
-static int kv_dtype(ch_dtype *out, const char *name, const char *what, ch_err *e)
+/* Errors in keys are errors in every score, so four bits are for values alone. */
+static int kv_dtype(ch_dtype *out, const char *name, bool keys, ch_err *e)
 {
     *out = CH_F16;
     if (!name ||
         (ch_dtype_by_name(out, name) && (*out == CH_REAL || *out == CH_F32 || *out == CH_F16 ||
-                                         *out == CH_BF16 || *out == CH_Q8_0)))
+                                         *out == CH_BF16 || *out == CH_Q8_0 ||
+                                         (*out == CH_Q4_0 && !keys))))
         return CH_OK;
-    return ch_fail(e, CH_EARG, "%s cannot be kept as \"%s\"; allowed are f32, f16, bf16, q8_0",
-                   what, name);
+    return ch_fail(e, CH_EARG, "%s cannot be kept as \"%s\"; allowed are f32, f16, bf16, q8_0%s",
+                   keys ? "keys" : "values", name, keys ? " (q4_0 for values)" : ", q4_0");
 }
 
 static int open_cache(ch_family *f, const ch_session_options *o, ch_err *e)
@@ -86,9 +88,9 @@ static int open_cache(ch_family *f, const ch_session_options *o, ch_err *e)
                            .head_width = c->head_width,
                            .page_size = o->page_size,
                            .max_tokens = tokens};
-    int rc = kv_dtype(&co.k_dtype, o->k_type, "keys", e);
+    int rc = kv_dtype(&co.k_dtype, o->k_type, true, e);
     if (rc == CH_OK)
-        rc = kv_dtype(&co.v_dtype, o->v_type, "values", e);
+        rc = kv_dtype(&co.v_dtype, o->v_type, false, e);
     return rc == CH_OK ? ch_cache_open(&f->cache, &co, e) : rc;
 }
 

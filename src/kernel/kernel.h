@@ -107,10 +107,15 @@ typedef real ch_rmsnorm_fn(real *y, const real *x, const real *g, int n, real ep
  * stats[0] = mean, stats[1] = r. */
 typedef void ch_layernorm_fn(real *y, const real *x, const real *g, const real *b, int n, real eps,
                              real stats[2]);
-/* y_i = silu(a_i) b_i, silu(a) = a / (1 + e^-a).  y may be a or b. */
+/* swiglu: y_i = silu(a_i) b_i, silu(a) = a / (1 + e^-a) · geglu: gelu(a_i) b_i · add · multiply.
+ * y may be a or b. */
 typedef void ch_binary_fn(real *y, const real *a, const real *b, int n);
 /* gelu (tanh form, Hendrycks & Gimpel 2016) · relu2: max(x,0)^2.  y may be x. */
 typedef void ch_unary_fn(real *y, const real *x, int n);
+/* y_i = factor x_i.  y may be x. */
+typedef void ch_scale_fn(real *y, const real *x, int n, real factor);
+/* y_i = cap tanh(factor x_i).  y may be x. */
+typedef void ch_softcap_fn(real *y, const real *x, int n, real factor, real cap);
 /* Rotates pairs in place by the angles whose cosines and sines are given: (x_i, x_j) ->
  * (x_i c - x_j s, x_i s + x_j c), pair p of `pairs`; interleaved: (2p, 2p+1), else (p, p + pairs).
  * s may point at negated sines for the inverse (backward). */
@@ -137,8 +142,9 @@ typedef void ch_transpose_fn(real *y, ptrdiff_t ldy, const real *x, ptrdiff_t ld
                              int cols);
 
 /* Below, `add` says whether a gradient is added to what its place holds (not 0) or stored there. */
-/* da_i (+)= dy_i b_i silu'(a_i), db_i (+)= dy_i silu(a_i).  add: bit 0 for da, bit 1 for db. */
-typedef void ch_swiglu_grad_fn(real *da, real *db, const real *a, const real *b, const real *dy,
+/* Of y_i = f(a_i) b_i:  da_i (+)= dy_i b_i f'(a_i), db_i (+)= dy_i f(a_i).  add: bit 0 for da, bit
+ * 1 for db.  da, db NULL: not wanted. */
+typedef void ch_binary_grad_fn(real *da, real *db, const real *a, const real *b, const real *dy,
                                int n, int add);
 /* dx_i (+)= f'(x_i) dy_i */
 typedef void ch_unary_grad_fn(real *dx, const real *x, const real *dy, int n, int add);
@@ -152,7 +158,7 @@ typedef void ch_rmsnorm_grad_fn(real *dx, real *dg, const real *x, const real *g
 /* score: s[g*lds + j] = scale * sum_e q[g*width + e] k[j][e]     g < groups, j < n
  * mix:   acc[g*width + e] = acc[g*width + e] * keep[g] + sum_j p[g*ldp + j] v[j][e]
  *   k, v: n rows of `width` elements in the stored dtype, contiguous; width a multiple of 8
- *   (q8_0: 32), padded with zeros on both sides.  Order of sums over e is
+ *   (q8_0, q4_0: 32), padded with zeros on both sides.  Order of sums over e is
  *   fixed by width; over j: sequential.
  * score_f32 and mix_f32 read `real`, whatever it is: ch_kernel_score and _mix give them for
  * CH_REAL. */
@@ -169,18 +175,20 @@ typedef struct ch_kernels {
     ch_pack_fn *pack_i16, *pack_i16t;
     ch_rmsnorm_fn *rmsnorm;
     ch_layernorm_fn *layernorm;
-    ch_binary_fn *swiglu, *add;
+    ch_binary_fn *swiglu, *geglu, *add, *multiply;
     ch_unary_fn *gelu, *relu2;
+    ch_scale_fn *scale;
+    ch_softcap_fn *softcap;
     ch_rope_fn *rope;
     ch_softmax_fn *softmax;
     ch_weigh_fn *weigh;
     ch_weigh_grad_fn *weigh_grad;
     ch_transpose_fn *transpose;
-    ch_swiglu_grad_fn *swiglu_grad;
+    ch_binary_grad_fn *swiglu_grad, *geglu_grad, *multiply_grad;
     ch_unary_grad_fn *gelu_grad, *relu2_grad;
     ch_rmsnorm_grad_fn *rmsnorm_grad;
     ch_score_fn *score_f32, *score_f16, *score_bf16, *score_q8_0;
-    ch_mix_fn *mix_f32, *mix_f16, *mix_bf16, *mix_q8_0;
+    ch_mix_fn *mix_f32, *mix_f16, *mix_bf16, *mix_q8_0, *mix_q4_0;
 } ch_kernels;
 
 #define KERNEL(family, isa) __typeof__(*((ch_kernels *)0)->family) ch_##family##_##isa;

@@ -71,6 +71,7 @@ ch_mix_fn *ch_kernel_mix(const ch_kernels *k, ch_dtype t)
     case CH_F16: return k->mix_f16;
     case CH_BF16: return k->mix_bf16;
     case CH_Q8_0: return k->mix_q8_0;
+    case CH_Q4_0: return k->mix_q4_0;
     default: return NULL;
     }
 }

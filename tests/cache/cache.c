@@ -125,6 +125,11 @@ static void defaults_and_widths(void **state)
     c = open_cache(&o);
     assert_int_equal(ch_cache_width(c), 64);
     ch_cache_close(&c);
+    o.head_width = 65;
+    o.v_dtype = CH_Q4_0;
+    c = open_cache(&o);
+    assert_int_equal(ch_cache_width(c), 96);
+    ch_cache_close(&c);
 }
 
 static void a_budget_is_a_budget(void **state)

@@ -390,6 +390,8 @@ static void lives_of_mixed_pages(void **state)
     live(2, CH_F16, CH_Q8_0, 9, 500);
     live(7, CH_Q8_0, CH_BF16, 40, 500);
     live(32, CH_F32, CH_F16, 8, 500);
+    live(3, CH_F16, CH_Q4_0, 33, 500);
+    live(32, CH_Q8_0, CH_Q4_0, 5, 500);
 }
 
 int main(void)

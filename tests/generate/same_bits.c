@@ -335,13 +335,14 @@ static void weights_bf16(void **state) { (void)state; all_ways("qwen3", CH_BF16,
 static void weights_q8_0(void **state) { (void)state; all_ways("qwen3", CH_Q8_0, "f16", "q8_0"); }
 static void weights_q4_0(void **state) { (void)state; all_ways("llama", CH_Q4_0, "q8_0", "f16"); }
 static void cache_q8_0(void **state) { (void)state; all_ways("qwen3", CH_F32, "q8_0", "q8_0"); }
+static void values_q4_0(void **state) { (void)state; all_ways("llama", CH_F32, "q8_0", "q4_0"); }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(looked_up), cmocka_unit_test(weights_f32),  cmocka_unit_test(weights_f16),
         cmocka_unit_test(weights_bf16), cmocka_unit_test(weights_q8_0),
-        cmocka_unit_test(weights_q4_0), cmocka_unit_test(cache_q8_0),
+        cmocka_unit_test(weights_q4_0), cmocka_unit_test(cache_q8_0), cmocka_unit_test(values_q4_0),
         cmocka_unit_test(all_formats),
     };
     return cmocka_run_group_tests_name("generate/same_bits", tests, NULL, NULL);

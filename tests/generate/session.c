@@ -50,7 +50,9 @@ static void options_are_checked(void **state)
     assert_null(s);
     o = (ch_session_options){.k_type = "q9_9"};
     assert_fails(ch_session_open(&s, model, &o, &e), CH_EARG, e, "q9_9");
-    o = (ch_session_options){.v_type = "q4_0"};
+    o = (ch_session_options){.k_type = "q4_0"};
+    assert_fails(ch_session_open(&s, model, &o, &e), CH_EARG, e, "q4_0 for values");
+    o = (ch_session_options){.v_type = "q8_1"};
     assert_fails(ch_session_open(&s, model, &o, &e), CH_EARG, e, "values");
     o = (ch_session_options){.page_size = -1};
     assert_fails(ch_session_open(&s, model, &o, &e), CH_EARG, e, "-1");

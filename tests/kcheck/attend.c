@@ -298,5 +298,6 @@ const kcheck_family kcheck_attend[] = {
     {"mix_f16", check, time_attend},
     {"mix_bf16", check, time_attend},
     {"mix_q8_0", check, time_attend},
+    {"mix_q4_0", check, time_attend},
     {0},
 };

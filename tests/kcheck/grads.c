@@ -84,7 +84,7 @@ static double tol_weigh_grad(const call *c, real before, real after, int k, int 
 
 static void run_swiglu(ch_any_fn *fn, call *c)
 {
-    ((ch_swiglu_grad_fn *)fn)(c->out[0], c->out[1], c->in[0], c->in[1], c->in[2], c->n, c->mode);
+    ((ch_binary_grad_fn *)fn)(c->out[0], c->out[1], c->in[0], c->in[1], c->in[2], c->n, c->mode);
 }
 
 /* s = 1 / (1 + e^-a) is 4 u off, 1 - s by 4 u s; an e^-a near float's end may be inf on one side.

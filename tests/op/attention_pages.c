@@ -7,7 +7,10 @@
 
 enum { H = 4, K = 2, E = 24, WIDTH = 32, KEYS = 200, ROWS = 17 };
 
-static const ch_dtype dtypes[] = {CH_F32, CH_F16, CH_BF16, CH_Q8_0};
+static const ch_dtype dtypes[] = {CH_F32, CH_F16, CH_BF16, CH_Q8_0, CH_Q4_0};
+
+/* of keys beside values of dtypes[d] */
+static ch_dtype keys_of(size_t d) { return dtypes[d] == CH_Q4_0 ? CH_Q8_0 : dtypes[d]; }
 
 /* A sequence of KEYS keys, in pages that the test may write to. */
 typedef struct sequence {
@@ -67,7 +70,7 @@ static sequence open_sequence(bench *b, ch_dtype k, ch_dtype v, int page_size, i
 }
 
 static const ch_attention_spec specs[] = {
-    {H, K, E, 0.2F, 0, false}, {H, K, E, 0.2F, 40, false}, {H, K, E, 0.2F, 33, true}};
+    {H, K, E, 0.2F, 0, 0, false}, {H, K, E, 0.2F, 40, 0, false}, {H, K, E, 0.2F, 33, 0, true}};
 
 /* A row alone; among 17 others of two sequences; with later keys cut off, or poisoned. */
 static void test_rows_are_alone(void **state)
@@ -83,7 +86,7 @@ static void test_rows_are_alone(void **state)
             bench b;
             bench_open(&b, 3);
             const ch_tensor q = bench_tensor(&b, ROWS, H * E, 1);
-            sequence s = open_sequence(&b, dtypes[d], dtypes[d], 32, KEYS);
+            sequence s = open_sequence(&b, keys_of(d), dtypes[d], 32, KEYS);
             ch_kv_view views[2] = {s.view, s.view};
             const ch_rows rows = {.n = ROWS, .pos = pos, .seq = seq};
             const ch_tensor *all = ch_op_attention_pages(&b.run, &q, views, &rows, &specs[c]);
@@ -190,7 +193,7 @@ static void test_nothing_to_see(void **state)
     const int32_t none = 60, ahead = -1;
     const ch_rows behind = {.n = 1, .pos = &none, .seq = &seq},
                   before = {.n = 1, .pos = &ahead, .seq = &seq};
-    const ch_attention_spec window = {H, K, E, 0.2F, 5, false};
+    const ch_attention_spec window = {H, K, E, 0.2F, 5, 0, false};
     const ch_tensor *o[3] = {ch_op_attention_pages(&b.run, &q, &s.view, &behind, &window),
                              ch_op_attention_pages(&b.run, &q, &s.view, &before, &specs[0]), NULL};
     for (int i = 0; i < 40; i++)
@@ -216,14 +219,16 @@ static void test_formats(void **state)
     /* Keys and values stay below 5, so that scores (24 terms, |q| below 5, scale 0.2) move by at
      * most 0.2 * 24 * 5 steps and, the weights summing to 1, results by twice that times 5; a step
      * is half a unit in the last place of 5: 2^-9 (f16), 2^-6 (bf16), 5/127/2 (q8_0).  Rounding is
-     * random, so a twentieth of that bound is taken. */
-    static const double step[] = {0, 0x1p-9, 0x1p-6, 5.0 / 254};
+     * random, so a twentieth of that bound is taken.  Values of q4_0 are off by a step of 5/8 at most,
+     * beside keys of q8_0. */
+    static const double step[] = {0, 0x1p-9, 0x1p-6, 5.0 / 254, 5.0 / 254};
     for (size_t d = 1; d < CH_COUNT(dtypes); d++) {
-        const sequence c = open_sequence(&b, dtypes[d], dtypes[d], 32, KEYS);
+        const sequence c = open_sequence(&b, keys_of(d), dtypes[d], 32, KEYS);
         const ch_tensor *o = ch_op_attention_pages(&b.run, &q, &c.view, &rows, &specs[0]);
         for (int i = 0; i < H * E; i++)
             assert_close(((real *)o->data)[i], ((real *)exact->data)[i],
-                         0.2 * 24 * 5 * 2 * 5 * step[d] / 20, "%s element %d",
+                         0.2 * 24 * 5 * 2 * 5 * step[d] / 20 + (dtypes[d] == CH_Q4_0 ? 5.0 / 8 : 0),
+                         "%s element %d",
                          ch_dtype_get(dtypes[d])->name, i);
     }
     bench_close(&b);

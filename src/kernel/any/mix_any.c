@@ -48,7 +48,7 @@ CH_INLINE void rows(ch_dtype t, float *acc, const float *keep, const float *p, p
         tile(t, acc + e, keep, p, ldp, v + stored_bytes(t, e), n, width, G, VECTORS, 0);
     for (; e + 32 <= width; e += 32)
         tile(t, acc + e, keep, p, ldp, v + stored_bytes(t, e), n, width, G, 32 / VF, 0);
-    if (t == CH_Q8_0)
+    if (stored_block(t) > 1)
         return;
     for (; e + VF <= width; e += VF)
         tile(t, acc + e, keep, p, ldp, v + stored_bytes(t, e), n, width, G, 1, 0);
@@ -96,4 +96,10 @@ void CH_FN(mix_q8_0)(float *acc, const float *keep, const float *p, ptrdiff_t ld
                      int groups, int n, int width)
 {
     mix(CH_Q8_0, acc, keep, p, ldp, v, groups, n, width);
+}
+
+void CH_FN(mix_q4_0)(float *acc, const float *keep, const float *p, ptrdiff_t ldp, const void *v,
+                     int groups, int n, int width)
+{
+    mix(CH_Q4_0, acc, keep, p, ldp, v, groups, n, width);
 }

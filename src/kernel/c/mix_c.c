@@ -51,3 +51,9 @@ void ch_mix_q8_0_c(real *acc, const real *keep, const real *p, ptrdiff_t ldp, co
 {
     mix(CH_Q8_0, acc, keep, p, ldp, v, groups, n, width);
 }
+
+void ch_mix_q4_0_c(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v,
+                   int groups, int n, int width)
+{
+    mix(CH_Q4_0, acc, keep, p, ldp, v, groups, n, width);
+}

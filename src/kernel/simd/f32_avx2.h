@@ -58,6 +58,18 @@ static inline vf vf_load_i8(const void *p)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
 }
+/* Of VF bytes one half each, less 8 */
+static inline vf vf_load_low4(const void *p)
+{
+    const __m256i b = _mm256_cvtepu8_epi32(_mm_loadl_epi64(p));
+    const __m256i q = _mm256_and_si256(b, _mm256_set1_epi32(15));
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(q, _mm256_set1_epi32(8)));
+}
+static inline vf vf_load_high4(const void *p)
+{
+    const __m256i q = _mm256_srli_epi32(_mm256_cvtepu8_epi32(_mm_loadl_epi64(p)), 4);
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(q, _mm256_set1_epi32(8)));
+}
 static inline vf vf_set1_f16(uint16_t h) { return _mm256_cvtph_ps(_mm_set1_epi16((short)h)); }
 
 /* p[0] p[0] p[1] p[1] ... of VF/2 floats */

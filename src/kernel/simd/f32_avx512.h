@@ -53,6 +53,18 @@ static inline vf vf_load_i8(const void *p)
 {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
 }
+/* Of VF bytes one half each, less 8 */
+static inline vf vf_load_low4(const void *p)
+{
+    const __m512i b = _mm512_cvtepu8_epi32(_mm_loadu_si128(p));
+    const __m512i q = _mm512_and_si512(b, _mm512_set1_epi32(15));
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(q, _mm512_set1_epi32(8)));
+}
+static inline vf vf_load_high4(const void *p)
+{
+    const __m512i q = _mm512_srli_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128(p)), 4);
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(q, _mm512_set1_epi32(8)));
+}
 static inline vf vf_set1_f16(uint16_t h) { return _mm512_cvtph_ps(_mm256_set1_epi16((short)h)); }
 
 /* p[0] p[0] p[1] p[1] ... of VF/2 floats */
