@@ -1,10 +1,11 @@
 /* attention.c - causal attention within documents, for training
  *
  *     s_tj = scale q_t . k_j - m_h (t - j)       for first[t] <= j <= t, and t - j < window
+ *            or c tanh(scale q_t . k_j / c) - m_h (t - j) where scores are capped
  *     p_t = softmax(s_t),  o_t = sum_j p_tj v_j  per query head h, which reads key head h / (H/K)
  *
  * q, o (T, H E); k, v (T, K E).  Vaswani et al. 2017; grouped heads: Ainslie et al. 2023; m_h:
- * Press et al. 2021.
+ * Press et al. 2021; c: Gemma Team 2024 ("Gemma 2").
  * Keys and values of a head are packed once; then a task is a block of rows and a key head: scores
  * of the whole span that the block sees as one product, softmax row by row, and the mix as more.
  * Columns that only other rows of the block see get weight 0.  Cost: 2 E multiply-adds for each
@@ -35,6 +36,7 @@ static real weigh(const ch_attention *a, real *s, ch_span see, ch_span cover, in
     for (int j = see.hi; j < cover.hi; j++)
         s[j - cover.lo] = 0;
     s += see.lo - cover.lo;
+    ch_op_attention_cap(a, s, see.hi - see.lo);
     real max;
     const real sum = a->run->kernels->weigh(s, s, see.hi - see.lo, &z, &max);
     if (a->lse)

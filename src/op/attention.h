@@ -67,10 +67,20 @@ static inline ch_span ch_op_attention_sees(const ch_attention *a, int t)
     return (ch_span){a->spec.window ? CH_MAX(lo, t - a->spec.window + 1) : lo, t + 1};
 }
 
-/* Of a head's score for a key `distance` rows back, and the keys after it. */
+/* Of a head's score for a key `distance` rows back, and the keys after it.  Scores that are capped
+ * have been scaled by that. */
 static inline ch_exponent ch_op_attention_exponent(const ch_attention *a, int head, int distance)
 {
-    return (ch_exponent){a->spec.scale, ch_op_attention_slope(&a->spec, head), distance};
+    return (ch_exponent){a->spec.softcap > 0 ? 1 : a->spec.scale,
+                         ch_op_attention_slope(&a->spec, head), distance};
+}
+
+/* n products q . k become capped scores; as they are without a cap. */
+static inline void ch_op_attention_cap(const ch_attention *a, real *s, int n)
+{
+    const real cap = a->spec.softcap;
+    if (cap > 0)
+        a->run->kernels->softcap(s, s, n, a->spec.scale / cap, cap);
 }
 
 /* Multiply-adds that forward needs, for the profile; 0 where nothing is counted. */

@@ -3,6 +3,8 @@
  *     p_tj = e^(s_tj - lse_t),  delta_t = do_t . o_t,  ds_tj = scale p_tj (do_t . v_j - delta_t)
  *     dq_t = sum_j ds_tj k_j      dk_j = sum_t ds_tj q_t      dv_j = sum_t p_tj do_t
  *
+ * Where scores are capped, u = c tanh(scale q . k / c), ds has the factor 1 - (u / c)^2 besides.
+ *
  * Weights are computed again, once, for squares of CH_ATTENTION_CHUNK queries by as many keys; five
  * products use a square while it is in the cache (Dao et al. 2022, "FlashAttention").  A square
  * adds to the gradients of its queries and of its keys: those of a query row, in the order of
@@ -48,7 +50,8 @@ typedef struct square {
     ch_span see[SIDE];
     strip by_row[STRIPS], by_key[STRIPS];
     int row_strips, key_strips;
-    real *p, *ds, *turned; /* (SIDE, SIDE): weights, ds, and one of them transposed */
+    real *p, *ds, *turned; /* (SIDE, SIDE): weights, ds, and one of them transposed; before, a row
+                              of capped scores */
 } square;
 
 static void fill_delta(const gradient *g, int head, int t0, int t1)
@@ -96,6 +99,27 @@ static void cut(square *s)
     }
 }
 
+/* p, ds: scores and do . v of n keys become weights and ds.  u: room for n, where scores are
+ * capped. */
+static void weigh_row(const gradient *g, real *p, real *ds, real *u, int n, const ch_exponent *z,
+                      ptrdiff_t at)
+{
+    const ch_attention *a = g->a;
+    const ch_kernels *k = a->run->kernels;
+    if (a->spec.softcap > 0) {
+        ch_op_attention_cap(a, p, n);
+        memcpy(u, p, (size_t)n * sizeof *u);
+    }
+    k->weigh_grad(p, ds, n, z, a->lse[at], g->delta[at]);
+    if (a->spec.softcap > 0) {
+        const real inverse = 1 / a->spec.softcap;
+        for (int j = 0; j < n; j++) {
+            const real tanh_j = u[j] * inverse;
+            ds[j] *= a->spec.scale * (1 - tanh_j * tanh_j);
+        }
+    }
+}
+
 /* From scores and do . v, all of a strip's rows, zero where they see nothing. */
 static void weigh(const gradient *g, const square *s, const strip *rows, int head)
 {
@@ -108,7 +132,7 @@ static void weigh(const gradient *g, const square *s, const strip *rows, int hea
         const ch_exponent z = ch_op_attention_exponent(a, head, (int)t - lo);
         memset(p, 0, (size_t)skip * sizeof *p);
         memset(ds, 0, (size_t)skip * sizeof *ds);
-        a->run->kernels->weigh_grad(p + skip, ds + skip, n, &z, a->lse[at], g->delta[at]);
+        weigh_row(g, p + skip, ds + skip, s->turned, n, &z, at);
         memset(p + skip + n, 0, (size_t)rest * sizeof *p);
         memset(ds + skip + n, 0, (size_t)rest * sizeof *ds);
     }

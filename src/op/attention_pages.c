@@ -1,6 +1,7 @@
 /* attention_pages.c - attention over the pages of a cache, for inference
  *
  *     s_j = scale q . k_j - m_h (p - p_j) + log_count_j       over the keys that the row sees
+ *         (or c tanh(scale q . k_j / c) in place of its first term)
  *     o = sum_j softmax(s)_j v_j
  *
  * A task is one row and one key head with its group of query heads; it walks the view's pages in
@@ -128,9 +129,13 @@ static void add_stretch(const pages *a, const ch_kv_view *view, const sums *s, i
     ch_kernel_score(k, view->k_dtype)(s->p, CH_ATTENTION_KEYS, s->q, key, a->group, keys.n,
                                       view->width, a->spec.scale);
     const bool plain = keys.all && !keys.log_count && !a->spec.alibi;
+    const real cap = a->spec.softcap;
     for (int g = 0; g < a->group; g++) {
+        real *p = s->p + (ptrdiff_t)g * CH_ATTENTION_KEYS;
+        if (cap > 0)
+            k->softcap(p, p, keys.n, 1 / cap, cap);
         if (!plain)
-            adjust(s->p + (ptrdiff_t)g * CH_ATTENTION_KEYS, &keys, row, a->spec.window,
+            adjust(p, &keys, row, a->spec.window,
                    ch_op_attention_slope(&a->spec, kv * a->group + g));
         weigh(k, s, g, keys.n);
     }

@@ -1,7 +1,8 @@
 /* rope.c - rotary positions (Su et al. 2021, "RoFormer")
  *
- *     (x_i, x_j) -> (x_i c - x_j s, x_i s + x_j c),   c, s = cos, sin of p base^(-2i/dims)
+ *     (x_i, x_j) -> (x_i c - x_j s, x_i s + x_j c),   c, s = m cos, m sin of p speed_i
  *     backward: the same turn by -p of the gradient
+ *     speed_i = base^(-2i/dims) and m = 1, unless given
  *
  * x (T, heads E), in place: what is recorded later sees the turned x, and its gradient is turned
  * back in place when its record's turn has come; so nothing recorded before may need x unturned.
@@ -12,12 +13,14 @@
 void ch_op_rope_table(real *cosines, real *sines, const ch_rope *rope, const int32_t *pos, int n)
 {
     const int pairs = rope->dims / 2;
+    const double magnitude = rope->magnitude == 0 ? 1 : rope->magnitude;
     for (int i = 0; i < pairs; i++) {
-        const double speed = pow(rope->base, -2.0 * i / rope->dims);
+        const double speed =
+            rope->speed ? rope->speed[i] : pow(rope->base, -2.0 * i / rope->dims);
         for (int t = 0; t < n; t++) {
             const double angle = pos[t] * speed;
-            cosines[(ptrdiff_t)t * pairs + i] = (real)cos(angle);
-            sines[(ptrdiff_t)t * pairs + i] = (real)sin(angle);
+            cosines[(ptrdiff_t)t * pairs + i] = (real)(magnitude * cos(angle));
+            sines[(ptrdiff_t)t * pairs + i] = (real)(magnitude * sin(angle));
         }
     }
 }

@@ -32,7 +32,7 @@ static void rope(int T, int heads, int width, int dims, bool interleaved)
     rope_case c = {gc_input(&g, "a", T, heads * width),
                    gc_input(&g, "b", T, heads * width),
                    heads,
-                   {dims, interleaved, 10000},
+                   {.dims = dims, .interleaved = interleaved, .base = 10000},
                    NULL,
                    NULL};
     int32_t *pos = gc_ints(&g, T);
@@ -85,16 +85,18 @@ static const struct {
     int documents[6];
     ch_attention_spec spec;
 } attentions[] = {
-    {"one row", {1}, {1, 1, 1, 1, 0, false}},
-    {"one document", {40}, {2, 2, 8, 0.35, 0, false}},
-    {"grouped heads, odd width", {7, 1, 9}, {6, 2, 5, 0.4, 0, false}},
-    {"one key head", {33, 2}, {4, 1, 17, 0.25, 0, false}},
-    {"documents across blocks", {20, 1, 30, 40, 6}, {2, 1, 4, 0.5, 0, false}},
-    {"window", {70, 5}, {2, 1, 6, 0.4, 7, false}},
-    {"window wider than documents", {12, 20}, {2, 2, 4, 0.4, 100, false}},
-    {"window of one", {5}, {2, 2, 4, 0.4, 1, false}},
-    {"alibi", {3, 36}, {4, 2, 6, 0.4, 0, true}},
-    {"alibi and window", {50}, {3, 3, 16, 0.25, 20, true}},
+    {"one row", {1}, {1, 1, 1, 1, 0, 0, false}},
+    {"one document", {40}, {2, 2, 8, 0.35, 0, 0, false}},
+    {"grouped heads, odd width", {7, 1, 9}, {6, 2, 5, 0.4, 0, 0, false}},
+    {"one key head", {33, 2}, {4, 1, 17, 0.25, 0, 0, false}},
+    {"documents across blocks", {20, 1, 30, 40, 6}, {2, 1, 4, 0.5, 0, 0, false}},
+    {"window", {70, 5}, {2, 1, 6, 0.4, 7, 0, false}},
+    {"window wider than documents", {12, 20}, {2, 2, 4, 0.4, 100, 0, false}},
+    {"window of one", {5}, {2, 2, 4, 0.4, 1, 0, false}},
+    {"alibi", {3, 36}, {4, 2, 6, 0.4, 0, 0, true}},
+    {"alibi and window", {50}, {3, 3, 16, 0.25, 20, 0, true}},
+    {"capped scores", {3, 70}, {4, 2, 6, 1.5, 0, 2, false}},
+    {"capped scores, window, alibi", {50}, {3, 3, 16, 0.5, 20, 4, true}},
 };
 
 void check_attention(void **state)

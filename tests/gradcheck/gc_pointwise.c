@@ -78,6 +78,43 @@ static double swiglu_loss(ch_run *r, void *arg)
     return gc_sum(r, ch_op_swiglu(r, c->a, c->b));
 }
 
+static double geglu_loss(ch_run *r, void *arg)
+{
+    const pointwise *c = arg;
+    return gc_sum(r, ch_op_geglu(r, c->a, c->b));
+}
+
+static double multiply_loss(ch_run *r, void *arg)
+{
+    const pointwise *c = arg;
+    return gc_sum(r, ch_op_multiply(r, c->a, c->b));
+}
+
+/* Of one tensor twice: the second backward adds. */
+static double scale_loss(ch_run *r, void *arg)
+{
+    pointwise *c = arg;
+    ch_tensor *y = ch_op_scale(r, c->a, -1.7);
+    return gc_sum(r, ch_op_add(r, ch_op_scale(r, y, 0.3), ch_op_scale(r, y, 2)));
+}
+
+static double softcap_loss(ch_run *r, void *arg)
+{
+    pointwise *c = arg;
+    ch_tensor *y = ch_op_scale(r, c->a, 0.5);
+    return gc_sum(r, ch_op_add(r, ch_op_softcap(r, y, 3), ch_op_softcap(r, y, 1.5)));
+}
+
+/* Parts that overlap, and one that nobody takes. */
+static double columns_loss(ch_run *r, void *arg)
+{
+    const pointwise *c = arg;
+    const int64_t D = ch_tensor_width(c->a), half = (D + 1) / 2;
+    const ch_tensor *y = ch_op_scale(r, c->a, 1.5);
+    ch_tensor *left = ch_op_columns(r, y, 0, half), *right = ch_op_columns(r, y, D - half, half);
+    return gc_sum(r, ch_op_multiply(r, left, right)) + gc_sum(r, ch_op_columns(r, y, D / 3, 1));
+}
+
 static double add_loss(ch_run *r, void *arg)
 {
     pointwise *c = arg;
@@ -140,4 +177,34 @@ void check_add(void **state)
 {
     (void)state;
     all_shapes(add_loss, "add", 4);
+}
+
+void check_geglu(void **state)
+{
+    (void)state;
+    all_shapes(geglu_loss, "geglu", 4);
+}
+
+void check_multiply(void **state)
+{
+    (void)state;
+    all_shapes(multiply_loss, "multiply", 4);
+}
+
+void check_scale(void **state)
+{
+    (void)state;
+    all_shapes(scale_loss, "scale", 1);
+}
+
+void check_softcap(void **state)
+{
+    (void)state;
+    all_shapes(softcap_loss, "softcap", 1);
+}
+
+void check_columns(void **state)
+{
+    (void)state;
+    all_shapes(columns_loss, "columns", 1);
 }

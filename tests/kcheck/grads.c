@@ -82,7 +82,7 @@ static double tol_weigh_grad(const call *c, real before, real after, int k, int 
 
 /* ---- Gradients ------------------------------------------------------------------------------ */
 
-static void run_swiglu(ch_any_fn *fn, call *c)
+static void run_binary(ch_any_fn *fn, call *c)
 {
     ((ch_binary_grad_fn *)fn)(c->out[0], c->out[1], c->in[0], c->in[1], c->in[2], c->n, c->mode);
 }
@@ -97,6 +97,21 @@ static double tol_swiglu(const call *c, real before, real after, int k, int i)
     const double hard = k ? 0 : fabs(b) * fabs(a) * s * 4 * u;
     return dy * (20 * u * terms + 2 * hard + 3e-37 * (1 + fabs(a)) * (k ? 1 : fabs(b))) +
            2 * u * (fabs((double)before) + fabs((double)after)) + 8 * tiny * (1 + dy);
+}
+
+static double tol_geglu(const call *c, real before, real after, int k, int i)
+{
+    const double x = (double)c->in[0][i], b = fabs((double)c->in[1][i]),
+                 dy = fabs((double)c->in[2][i]);
+    const double z = 1.5957691216057308 * (x + 0.044715 * x * x * x),
+                 slope = 1.5957691216057308 * (1 + 3 * 0.044715 * x * x);
+    const double left = 1 / (1 + exp(-z)), right = 1 / (1 + exp(z)), e = 12 * u * fabs(z) + 8 * u;
+    const double bend = fabs(x) * left * (right + 4 * u) * slope;
+    const double of_a = 2 * left * e + 2 * bend * (e + 12 * u) + fabs(x) * left * 8 * u * slope +
+                        3e-37 * (1 + fabs(x) * slope);
+    const double of_b = fabs(x) * (2 * left * e + 3e-37);
+    return dy * (k ? of_b : b * of_a) + 4 * u * (fabs((double)before) + fabs((double)after)) +
+           8 * tiny * (1 + dy) * (1 + b);
 }
 
 static void run_unary(ch_any_fn *fn, call *c)
@@ -154,7 +169,9 @@ static double tol_rmsnorm(const call *c, real before, real after, int k, int i)
 static const family families[] = {
     {"weigh", 2, 1, run_weigh, tol_weigh},
     {"weigh_grad", 2, 2, run_weigh_grad, tol_weigh_grad},
-    {"swiglu_grad", 4, 2, run_swiglu, tol_swiglu},
+    {"swiglu_grad", 4, 2, run_binary, tol_swiglu},
+    {"geglu_grad", 4, 2, run_binary, tol_geglu},
+    {"multiply_grad", 4, 2, run_binary, tol_same},
     {"gelu_grad", 2, 1, run_unary, tol_gelu},
     {"relu2_grad", 2, 1, run_unary, tol_same},
     {"rmsnorm_grad", 4, 2, run_rmsnorm, tol_rmsnorm},
@@ -345,6 +362,8 @@ const kcheck_family kcheck_grads[] = {
     {"weigh_grad", check, time_rows},
     {"transpose", check_transpose, time_transpose},
     {"swiglu_grad", check_wanted, time_rows},
+    {"geglu_grad", check_wanted, time_rows},
+    {"multiply_grad", check_wanted, time_rows},
     {"gelu_grad", check, time_rows},
     {"relu2_grad", check, time_rows},
     {"rmsnorm_grad", check_wanted, time_rows},

@@ -21,7 +21,7 @@ typedef struct kcheck_family {
 extern const kcheck_family kcheck_gemm[];   /* gemm.c: gemm_*, row_* */
 extern const kcheck_family kcheck_i16[];    /* i16.c: gemm_i16, pack_i16* */
 extern const kcheck_family
-    kcheck_rows[]; /* rows.c: rmsnorm layernorm swiglu add gelu relu2 rope softmax */
+    kcheck_rows[]; /* rows.c: norms, activations, add multiply scale softcap, rope softmax */
 extern const kcheck_family kcheck_attend[]; /* attend.c: score_*, mix_* */
 extern const kcheck_family kcheck_grads[];  /* grads.c: weigh weigh_grad transpose *_grad */
 

@@ -1,4 +1,4 @@
-/* rows.c - checks of the kernels over one row: norms, activations, add, rope, softmax
+/* rows.c - checks of the kernels over one row: norms, activations, arithmetic, rope, softmax
  *
  * A tolerance bounds what two correct roundings of the formula can differ by: u = 2^-24 for each
  * operation, n u for a sum of n in any order, one ulp (2u) for e^x.  Besides agreeing with plain
@@ -94,6 +94,20 @@ static void run_unary(ch_any_fn *fn, real *y, real stats[2], const row *in)
     (void)stats;
 }
 
+static const real factor = REAL(0.15), cap = REAL(30.0);
+
+static void run_scale(ch_any_fn *fn, real *y, real stats[2], const row *in)
+{
+    ((ch_scale_fn *)fn)(y, in->x, in->n, factor);
+    (void)stats;
+}
+
+static void run_softcap(ch_any_fn *fn, real *y, real stats[2], const row *in)
+{
+    ((ch_softcap_fn *)fn)(y, in->x, in->n, factor, cap);
+    (void)stats;
+}
+
 static void tol_same(double *tol, const row *in, const real *y)
 {
     memset(tol, 0, (size_t)in->n * sizeof *tol);
@@ -116,6 +130,20 @@ static void tol_gelu(double *tol, const row *in, const real *y)
         const double w = 1 / (1 + exp(z));
         tol[i] = (10 * u * fabs(z) * w + 10 * u) * fabs((double)y[i]) + 1e-36;
     }
+}
+
+static void tol_geglu(double *tol, const row *in, const real *y)
+{
+    tol_gelu(tol, in, y);
+    for (int i = 0; i < in->n; i++)
+        tol[i] += 2 * u * fabs((double)y[i]) + 1e-36 * fabs((double)in->b[i]) + 4 * tiny;
+}
+
+/* Both sides' tanh within 4 ulp, the product rounded. */
+static void tol_softcap(double *tol, const row *in, const real *y)
+{
+    for (int i = 0; i < in->n; i++)
+        tol[i] = 18 * u * fabs((double)y[i]) + 4 * (double)cap * tiny;
 }
 
 /* ---- Rope, softmax ----------------------------------------------------------------------- */
@@ -159,7 +187,11 @@ static const family families[] = {
     {"rmsnorm", TWO_MODES, run_rmsnorm, tol_rmsnorm},
     {"layernorm", TWO_MODES, run_layernorm, tol_layernorm},
     {"swiglu", ELEMENTWISE | TWO_INPUTS, run_binary, tol_swiglu},
+    {"geglu", ELEMENTWISE | TWO_INPUTS, run_binary, tol_geglu},
     {"add", ELEMENTWISE | TWO_INPUTS, run_binary, tol_same},
+    {"multiply", ELEMENTWISE | TWO_INPUTS, run_binary, tol_same},
+    {"scale", ELEMENTWISE, run_scale, tol_same},
+    {"softcap", ELEMENTWISE, run_softcap, tol_softcap},
     {"gelu", ELEMENTWISE, run_unary, tol_gelu},
     {"relu2", ELEMENTWISE, run_unary, tol_same},
     {"rope", TWO_MODES, run_rope, tol_rope},
@@ -332,6 +364,8 @@ static void time_rows(const ch_variant *v, const ch_variant *c)
 
 const kcheck_family kcheck_rows[] = {
     {"rmsnorm", check, time_rows}, {"layernorm", check, time_rows}, {"swiglu", check, time_rows},
-    {"add", check, time_rows},     {"gelu", check, time_rows},      {"relu2", check, time_rows},
+    {"geglu", check, time_rows},   {"add", check, time_rows},       {"multiply", check, time_rows},
+    {"scale", check, time_rows},   {"softcap", check, time_rows},   {"gelu", check, time_rows},
+    {"relu2", check, time_rows},
     {"rope", check, time_rows},    {"softmax", check, time_rows},   {0},
 };

@@ -69,12 +69,12 @@ static void test_formula(void **state)
     int32_t one[MOST] = {0}, documents[MOST];
     for (int t = 0; t < MOST; t++)
         documents[t] = t < 3 ? 0 : t < 50 ? 3 : t < 51 ? 50 : 51;
-    compare(1, one, (ch_attention_spec){1, 1, 1, 1, 0, false});
-    compare(33, one, (ch_attention_spec){4, 2, 16, 0.25F, 0, false});
-    compare(MOST, one, (ch_attention_spec){2, 1, 24, 0.2F, 0, true});
-    compare(MOST, documents, (ch_attention_spec){6, 2, 8, 0.35F, 0, false});
-    compare(MOST, documents, (ch_attention_spec){3, 3, 64, 0.125F, 10, false});
-    compare(100, documents, (ch_attention_spec){2, 2, 5, 0.4F, 17, true});
+    compare(1, one, (ch_attention_spec){1, 1, 1, 1, 0, 0, false});
+    compare(33, one, (ch_attention_spec){4, 2, 16, 0.25F, 0, 0, false});
+    compare(MOST, one, (ch_attention_spec){2, 1, 24, 0.2F, 0, 0, true});
+    compare(MOST, documents, (ch_attention_spec){6, 2, 8, 0.35F, 0, 0, false});
+    compare(MOST, documents, (ch_attention_spec){3, 3, 64, 0.125F, 10, 0, false});
+    compare(100, documents, (ch_attention_spec){2, 2, 5, 0.4F, 17, 0, true});
 }
 
 /* What other documents of the batch hold does not matter to one; nor do later rows (beyond the
@@ -88,7 +88,7 @@ static void test_documents_are_alone(void **state)
     int32_t first[T];
     for (int t = 0; t < T; t++)
         first[t] = t < 32 ? 0 : 32;
-    const ch_attention_spec s = {2, 1, E, 0.25F, 0, false};
+    const ch_attention_spec s = {2, 1, E, 0.25F, 0, 0, false};
     ch_tensor q = bench_tensor(&b, T, 2 * E, 1), k = bench_tensor(&b, T, E, 2);
     ch_tensor v = bench_tensor(&b, T, E, 3);
     const ch_rows rows = {.n = T, .first = first};
@@ -129,7 +129,7 @@ static void test_documents_in_any_order(void **state)
 {
     (void)state;
     enum { ROWS = 192, DOCUMENTS = 8, T = ROWS * DOCUMENTS, E = 12, H = 2 };
-    const ch_attention_spec s = {H, 1, E, 0.3F, 100, true};
+    const ch_attention_spec s = {H, 1, E, 0.3F, 100, 0, true};
     bench b;
     bench_open(&b, 2);
     const ch_tensor x[4] = {bench_tensor(&b, T, H * E, 1), bench_tensor(&b, T, E, 2),
