@@ -161,6 +161,11 @@ int ch_file_set_f32s(ch_file *f, const char *key, const float *values, size_t n,
     return set_numbers(f, str_of(key), CH_GGUF_F32, values, n, e);
 }
 
+int ch_file_set_bools(ch_file *f, const char *key, const bool *values, size_t n, ch_err *e)
+{
+    return set_numbers(f, str_of(key), CH_GGUF_BOOL, values, n, e);
+}
+
 int ch_file_set_meta(ch_file *f, const ch_meta *m, ch_err *e)
 {
     if (m->type == CH_META_STR)

@@ -110,6 +110,7 @@ int ch_file_set_bool(ch_file *f, const char *key, bool value, ch_err *e);
 int ch_file_set_strs(ch_file *f, const char *key, const ch_str *values, size_t n, ch_err *e);
 int ch_file_set_i32s(ch_file *f, const char *key, const int32_t *values, size_t n, ch_err *e);
 int ch_file_set_f32s(ch_file *f, const char *key, const float *values, size_t n, ch_err *e);
+int ch_file_set_bools(ch_file *f, const char *key, const bool *values, size_t n, ch_err *e);
 /* A copy of another file's value, exactly. */
 int ch_file_set_meta(ch_file *f, const ch_meta *m, ch_err *e);
 /* Contiguous tensors only; a name that is there already: CH_EARG. */
