@@ -116,4 +116,23 @@ int ch_pages_adopt(ch_state *s, const ch_hash128 *keys, int n_keys);
  * its pages. */
 void ch_pages_publish(ch_state *s, int page, ch_hash128 key);
 
+/* ---- Short convolutions ------------------------------------------------------------------------
+ *
+ * What layers of ch_op_convolve need of the past: of each of `layers` such layers, the inputs of
+ * the last tokens.  Going back is possible by CH_CONVOLUTION_BACK tokens at least, and to 0. */
+enum { CH_CONVOLUTION_BACK = 64 };
+
+typedef struct ch_convolution_options {
+    int layers, width, taps; /* layers that convolve, D, J */
+} ch_convolution_options;
+
+extern const ch_state_kind ch_convolution_kind;
+int ch_convolution_open(ch_state **out, const ch_convolution_options *o, ch_err *e);
+/* The J - 1 rows before token `at`, the nearest last, for ch_op_convolve; NULL: none.  Valid until
+ * the layer is written to. */
+void ch_convolution_before(const real **rows, const ch_state *s, int layer, int at);
+/* Inputs (n rows of D reals, ld apart) of tokens [at, at+n), which have been appended and end with
+ * the last one. */
+void ch_convolution_write(ch_state *s, int layer, int at, int n, const real *x, ptrdiff_t ld);
+
 #endif

@@ -213,6 +213,15 @@ ch_tensor *ch_op_softcap(ch_run *r, ch_tensor *x, real cap);
 /* Columns [at, at + n) of x as a tensor of their own: the parts of maps that a file keeps fused. */
 ch_tensor *ch_op_columns(ch_run *r, const ch_tensor *x, int64_t at, int64_t n);
 
+/* Short causal convolution, a filter of J taps for each column (LFM2): y_td = sum_j w_dj
+ * x_(t-J+1+j)d; w (D, J) stored as reals.  Rows before the first of a document (training: before is
+ * NULL, rows->first tells) or of a sequence are left out.  Inference: rows of one sequence stand
+ * together, and of the J - 1 before them before[rows->seq[t] (J - 1) + i] is the i-th, the nearest
+ * last; NULL: there was none. */
+enum { CH_CONVOLVE_TAPS = 8 }; /* most */
+ch_tensor *ch_op_convolve(ch_run *r, const ch_tensor *x, const ch_weight *w,
+                          const real *const *before, const ch_rows *rows);
+
 /* loss = scale * sum_t -log softmax(x_t head^T)[target_t] over rows with target >= 0; returns it
  * unscaled in *nll_sum (a double sum, row order) and per row in nll (T, may be NULL; 0 for ignored
  * rows).  Logits exist for CH_CE_CHUNK rows at a time only.  Under a tape the gradient of the
