@@ -1,4 +1,5 @@
-/* alloc.c - a model's skeleton: structs of weights, their names, and what points at what
+/* alloc.c - a model's skeleton: structs of weights, their names, rotary speeds, and what points at
+ * what
  *
  * SPDX-License-Identifier: MIT */
 #include "table.h"
@@ -21,13 +22,20 @@ static int name_weight(void *arg, ch_weight *w, const ch_weight_row *row, int la
     return 0;
 }
 
+static void set_ropes(ch_model *m, double *speed)
+{
+    for (int i = 0; i < CH_ROPES; i++, speed += m->config.rope.dims / 2)
+        ch_rope_speeds(&m->rope[i], speed, &m->config, (ch_rope_choice)i);
+}
+
 int ch_model_alloc(ch_model **out, const ch_config *c, ch_err *e)
 {
     const ch_arch *a = c->arch;
     const size_t weights = (size_t)a->n_globals + (size_t)c->layers * (size_t)a->n_per_layer;
+    const size_t structs_bytes = a->globals_bytes + (size_t)c->layers * a->layer_bytes;
+    const size_t speeds_bytes = CH_ROPES * (size_t)(c->rope.dims / 2) * sizeof(double);
     ch_model *m = calloc(1, sizeof *m);
-    char *structs =
-        calloc(1, a->globals_bytes + (size_t)c->layers * a->layer_bytes + weights * CH_NAME_MAX);
+    char *structs = calloc(1, structs_bytes + speeds_bytes + weights * CH_NAME_MAX);
     *out = m;
     if (!m || !structs) {
         free(structs);
@@ -38,7 +46,8 @@ int ch_model_alloc(ch_model **out, const ch_config *c, ch_err *e)
     m->config = *c;
     m->globals = structs;
     m->layers = structs + a->globals_bytes;
-    struct naming n = {.at = structs + a->globals_bytes + (size_t)c->layers * a->layer_bytes};
+    set_ropes(m, (void *)(structs + structs_bytes));
+    struct naming n = {.at = structs + structs_bytes + speeds_bytes};
     ch_model_each(m, name_weight, &n);
     return CH_OK;
 }

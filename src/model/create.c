@@ -16,8 +16,6 @@ struct creating {
     uint64_t seed;
     int64_t at;
     uint32_t number;
-    size_t found;
-    ch_err *e;
 };
 
 static int64_t row_count(const ch_weight_row *row, const ch_config *c, int64_t dim[2], int *rank)
@@ -26,18 +24,13 @@ static int64_t row_count(const ch_weight_row *row, const ch_config *c, int64_t d
     return dim[0] * (*rank == 2 ? dim[1] : 1);
 }
 
-static bool wanted(const ch_weight_row *row, const ch_config *c)
-{
-    return ch_row_present(row, c) && !(row->flags & CH_ROW_OPTIONAL);
-}
-
 static int measure(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 {
     struct creating *s = arg;
-    (void)w, (void)layer;
+    (void)w;
     int64_t dim[2];
     int rank;
-    if (wanted(row, &s->m->config))
+    if (ch_row_present(row, &s->m->config, layer))
         s->at += ch_round_up(row_count(row, &s->m->config, dim, &rank), BUCKET_ALIGN);
     return 0;
 }
@@ -55,9 +48,8 @@ static void initialise(const struct creating *s, real *p, int64_t n, ch_init how
 static int place(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 {
     struct creating *s = arg;
-    (void)layer;
     s->number++;
-    if (!wanted(row, &s->m->config))
+    if (!ch_row_present(row, &s->m->config, layer))
         return 0;
     int64_t dim[2];
     int rank;
@@ -72,12 +64,7 @@ static int place(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
         initialise(s, p, n, row->init);
         return CH_OK;
     }
-    const ch_file_tensor *t;
-    const int rc = ch_row_find(&t, s->from, w->name, row, &s->m->config, s->e);
-    if (rc < 0)
-        return rc;
-    s->found++;
-    ch_tensor_read(p, &t->t, 0, n);
+    ch_tensor_read(p, &ch_file_tensor_find(s->from, w->name)->t, 0, n);
     return CH_OK;
 }
 
@@ -91,11 +78,14 @@ int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_
     if (rc < 0)
         return rc;
     ch_model *m = *out;
-    struct creating s = {.m = m, .from = from, .seed = seed, .e = e};
+    struct creating s = {.m = m, .from = from, .seed = seed};
     ch_model_each(m, measure, &s);
     m->bucket = s.at;
     const size_t bytes = ch_size_mul((size_t)m->bucket, sizeof(real));
-    rc = ch_arena_open(&m->arena, ch_size_mul(bytes, 2) + 4096, e);
+    if (from)
+        rc = ch_model_match(m, from, e);
+    if (rc == CH_OK)
+        rc = ch_arena_open(&m->arena, ch_size_mul(bytes, 2) + 4096, e);
     if (rc < 0) {
         ch_model_free(out);
         return rc;
@@ -103,13 +93,7 @@ int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_
     m->parameters = ch_arena_take_zero(&m->arena, bytes);
     m->gradients = ch_arena_take_zero(&m->arena, bytes);
     s.at = 0;
-    rc = ch_model_each(m, place, &s);
-    if (rc == CH_OK && from && s.found != from->n_tensors)
-        rc = ch_model_refuse_others(m, from, e);
-    if (rc < 0) {
-        ch_model_free(out);
-        return rc;
-    }
+    ch_model_each(m, place, &s);
     ch_model_connect(m);
     m->hash = ch_config_hash((ch_hash128){seed, (uint64_t)m->bucket}, c);
     return CH_OK;

@@ -10,15 +10,24 @@
 
 #include <string.h>
 
-static void rope_tables(ch_forward *f)
+static ch_turns turns(const ch_forward *f, ch_rope_choice which)
 {
-    const ch_rope *rope = &f->model->config.rope;
+    const ch_rope *rope = &f->model->rope[which];
     const ch_rows *rows = f->rows;
     const size_t bytes = (size_t)rows->n * (size_t)(rope->dims / 2) * sizeof(real);
-    f->cosines = ch_arena_take(f->run->scratch, bytes);
-    f->sines = ch_arena_take(f->run->scratch, bytes);
+    const ch_turns t = {.rope = rope,
+                        .cosines = ch_arena_take(f->run->scratch, bytes),
+                        .sines = ch_arena_take(f->run->scratch, bytes)};
     if (ch_op_computes(f->run))
-        ch_op_rope_table(f->cosines, f->sines, rope, rows->pos, rows->n);
+        ch_op_rope_table(t.cosines, t.sines, rope, rows->pos, rows->n);
+    return t;
+}
+
+static void all_turns(ch_forward *f)
+{
+    const ch_config *c = &f->model->config;
+    f->full = turns(f, ch_model_rope(c, f->step->context));
+    f->local = c->local_base > 0 ? turns(f, CH_ROPE_LOCAL) : f->full;
 }
 
 static ch_tensor *only_wanted(ch_run *r, const ch_step *s, ch_tensor *x)
@@ -43,7 +52,7 @@ ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
 {
     ch_forward f = {.run = r, .model = m, .step = s, .rows = &s->rows};
     const ch_arch *arch = m->config.arch;
-    rope_tables(&f);
+    all_turns(&f);
     ch_tensor *x = arch->embed(&f);
     tap(&f, -1, x);
     for (int l = 0; l < m->config.layers; l++) {
@@ -122,13 +131,40 @@ ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *
         return ch_op_attention(r, q, k, v, f->rows, s);
     if (!ch_op_computes(r))
         return ch_op_attention_pages(r, q, step->like, f->rows, s);
-    write_keys(f, layer, k, v);
+    const int at = ch_config_attending(&f->model->config, layer); /* among layers with pages */
+    write_keys(f, at, k, v);
     ch_kv_view *views = ch_arena_take(r->scratch, (size_t)step->n_seqs * sizeof *views);
     for (int i = 0; i < step->n_seqs; i++) {
         const ch_state *pages = ch_sequence_state(step->seqs[i], &ch_pages_kind);
-        ch_pages_view(&views[i], pages, layer, pages->length);
+        ch_pages_view(&views[i], pages, at, pages->length);
     }
     return ch_op_attention_pages(r, q, views, f->rows, s);
+}
+
+ch_tensor *ch_forward_convolve(ch_forward *f, int layer, const ch_tensor *x, const ch_weight *w)
+{
+    ch_run *r = f->run;
+    const ch_step *step = f->step;
+    const ch_rows *rows = f->rows;
+    const int before = (int)ch_weight_width(w) - 1;
+    if (!step->seqs && !step->like)
+        return ch_op_convolve(r, x, w, NULL, rows);
+    const real **past =
+        ch_arena_take(r->scratch, (size_t)step->n_seqs * (size_t)(before + 1) * sizeof *past);
+    for (int i = 0, end; ch_op_computes(r) && i < rows->n; i = end) {
+        end = same_sequence(rows, i);
+        const ch_state *s =
+            ch_sequence_state(step->seqs[rows->seq[i]], &ch_convolution_kind);
+        ch_convolution_before(past + rows->seq[i] * before, s, layer, s->length - (end - i));
+    }
+    ch_tensor *y = ch_op_convolve(r, x, w, past, rows);
+    for (int i = 0, end; ch_op_computes(r) && i < rows->n; i = end) {
+        end = same_sequence(rows, i);
+        ch_state *s = ch_sequence_state(step->seqs[rows->seq[i]], &ch_convolution_kind);
+        ch_convolution_write(s, layer, s->length - (end - i), end - i, ch_tensor_row(x, i),
+                             x->stride[0]);
+    }
+    return y;
 }
 
 size_t ch_forward_scratch(const ch_model *m, const ch_adapters *adapters, const ch_kernels *k,

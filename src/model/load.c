@@ -13,48 +13,20 @@ struct loading {
     ch_model *m;
     const ch_file *f;
     ch_err *e;
-    size_t found;
     size_t bytes; /* of arena */
     bool keep_unpacked;
     ch_pool *pool;
 };
 
-int ch_row_find(const ch_file_tensor **out, const ch_file *f, const char *name,
-                const ch_weight_row *row, const ch_config *c, ch_err *e)
-{
-    int64_t want[2] = {0, 0};
-    const int rank = ch_row_shape(want, row, c);
-    const ch_file_tensor *t = *out = ch_file_tensor_find(f, name);
-    if (!t && (row->flags & CH_ROW_OPTIONAL))
-        return CH_OK;
-    if (!t)
-        return ch_fail(e, CH_EFORMAT, "%s: tensor %s is missing", f->path, name);
-    if (t->t.rank == rank && t->t.dim[0] == want[0] && (rank == 1 || t->t.dim[1] == want[1]))
-        return CH_OK;
-    char found[96];
-    ch_tensor_describe(found, sizeof found, &t->t);
-    if (rank == 1)
-        return ch_fail(e, CH_EFORMAT, "%s: tensor %s is %s, the configuration says (%lld)",
-                       f->path, name, found, (long long)want[0]);
-    return ch_fail(e, CH_EFORMAT, "%s: tensor %s is %s, the configuration says (%lld, %lld)",
-                   f->path, name, found, (long long)want[0], (long long)want[1]);
-}
-
 static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 {
     struct loading *l = arg;
-    (void)layer;
-    if (!ch_row_present(row, &l->m->config))
+    if (!ch_row_present(row, &l->m->config, layer))
         return CH_OK;
-    const ch_file_tensor *t;
-    const int rc = ch_row_find(&t, l->f, w->name, row, &l->m->config, l->e);
-    if (rc < 0 || !t)
-        return rc;
-    l->found++;
-    w->stored = t->t;
-    w->kind = ch_dtype_get(t->t.dtype)->panel;
-    if (t->t.rank == 1)
-        l->bytes += (size_t)ch_round_up(t->t.dim[0] * (int64_t)sizeof(real), CH_ARENA_ALIGN) +
+    w->stored = ch_file_tensor_find(l->f, w->name)->t;
+    w->kind = ch_dtype_get(w->stored.dtype)->panel;
+    if (w->stored.rank == 1)
+        l->bytes += (size_t)ch_round_up(w->stored.dim[0] * (int64_t)sizeof(real), CH_ARENA_ALIGN) +
                     2 * CH_ARENA_ALIGN;
     else
         l->bytes += ch_weight_packed_bytes(w) + 2 * CH_ARENA_ALIGN;
@@ -64,7 +36,7 @@ static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int la
 /* An embedding table that is no head is read row by row where it lies. */
 static bool looked_up_only(const ch_weight_row *row, const ch_config *c)
 {
-    return (row->flags & CH_ROW_MEMORY) ||
+    return (row->flags & (CH_ROW_MEMORY | CH_ROW_POSITIONS)) ||
            (row->shape[0] == 'V' && !(row->flags & CH_ROW_HEAD) && !c->tied);
 }
 
@@ -80,30 +52,6 @@ static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int 
         w->stored = ch_tensor_1d(values, CH_REAL, w->stored.dim[0]);
     } else if (!l->keep_unpacked && !looked_up_only(row, &l->m->config)) {
         ch_weight_pack(w, ch_arena_take(&l->m->arena, ch_weight_packed_bytes(w)), l->pool);
-    }
-    return CH_OK;
-}
-
-int ch_model_refuse_others(const ch_model *m, const ch_file *f, ch_err *e)
-{
-    for (size_t i = 0; i < f->n_tensors; i++) {
-        const char *name = f->tensors[i].name;
-        bool known = false;
-        char want[CH_NAME_MAX];
-        const ch_arch *a = m->config.arch;
-        for (int g = 0; g < a->n_globals && !known; g++)
-            known = ch_row_present(&a->globals[g], &m->config) &&
-                    strcmp(a->globals[g].name, name) == 0;
-        int layer = -1;
-        if (!known && sscanf(name, "blk.%d.", &layer) == 1 && layer >= 0 &&
-            layer < m->config.layers)
-            for (int p = 0; p < a->n_per_layer && !known; p++) {
-                ch_row_name(want, sizeof want, &a->per_layer[p], layer);
-                known = ch_row_present(&a->per_layer[p], &m->config) && strcmp(want, name) == 0;
-            }
-        if (!known)
-            return ch_fail(e, CH_EFORMAT, "%s: tensor %s is no part of a %s model of %d layers",
-                           f->path, name, a->name, m->config.layers);
     }
     return CH_OK;
 }
@@ -129,11 +77,11 @@ ch_hash128 ch_model_file_hash(const ch_config *c, const ch_file *f)
 
 static int fill(struct loading *l)
 {
-    int rc = ch_model_each(l->m, find_weight, l);
-    if (rc == CH_OK && l->found != l->f->n_tensors)
-        rc = ch_model_refuse_others(l->m, l->f, l->e);
-    if (rc == CH_OK)
-        rc = ch_arena_open(&l->m->arena, l->bytes + 4096, l->e);
+    int rc = ch_model_match(l->m, l->f, l->e);
+    if (rc < 0)
+        return rc;
+    ch_model_each(l->m, find_weight, l);
+    rc = ch_arena_open(&l->m->arena, l->bytes + 4096, l->e);
     if (rc < 0)
         return rc;
     ch_model_each(l->m, settle_weight, l);

@@ -15,6 +15,38 @@
 
 /* ---- Configuration ------------------------------------------------------------------------- */
 
+/* How a layer mixes tokens. */
+typedef enum ch_layer_kind {
+    CH_LAYER_FULL,       /* attention to everything before */
+    CH_LAYER_WINDOW,     /* attention to the last `window` tokens */
+    CH_LAYER_UNTURNED,   /* attention to everything before, without positions */
+    CH_LAYER_CONVOLUTION /* a short convolution; no keys and values */
+} ch_layer_kind;
+
+enum { CH_MAX_LAYERS = 1024, CH_MAX_PAIRS = 512 };
+
+/* Rotary positions that were stretched after training: see rope_speeds.c. */
+typedef enum ch_stretch_kind {
+    CH_STRETCH_NONE,
+    CH_STRETCH_LINEAR,
+    CH_STRETCH_YARN,
+    CH_STRETCH_LONG
+} ch_stretch_kind;
+
+typedef struct ch_stretch {
+    ch_stretch_kind kind;
+    double factor;      /* 0 counts as 1 */
+    double magnitude;   /* of cosines and sines, besides what the kind gives; 0 counts as 1 */
+    int original;       /* context before; 0: ch_config.context */
+    double mixed;       /* YaRN: how much of fast pairs is left as it was [1] */
+    double own;         /* YaRN: the magnitude in place of 0.1 ln factor + 1; 0: that */
+    double fast, slow;  /* YaRN: turns within `original` [32, 1] */
+    double log_mul;     /* YaRN: mscale_all_dim; 0: none */
+    int lists;          /* of divisors: 0; 1 (llama3); 2 (LongRoPE: short, long) */
+    float divisor[2][CH_MAX_PAIRS]; /* of each pair's speed */
+} ch_stretch;
+
+/* A plain value: copies are configurations of their own. */
 typedef struct ch_config {
     const struct ch_arch *arch;
     int width;      /* D */
@@ -24,30 +56,47 @@ typedef struct ch_config {
     int hidden;     /* F */
     int vocab;      /* V */
     int layers;     /* L */
-    int context;    /* tokens that the model was made for */
+    int context;    /* P: tokens that the model was made for */
     double norm_eps;
-    ch_rope rope;
+    ch_rope rope;   /* speed and magnitude unset: they follow from stretch */
+    ch_stretch stretch;
+    double local_base; /* window layers turn by this base, unstretched; 0: like all others */
+    int window;        /* keys that rows of window layers see, their own included; 0: none */
+    uint8_t kind[CH_MAX_LAYERS]; /* ch_layer_kind */
+    int taps;       /* S: of convolutions, the row's own included */
     bool tied;      /* the head is the embedding table */
     bool relu2;     /* feed-forward blocks have no gate and square what is above zero */
     int memory;     /* M: rows of a table that pairs of tokens look up; 0: none */
+    int biases;     /* which optional ones there are: CH_ROW_QKV_BIAS ... or'ed */
+    double attention_scale;          /* of scores; 0: 1 / sqrt(E) */
+    double attention_cap, logit_cap; /* cap * tanh(x / cap); 0: none */
+    double embedding_scale, residual_scale, logit_scale; /* factors; 0 counts as 1 */
 } ch_config;
 
 enum { /* what a configuration may hold; outside it is CH_EFORMAT with the number and the limit */
        CH_MAX_WIDTH = 65536,
-       CH_MAX_LAYERS = 1024,
        CH_MAX_HEADS = 1024,
        CH_MAX_VOCAB = 1 << 22,
        CH_MAX_CONTEXT = 1 << 24
 };
 
-/* The size a letter stands for: D H K E F V M; 0 for others. */
+/* The size a letter stands for: D H K E F V M P S, Q for H + 2 K, digits for themselves; 0 for
+ * others. */
 int64_t ch_config_letter(const ch_config *c, char letter);
+bool ch_config_attends(const ch_config *c, int layer);
+/* How many of the first `layers` layers have keys and values. */
+int ch_config_attending(const ch_config *c, int layers);
+/* Among attention layers the window's come in periods: all but every period-th.  1: none; 0: all. */
+void ch_config_windows(ch_config *c, int period);
 /* Consistent and within limits (H a multiple of K, rope dims even and <= E, ...); `name` stands
  * in the error. */
 int ch_config_check(const ch_config *c, const char *name, ch_err *e);
 int ch_config_read(ch_config *c, const ch_file *f,
                    ch_err *e); /* general.architecture and <arch>.* keys */
+/* What ch_config_read reads: keys, and tensors of divisors, which are no weights. */
 int ch_config_write(const ch_config *c, ch_file *f, ch_err *e);
+/* Is the tensor one of those? */
+bool ch_config_owns(const ch_config *c, const char *name);
 /* Every number of it, chained to `before`. */
 ch_hash128 ch_config_hash(ch_hash128 before, const ch_config *c);
 
@@ -58,16 +107,22 @@ typedef enum ch_init { CH_INIT_NORMAL, CH_INIT_RESIDUAL, CH_INIT_ONES, CH_INIT_Z
  * stream) */
 
 enum {
-    CH_ROW_OPTIONAL = 1, /* may be absent from a file */
-    CH_ROW_ROPE = 2, /* rows are (heads, E), stored in pairs by GGUF, in halves by Hugging Face */
-    CH_ROW_HEAD = 4,   /* the head: not there when it is tied to the embedding */
-    CH_ROW_GATE = 8,   /* not there when the feed-forward blocks are relu2 */
-    CH_ROW_MEMORY = 16 /* a table that is only looked up: not there when M is 0 */
+    CH_ROW_ROPE = 1, /* rows are (heads, E), stored in pairs by GGUF, in halves by Hugging Face */
+    CH_ROW_HEAD = 2,   /* the head: not there when it is tied to the embedding */
+    CH_ROW_GATE = 4,   /* not there when the feed-forward blocks are relu2 */
+    CH_ROW_MEMORY = 8, /* a table that is only looked up: not there when M is 0 */
+    CH_ROW_QKV_BIAS = 16, /* there when ch_config.biases says so; likewise the next two */
+    CH_ROW_OUTPUT_BIAS = 32,
+    CH_ROW_HIDDEN_BIAS = 64,
+    CH_ROW_BIASES = CH_ROW_QKV_BIAS | CH_ROW_OUTPUT_BIAS | CH_ROW_HIDDEN_BIAS,
+    CH_ROW_ATTENTION = 128,   /* only in layers that attend */
+    CH_ROW_CONVOLUTION = 256, /* only in layers of that kind */
+    CH_ROW_POSITIONS = 512    /* a table that positions look up */
 };
 
 typedef struct ch_weight_row {
     const char *name;  /* "blk.%d.attn_q.weight"; globals have no %d */
-    const char *shape; /* "HE D": rows by columns, letters multiplied */
+    const char *shape; /* "HE D": rows by columns, letters and digits multiplied */
     ch_init init;
     size_t field;      /* offset of its ch_weight in the arch's struct of weights */
     int flags;
@@ -80,10 +135,13 @@ typedef struct ch_forward ch_forward;
 
 typedef struct ch_arch {
     const char *name;
+    bool layernorm; /* norms subtract the mean: another key holds their epsilon */
+    int window_period; /* for ch_config_windows, where a file with a window does not say */
     const ch_weight_row *globals, *per_layer;
     int n_globals, n_per_layer;
     size_t globals_bytes, layer_bytes; /* of the structs of ch_weight */
-    /* Fills what the common keys do not say (rope style ...), before ch_config_check. */
+    /* Fills what the common keys do not say (rope style ...), before ch_config_check; f may be
+     * NULL: then what no file says. */
     int (*configure)(ch_config *c, const ch_file *f, ch_err *e);
     ch_tensor *(*embed)(ch_forward *f);
     ch_tensor *(*layer)(ch_forward *f, int layer, ch_tensor *x);
@@ -96,12 +154,15 @@ const char *ch_arch_names(void);                         /* "llama, qwen3" for m
 
 /* ---- Models -------------------------------------------------------------------------------- */
 
+typedef enum ch_rope_choice { CH_ROPE_SHORT, CH_ROPE_LONG, CH_ROPE_LOCAL, CH_ROPES } ch_rope_choice;
+
 struct ch_model {
     ch_config config;
     char name[64];     /* general.name of the file, cut at a whole character */
     void *globals;     /* the arch's struct of global weights */
     void *layers;      /* L structs of layer weights */
     ch_weight *output; /* the head: its own or the tied table */
+    ch_rope rope[CH_ROPES]; /* how positions turn, by ch_rope_choice */
     ch_hash128 hash;   /* of configuration and weights: part of page keys */
     ch_file *file;     /* what stored views point into; NULL for models made here */
     ch_arena arena;    /* panels, vectors; for trained models the parameters */
@@ -135,6 +196,8 @@ ch_hash128 ch_model_file_hash(const ch_config *c, const ch_file *f);
  * nonzero result. */
 typedef int ch_weight_fn(void *arg, ch_weight *w, const ch_weight_row *row, int layer);
 int ch_model_each(ch_model *m, ch_weight_fn *fn, void *arg);
+/* Which rope full layers take in sequences of at most `context` tokens: LongRoPE has two sets. */
+ch_rope_choice ch_model_rope(const ch_config *c, int context);
 int64_t ch_model_count(const ch_config *c, bool embeddings); /* parameters, from the table alone */
 /* Vectors of tokens: the embedding, the head, the look-up memory. */
 bool ch_row_is_table(const ch_weight_row *row);
@@ -159,6 +222,8 @@ typedef void ch_tap_fn(void *arg, int layer, const ch_rows *rows, const ch_tenso
 
 typedef struct ch_step {
     ch_rows rows;
+    int context; /* tokens that the sequences may come to hold: decides between two sets of rotary
+                    speeds, where a model has them; 0: no more than before they were stretched */
     ch_sequence *const *seqs;
     int n_seqs;
     const int32_t *wanted; /* rows whose logits are wanted, ascending; NULL: all */
@@ -169,12 +234,17 @@ typedef struct ch_step {
         *like; /* measuring only: a view of the largest size that will be met; NULL otherwise */
 } ch_step;
 
+typedef struct ch_turns { /* cosines, sines: (T, rope dims / 2), of the rows of a step */
+    const ch_rope *rope;
+    real *cosines, *sines;
+} ch_turns;
+
 struct ch_forward { /* what an architecture's functions see */
     ch_run *run;
     const ch_model *model;
     const ch_step *step;
     const ch_rows *rows;   /* that this layer computes */
-    real *cosines, *sines; /* (T, rope dims / 2), of these rows */
+    ch_turns full, local;  /* local: of window layers */
 };
 
 /* Final hidden states (T or n_wanted, D); run->scratch holds them. */
@@ -188,6 +258,8 @@ void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_to
  * functions. */
 ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *k, ch_tensor *v,
                              const ch_attention_spec *s);
+/* Likewise a short convolution: `layer` counts those that convolve. */
+ch_tensor *ch_forward_convolve(ch_forward *f, int layer, const ch_tensor *x, const ch_weight *w);
 /* Bytes of scratch for any step of at most `rows` rows, `wanted` of them with logits, over
  * sequences that look at most like `like`; NULL: training, with the tape.  adapters: of the run,
  * or NULL. */

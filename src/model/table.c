@@ -28,7 +28,8 @@ int ch_model_each(ch_model *m, ch_weight_fn *fn, void *arg)
 }
 
 /* Product of the letters up to the next space or the end; every letter is within
- * ch_config_check's limits, and a row multiplies two at most, so this cannot overflow. */
+ * ch_config_check's limits, and a row multiplies two at most (digits apart), so this cannot
+ * overflow. */
 static const char *product(int64_t *out, const ch_config *c, const char *s)
 {
     *out = 1;
@@ -54,15 +55,18 @@ void ch_row_name(char *out, size_t size, const ch_weight_row *row, int layer)
 #pragma GCC diagnostic pop
 }
 
-bool ch_row_present(const ch_weight_row *row, const ch_config *c)
+bool ch_row_present(const ch_weight_row *row, const ch_config *c, int layer)
 {
-    return !((row->flags & CH_ROW_HEAD) && c->tied) && !((row->flags & CH_ROW_GATE) && c->relu2) &&
-           !((row->flags & CH_ROW_MEMORY) && c->memory == 0);
+    const int f = row->flags, bias = f & CH_ROW_BIASES;
+    return !((f & CH_ROW_HEAD) && c->tied) && !((f & CH_ROW_GATE) && c->relu2) &&
+           !((f & CH_ROW_MEMORY) && c->memory == 0) && (c->biases & bias) == bias &&
+           !((f & CH_ROW_ATTENTION) && !ch_config_attends(c, layer)) &&
+           !((f & CH_ROW_CONVOLUTION) && ch_config_attends(c, layer));
 }
 
 bool ch_row_is_table(const ch_weight_row *row)
 {
-    return row->shape[0] == 'V' || (row->flags & CH_ROW_MEMORY);
+    return row->shape[0] == 'V' || (row->flags & (CH_ROW_MEMORY | CH_ROW_POSITIONS));
 }
 
 int64_t ch_row_there(const ch_config *c, int64_t r)
@@ -71,21 +75,21 @@ int64_t ch_row_there(const ch_config *c, int64_t r)
     return i < R ? head + i % 2 * (R / 2) + i / 2 : r;
 }
 
+static int64_t count_row(const ch_weight_row *row, const ch_config *c, int layer)
+{
+    int64_t dim[2];
+    const int rank = ch_row_shape(dim, row, c);
+    return ch_row_present(row, c, layer) ? dim[0] * (rank == 2 ? dim[1] : 1) : 0;
+}
+
 int64_t ch_model_count(const ch_config *c, bool embeddings)
 {
-    int64_t n = 0, dim[2];
-    for (int i = 0; i < c->arch->n_globals; i++) {
-        const ch_weight_row *row = &c->arch->globals[i];
-        const int rank = ch_row_shape(dim, row, c);
-        if (ch_row_present(row, c) && !(row->flags & CH_ROW_OPTIONAL) &&
-            (embeddings || !ch_row_is_table(row)))
-            n += dim[0] * (rank == 2 ? dim[1] : 1);
-    }
-    for (int i = 0; i < c->arch->n_per_layer; i++) {
-        const int rank = ch_row_shape(dim, &c->arch->per_layer[i], c);
-        if (ch_row_present(&c->arch->per_layer[i], c) &&
-            !(c->arch->per_layer[i].flags & CH_ROW_OPTIONAL))
-            n += c->layers * dim[0] * (rank == 2 ? dim[1] : 1);
-    }
+    int64_t n = 0;
+    for (int i = 0; i < c->arch->n_globals; i++)
+        if (embeddings || !ch_row_is_table(&c->arch->globals[i]))
+            n += count_row(&c->arch->globals[i], c, -1);
+    for (int l = 0; l < c->layers; l++)
+        for (int i = 0; i < c->arch->n_per_layer; i++)
+            n += count_row(&c->arch->per_layer[i], c, l);
     return n;
 }

@@ -16,7 +16,14 @@ ch_tensor *ch_plain_embed(ch_forward *f)
 ch_tensor *ch_plain_head(ch_forward *f, ch_tensor *x)
 {
     const ch_plain_globals *w = f->model->globals;
-    return ch_op_rmsnorm(f->run, x, &w->norm, 0, (real)f->model->config.norm_eps);
+    return ch_block_norm(f, x, &w->norm);
+}
+
+/* ---- Attention ------------------------------------------------------------------------------ */
+
+ch_tensor *ch_block_norm(ch_forward *f, const ch_tensor *x, const ch_weight *gain)
+{
+    return ch_op_rmsnorm(f->run, x, gain, 0, (real)f->model->config.norm_eps);
 }
 
 static ch_tensor *heads_normed(ch_forward *f, ch_tensor *x, const ch_weight *norm)
@@ -27,41 +34,61 @@ static ch_tensor *heads_normed(ch_forward *f, ch_tensor *x, const ch_weight *nor
                : x;
 }
 
+ch_tensor *ch_block_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *k, ch_tensor *v)
+{
+    const ch_config *c = &f->model->config;
+    const bool local = c->kind[layer] == CH_LAYER_WINDOW;
+    const double scale = c->attention_scale;
+    const ch_attention_spec spec = {
+        .heads = c->heads,
+        .kv_heads = c->kv_heads,
+        .width = c->head_width,
+        .scale = scale > 0 ? (real)scale : 1 / real_sqrt((real)c->head_width),
+        .window = local ? c->window : 0,
+        .softcap = (real)c->attention_cap};
+    if (c->kind[layer] != CH_LAYER_UNTURNED) {
+        const ch_turns *t = local ? &f->local : &f->full;
+        ch_op_rope(f->run, q, c->heads, t->rope, t->cosines, t->sines);
+        ch_op_rope(f->run, k, c->kv_heads, t->rope, t->cosines, t->sines);
+    }
+    return ch_forward_attend(f, layer, q, k, v, &spec);
+}
+
+ch_tensor *ch_block_heads(ch_forward *f, int layer, const ch_tensor *n,
+                          const ch_attention_weights *w)
+{
+    ch_tensor *qkv[3];
+    ch_op_linear_many(f->run, qkv, n, (const ch_weight *const[]){&w->q, &w->k, &w->v}, 3, f->rows);
+    qkv[0] = heads_normed(f, qkv[0], &w->q_norm);
+    qkv[1] = heads_normed(f, qkv[1], &w->k_norm);
+    return ch_block_attend(f, layer, qkv[0], qkv[1], qkv[2]);
+}
+
 ch_tensor *ch_block_attention(ch_forward *f, int layer, ch_tensor *x,
                               const ch_attention_weights *w)
 {
-    const ch_config *c = &f->model->config;
-    const ch_attention_spec spec = {.heads = c->heads,
-                                    .kv_heads = c->kv_heads,
-                                    .width = c->head_width,
-                                    .scale = 1 / real_sqrt((real)c->head_width)};
-    ch_run *r = f->run;
-
-    ch_tensor *qkv[3], *n = ch_op_rmsnorm(r, x, &w->norm, 0, (real)c->norm_eps);
-    ch_op_linear_many(r, qkv, n, (const ch_weight *const[]){&w->q, &w->k, &w->v}, 3, f->rows);
-    qkv[0] = heads_normed(f, qkv[0], &w->q_norm);
-    qkv[1] = heads_normed(f, qkv[1], &w->k_norm);
-    ch_op_rope(r, qkv[0], c->heads, &c->rope, f->cosines, f->sines);
-    ch_op_rope(r, qkv[1], c->kv_heads, &c->rope, f->cosines, f->sines);
-    return ch_op_linear_add(r, x, ch_forward_attend(f, layer, qkv[0], qkv[1], qkv[2], &spec),
-                            &w->output, f->rows);
+    const ch_tensor *n = ch_block_norm(f, x, &w->norm);
+    return ch_op_linear_add(f->run, x, ch_block_heads(f, layer, n, w), &w->output, f->rows);
 }
 
-ch_tensor *ch_block_relu2(ch_forward *f, ch_tensor *x, const ch_weight *norm, const ch_weight *up,
-                          const ch_weight *down)
+/* ---- Feed-forward --------------------------------------------------------------------------- */
+
+ch_tensor *ch_block_swiglu(ch_forward *f, const ch_tensor *n, const ch_ffn_weights *w)
 {
-    ch_run *r = f->run;
-    ch_tensor *n = ch_op_rmsnorm(r, x, norm, 0, (real)f->model->config.norm_eps);
-    ch_tensor *h = ch_op_relu2(r, ch_op_linear(r, n, up, f->rows));
-    return ch_op_linear_add(r, x, h, down, f->rows);
+    ch_tensor *gu[2];
+    ch_op_linear_many(f->run, gu, n, (const ch_weight *const[]){&w->gate, &w->up}, 2, f->rows);
+    return ch_op_swiglu(f->run, gu[0], gu[1]);
 }
 
-ch_tensor *ch_block_swiglu(ch_forward *f, ch_tensor *x, const ch_weight *norm,
-                           const ch_weight *gate, const ch_weight *up, const ch_weight *down)
+ch_tensor *ch_block_geglu(ch_forward *f, const ch_tensor *n, const ch_ffn_weights *w)
 {
-    ch_run *r = f->run;
-    const ch_rows *rows = f->rows;
-    ch_tensor *gu[2], *n = ch_op_rmsnorm(r, x, norm, 0, (real)f->model->config.norm_eps);
-    ch_op_linear_many(r, gu, n, (const ch_weight *const[]){gate, up}, 2, rows);
-    return ch_op_linear_add(r, x, ch_op_swiglu(r, gu[0], gu[1]), down, rows);
+    ch_tensor *gu[2];
+    ch_op_linear_many(f->run, gu, n, (const ch_weight *const[]){&w->gate, &w->up}, 2, f->rows);
+    return ch_op_geglu(f->run, gu[0], gu[1]);
+}
+
+ch_tensor *ch_block_ffn(ch_forward *f, ch_tensor *x, const ch_ffn_weights *w)
+{
+    const ch_tensor *n = ch_block_norm(f, x, &w->norm);
+    return ch_op_linear_add(f->run, x, ch_block_swiglu(f, n, w), &w->down, f->rows);
 }

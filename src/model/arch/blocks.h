@@ -1,10 +1,13 @@
-/* blocks.h - what most decoders share: the table at both ends, and the gated feed-forward block
+/* blocks.h - what most decoders share: both ends, attention, the gated feed-forward
  *
+ * Small pieces; how they go together is each architecture's own file.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_BLOCKS_H
 #define CH_BLOCKS_H
 
 #include "model.h"
+
+/* ---- Both ends ------------------------------------------------------------------------------ */
 
 typedef struct ch_plain_globals {
     ch_weight embedding, norm, output;
@@ -14,35 +17,81 @@ extern const ch_weight_row ch_plain_rows[3];
 ch_tensor *ch_plain_embed(ch_forward *f);
 ch_tensor *ch_plain_head(ch_forward *f, ch_tensor *x); /* rmsnorm */
 
-/* x + Wd (silu(Wg n) * Wu n), n = rmsnorm(x; norm)   (Shazeer 2020) */
-ch_tensor *ch_block_swiglu(ch_forward *f, ch_tensor *x, const ch_weight *norm,
-                           const ch_weight *gate, const ch_weight *up, const ch_weight *down);
-
-/* x + Wd max(Wu n, 0)^2   (So et al. 2021) */
-ch_tensor *ch_block_relu2(ch_forward *f, ch_tensor *x, const ch_weight *norm, const ch_weight *up,
-                          const ch_weight *down);
-
-/* x + Wo attention(rope(Wq n), rope(Wk n), Wv n), n = rmsnorm(x; norm).  Where a norm for queries
- * and keys is given, each head's are normalised by it before they turn. */
-typedef struct ch_attention_weights {
-    ch_weight norm, q, k, v, output, q_norm, k_norm;
-} ch_attention_weights;
-ch_tensor *ch_block_attention(ch_forward *f, int layer, ch_tensor *x,
-                              const ch_attention_weights *w);
-
-/* Their rows in a table; at(f): offset of field f; rope: flags of the queries' and keys' rows. */
-#define CH_ATTENTION_ROWS(at, rope)                                                          \
-    {"blk.%d.attn_norm.weight", "D", CH_INIT_ONES, at(attn.norm), 0, 0},                     \
-    {"blk.%d.attn_q.weight", "HE D", CH_INIT_NORMAL, at(attn.q), rope, 0},                   \
-    {"blk.%d.attn_k.weight", "KE D", CH_INIT_NORMAL, at(attn.k), rope, 0},                   \
-    {"blk.%d.attn_v.weight", "KE D", CH_INIT_NORMAL, at(attn.v), 0, 0},                      \
-    {"blk.%d.attn_output.weight", "D HE", CH_INIT_RESIDUAL, at(attn.output), 0, 0}
-#define CH_HEAD_NORM_ROWS(at)                                                                \
-    {"blk.%d.attn_q_norm.weight", "E", CH_INIT_ONES, at(attn.q_norm), 0, 0},                 \
-    {"blk.%d.attn_k_norm.weight", "E", CH_INIT_ONES, at(attn.k_norm), 0, 0}
-
 #define CH_PLAIN_ENDS                                                                        \
     .globals = ch_plain_rows, .n_globals = 3, .globals_bytes = sizeof(ch_plain_globals),     \
     .embed = ch_plain_embed, .head = ch_plain_head
+
+/* ---- Pieces of a layer ---------------------------------------------------------------------- */
+
+ch_tensor *ch_block_norm(ch_forward *f, const ch_tensor *x, const ch_weight *gain); /* rmsnorm */
+
+/* attention(rope(q), rope(k), v), as the configuration says for this layer: positions or none, a
+ * window, scale, cap.  q and k are turned in place. */
+ch_tensor *ch_block_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *k, ch_tensor *v);
+
+typedef struct ch_attention_weights {
+    ch_weight norm, q, k, v, output, q_norm, k_norm;
+    ch_weight q_bias, k_bias, v_bias, output_bias;
+} ch_attention_weights;
+
+/* attend(Wq n, Wk n, Wv n), before Wo.  Where norms for queries and keys are given, each head's are
+ * normalised by them before they turn. */
+ch_tensor *ch_block_heads(ch_forward *f, int layer, const ch_tensor *n,
+                          const ch_attention_weights *w);
+
+/* x + Wo heads(n), n = rmsnorm(x; norm). */
+ch_tensor *ch_block_attention(ch_forward *f, int layer, ch_tensor *x,
+                              const ch_attention_weights *w);
+
+typedef struct ch_ffn_weights {
+    ch_weight norm, gate, up, down;
+    ch_weight gate_bias, up_bias, down_bias;
+} ch_ffn_weights;
+
+/* silu(Wg n) * Wu n and gelu(Wg n) * Wu n, before Wd (Shazeer 2020). */
+ch_tensor *ch_block_swiglu(ch_forward *f, const ch_tensor *n, const ch_ffn_weights *w);
+ch_tensor *ch_block_geglu(ch_forward *f, const ch_tensor *n, const ch_ffn_weights *w);
+
+/* x + Wd swiglu(n), n = rmsnorm(x; norm). */
+ch_tensor *ch_block_ffn(ch_forward *f, ch_tensor *x, const ch_ffn_weights *w);
+
+/* ---- Their rows in a table ------------------------------------------------------------------ */
+
+/* at(f): offset of field f, in a struct whose members are `attn` and `ffn`; rope: flags of the
+ * queries' and keys' rows; on: flags of all. */
+#define CH_QKV_ROWS(at, rope, on)                                                            \
+    {"blk.%d.attn_q.weight", "HE D", CH_INIT_NORMAL, at(attn.q), (rope) | (on), 0},          \
+    {"blk.%d.attn_k.weight", "KE D", CH_INIT_NORMAL, at(attn.k), (rope) | (on), 0},          \
+    {"blk.%d.attn_v.weight", "KE D", CH_INIT_NORMAL, at(attn.v), (on), 0},                   \
+    {"blk.%d.attn_output.weight", "D HE", CH_INIT_RESIDUAL, at(attn.output), (on), 0}
+#define CH_ATTENTION_ROWS(at, rope)                                                          \
+    {"blk.%d.attn_norm.weight", "D", CH_INIT_ONES, at(attn.norm), 0, 0},                     \
+    CH_QKV_ROWS(at, rope, 0)
+#define CH_QKV_BIAS_ROWS(at, rope)                                                           \
+    {"blk.%d.attn_q.bias", "HE", CH_INIT_ZEROS, at(attn.q_bias),                             \
+     (rope) | CH_ROW_QKV_BIAS, 1 + at(attn.q)},                                              \
+    {"blk.%d.attn_k.bias", "KE", CH_INIT_ZEROS, at(attn.k_bias),                             \
+     (rope) | CH_ROW_QKV_BIAS, 1 + at(attn.k)},                                              \
+    {"blk.%d.attn_v.bias", "KE", CH_INIT_ZEROS, at(attn.v_bias),                             \
+     CH_ROW_QKV_BIAS, 1 + at(attn.v)},                                                       \
+    {"blk.%d.attn_output.bias", "D", CH_INIT_ZEROS, at(attn.output_bias),                    \
+     CH_ROW_OUTPUT_BIAS, 1 + at(attn.output)}
+#define CH_HEAD_NORM_ROWS(at, on)                                                            \
+    {"blk.%d.attn_q_norm.weight", "E", CH_INIT_ONES, at(attn.q_norm), (on), 0},              \
+    {"blk.%d.attn_k_norm.weight", "E", CH_INIT_ONES, at(attn.k_norm), (on), 0}
+
+#define CH_GATED_ROWS(at)                                                                    \
+    {"blk.%d.ffn_gate.weight", "F D", CH_INIT_NORMAL, at(ffn.gate), CH_ROW_GATE, 0},         \
+    {"blk.%d.ffn_up.weight", "F D", CH_INIT_NORMAL, at(ffn.up), 0, 0},                       \
+    {"blk.%d.ffn_down.weight", "D F", CH_INIT_RESIDUAL, at(ffn.down), 0, 0}
+#define CH_FFN_ROWS(at)                                                                      \
+    {"blk.%d.ffn_norm.weight", "D", CH_INIT_ONES, at(ffn.norm), 0, 0}, CH_GATED_ROWS(at)
+#define CH_FFN_BIAS_ROWS(at)                                                                 \
+    {"blk.%d.ffn_gate.bias", "F", CH_INIT_ZEROS, at(ffn.gate_bias),                          \
+     CH_ROW_HIDDEN_BIAS, 1 + at(ffn.gate)},                                                  \
+    {"blk.%d.ffn_up.bias", "F", CH_INIT_ZEROS, at(ffn.up_bias),                              \
+     CH_ROW_HIDDEN_BIAS, 1 + at(ffn.up)},                                                    \
+    {"blk.%d.ffn_down.bias", "D", CH_INIT_ZEROS, at(ffn.down_bias),                          \
+     CH_ROW_HIDDEN_BIAS, 1 + at(ffn.down)}
 
 #endif

@@ -18,7 +18,7 @@ struct globals {
 
 struct layer {
     ch_attention_weights attn;
-    ch_weight ffn_norm, ffn_gate, ffn_up, ffn_down;
+    ch_ffn_weights ffn;
 };
 
 #define G(f) offsetof(struct globals, f)
@@ -33,11 +33,8 @@ static const ch_weight_row globals[] = {
 #define L(f) offsetof(struct layer, f)
 static const ch_weight_row per_layer[] = {
     CH_ATTENTION_ROWS(L, 0),
-    CH_HEAD_NORM_ROWS(L),
-    {"blk.%d.ffn_norm.weight", "D", CH_INIT_ONES, L(ffn_norm), 0, 0},
-    {"blk.%d.ffn_gate.weight", "F D", CH_INIT_NORMAL, L(ffn_gate), CH_ROW_GATE, 0},
-    {"blk.%d.ffn_up.weight", "F D", CH_INIT_NORMAL, L(ffn_up), 0, 0},
-    {"blk.%d.ffn_down.weight", "D F", CH_INIT_RESIDUAL, L(ffn_down), 0, 0},
+    CH_HEAD_NORM_ROWS(L, 0),
+    CH_FFN_ROWS(L),
 };
 #undef L
 
@@ -106,13 +103,19 @@ static ch_tensor *embed(ch_forward *f)
     return ch_op_add(f->run, x, found);
 }
 
+/* x + Wd max(Wu n, 0)^2   (So et al. 2021) */
+static ch_tensor *relu2(ch_forward *f, ch_tensor *x, const ch_ffn_weights *w)
+{
+    const ch_tensor *n = ch_block_norm(f, x, &w->norm);
+    ch_tensor *h = ch_op_relu2(f->run, ch_op_linear(f->run, n, &w->up, f->rows));
+    return ch_op_linear_add(f->run, x, h, &w->down, f->rows);
+}
+
 static ch_tensor *layer(ch_forward *f, int l, ch_tensor *x)
 {
     const struct layer *w = ch_model_layer(f->model, l);
     x = ch_block_attention(f, l, x, &w->attn);
-    if (f->model->config.relu2)
-        return ch_block_relu2(f, x, &w->ffn_norm, &w->ffn_up, &w->ffn_down);
-    return ch_block_swiglu(f, x, &w->ffn_norm, &w->ffn_gate, &w->ffn_up, &w->ffn_down);
+    return f->model->config.relu2 ? relu2(f, x, &w->ffn) : ch_block_ffn(f, x, &w->ffn);
 }
 
 const ch_arch ch_arch_chalcis = {

@@ -1,24 +1,24 @@
-/* llama.c - Llama (Touvron et al. 2023) and what shares its shape
+/* llama.c - Llama (Touvron et al. 2023) and what shares its shape: Mistral, TinyLlama, SmolLM
  *
  *   x += Wo attention(rope(Wq n), rope(Wk n), Wv n)      n = rmsnorm(x)
  *   x += Wd (silu(Wg n) * Wu n)                          n = rmsnorm(x)
  *
- * GGUF stores Wq and Wk with each head's rows in rotary pairs (2i, 2i+1).
+ * GGUF stores Wq and Wk with each head's rows in rotary pairs (2i, 2i+1).  Attention of a file
+ * with attention.sliding_window (Mistral 7B v0.1) sees that many tokens.
  * SPDX-License-Identifier: MIT */
 #include "blocks.h"
 
 struct layer {
     ch_attention_weights attn;
-    ch_weight ffn_norm, ffn_gate, ffn_up, ffn_down;
+    ch_ffn_weights ffn;
 };
 
 #define L(f) offsetof(struct layer, f)
 static const ch_weight_row per_layer[] = {
     CH_ATTENTION_ROWS(L, CH_ROW_ROPE),
-    {"blk.%d.ffn_norm.weight", "D", CH_INIT_ONES, L(ffn_norm), 0, 0},
-    {"blk.%d.ffn_gate.weight", "F D", CH_INIT_NORMAL, L(ffn_gate), 0, 0},
-    {"blk.%d.ffn_up.weight", "F D", CH_INIT_NORMAL, L(ffn_up), 0, 0},
-    {"blk.%d.ffn_down.weight", "D F", CH_INIT_RESIDUAL, L(ffn_down), 0, 0},
+    CH_QKV_BIAS_ROWS(L, CH_ROW_ROPE),
+    CH_FFN_ROWS(L),
+    CH_FFN_BIAS_ROWS(L),
 };
 #undef L
 
@@ -33,7 +33,7 @@ static ch_tensor *layer(ch_forward *f, int l, ch_tensor *x)
 {
     const struct layer *w = ch_model_layer(f->model, l);
     x = ch_block_attention(f, l, x, &w->attn);
-    return ch_block_swiglu(f, x, &w->ffn_norm, &w->ffn_gate, &w->ffn_up, &w->ffn_down);
+    return ch_block_ffn(f, x, &w->ffn);
 }
 
 const ch_arch ch_arch_llama = {
