@@ -41,7 +41,7 @@ static uint32_t file_type(ch_dtype t)
 
 static int find_type(ch_dtype *out, const char *name, ch_err *e)
 {
-    if (ch_dtype_by_name(out, name) && *out != CH_F64)
+    if (ch_dtype_by_name(out, name) && *out != CH_F64 && ch_dtype_get(*out)->encode)
         return CH_OK;
     return ch_fail(e, CH_EARG,
                    "there is no format \"%.20s\" to write; there are f32 f16 bf16 q8_0 q4_0",

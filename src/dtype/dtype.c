@@ -6,8 +6,8 @@
 #include "dtype_list.h"
 
 static const ch_dtype_info formats[CH_DTYPES] = {
-#define DTYPE(ENUM, name, gguf, st, block, bytes, panel) \
-    [CH_##ENUM] = {#name, gguf, st, block, bytes, CH_PANEL_##panel, ch_decode_##name, ch_encode_##name},
+#define DTYPE(ENUM, name, gguf, st, block, bytes, panel, encode) \
+    [CH_##ENUM] = {#name, gguf, st, block, bytes, CH_PANEL_##panel, ch_decode_##name, encode},
 #include "dtypes.def"
 #undef DTYPE
 };
@@ -37,6 +37,21 @@ bool ch_dtype_by_name(ch_dtype *out, const char *name)
             return true;
         }
     return false;
+}
+
+const char *ch_dtype_removed(int64_t id)
+{
+    switch (id) {
+    case 4: return "q4_2";
+    case 5: return "q4_3";
+    case 31: return "q4_0_4_4";
+    case 32: return "q4_0_4_8";
+    case 33: return "q4_0_8_8";
+    case 36: return "iq4_nl_4_4";
+    case 37: return "iq4_nl_4_8";
+    case 38: return "iq4_nl_8_8";
+    default: return NULL;
+    }
 }
 
 size_t ch_dtype_bytes(ch_dtype t, int64_t n)

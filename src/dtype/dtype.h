@@ -1,8 +1,9 @@
 /* dtype.h - number formats: what a block of bytes means
  *
- * A format is one file with two functions and one line in dtypes.def.  Rows of a tensor are whole
- * blocks.  decode is exact (every stored value has one float); encode rounds to nearest, ties to
- * even where the format is a plain float, and as stated in the file elsewhere.
+ * A format is one file with a function or two and one line in dtypes.def.  Rows of a tensor are
+ * whole blocks.  decode gives every stored value its one float; encode rounds to nearest, ties to
+ * even where the format is a plain float, and as stated in the file elsewhere.  Formats whose code
+ * books need an importance matrix to be written well are only read: their encode is NULL.
  * Sources: GGUF specification (block layouts), IEEE 754 binary16, bfloat16.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_DTYPE_H
@@ -11,7 +12,7 @@
 #include "base.h"
 
 typedef enum ch_dtype {
-#define DTYPE(ENUM, name, gguf, st, block, bytes, panel) CH_##ENUM,
+#define DTYPE(ENUM, name, gguf, st, block, bytes, panel, encode) CH_##ENUM,
 #include "dtypes.def"
 #undef DTYPE
     CH_DTYPES
@@ -37,12 +38,14 @@ typedef struct ch_dtype_info {
     int bytes;               /* bytes in a block */
     ch_panel_kind panel;     /* the layout that its matrices are packed into */
     void (*decode)(float *out, const void *blocks, int64_t n); /* n: elements, whole blocks */
-    void (*encode)(void *blocks, const float *in, int64_t n);
+    void (*encode)(void *blocks, const float *in, int64_t n); /* NULL: only read */
 } ch_dtype_info;
 
 const ch_dtype_info *ch_dtype_get(ch_dtype t);
 bool ch_dtype_by_gguf(ch_dtype *out, int64_t id);
 bool ch_dtype_by_name(ch_dtype *out, const char *name); /* "q8_0"; also the safetensors name */
+/* The name of a format that GGUF once had under this id, or NULL. */
+const char *ch_dtype_removed(int64_t id);
 /* Bytes of n elements (whole blocks), or SIZE_MAX when n is negative, not whole or too large. */
 size_t ch_dtype_bytes(ch_dtype t, int64_t n);
 

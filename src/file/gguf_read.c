@@ -191,10 +191,15 @@ static int read_meta(reader *r)
 static int unknown_dtype(const reader *r, uint32_t type)
 {
     static const char known[] = ""
-#define DTYPE(ENUM, name, gguf, st, block, bytes, panel) " " #name " (" #gguf ")"
+#define DTYPE(ENUM, name, gguf, st, block, bytes, panel, encode) " " #name
 #include "dtypes.def"
 #undef DTYPE
         ;
+    const char *removed = ch_dtype_removed(type);
+    if (removed)
+        return bad(r, CH_EUNSUPPORTED,
+                   "number format %u, %s, was removed from GGUF; quantize the original model again",
+                   type, removed);
     return bad(r, CH_EUNSUPPORTED, "number format %u, supported are%s", type, known);
 }
 

@@ -4,8 +4,9 @@
  *   JSON: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...,
  *          "__metadata__": {"key": "text"}}        offsets count from the beginning of the data
  *
- * The tensors cover the data without gap or overlap.  Names known to names.def become GGUF's.  A
- * scalar (shape []) is read as one element; a tensor without elements is refused.
+ * The tensors cover the data without gap or overlap.  Names stay as they are: what they mean is
+ * said by the folder's config.json (hf_read.c).  A scalar (shape []) is read as one element; a
+ * tensor without elements is refused.
  * Source: safetensors README (Format).  SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +99,7 @@ static int read_offsets(span *s, const ch_file *f, const char *name, const json_
 static int read_dtype(ch_dtype *out, const ch_file *f, const char *name, const json_t *v, ch_err *e)
 {
     static const char known[] = ""
-#define DTYPE(ENUM, name, gguf, st, block, bytes, panel) " " st
+#define DTYPE(ENUM, name, gguf, st, block, bytes, panel, encode) " " st
 #include "dtypes.def"
 #undef DTYPE
         ;
@@ -137,9 +138,7 @@ static int read_tensor(ch_file *f, span *s, const char *name, const json_t *o,
                        f->path, CH_SHOWN(strlen(name)), name, bytes,
                        (unsigned long long)(s->end - s->begin));
     t.data = (void *)(uintptr_t)(data + s->begin);
-    char gguf[128];
-    const char *as = ch_name_to_gguf(gguf, sizeof gguf, name) ? gguf : name;
-    return ch_file_put_tensor(f, (ch_str){.p = as, .n = strlen(as)}, &t, bytes, e);
+    return ch_file_put_tensor(f, (ch_str){.p = name, .n = strlen(name)}, &t, bytes, e);
 }
 
 static int read_metadata(ch_file *f, const json_t *o, ch_err *e)

@@ -253,9 +253,11 @@ struct merging {
     float *floats;
 };
 
+/* A format that is only read becomes f16. */
 static ch_dtype merged_type(const struct merging *s, const ch_weight *w)
 {
-    return s->as_reals ? CH_REAL : w->stored.dtype;
+    const ch_dtype t = w->stored.dtype;
+    return s->as_reals ? CH_REAL : ch_dtype_get(t)->encode ? t : CH_F16;
 }
 
 static int measure_merged(void *arg, ch_weight *w, const ch_weight_row *row, int layer)

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "support.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,8 +60,13 @@ static void every_format_stays_inside(void **state)
             float *in = guarded(n * sizeof *in), *out = guarded(n * sizeof *out);
             unsigned char *packed = guarded(bytes), *front = guarded_front(bytes + 1);
             fill(in, n, FILL_POISON, (uint64_t)(blocks + t));
-            f->encode(packed, in, (int64_t)n);
-            f->encode(front + 1, in, (int64_t)n);
+            if (f->encode) {
+                f->encode(packed, in, (int64_t)n);
+                f->encode(front + 1, in, (int64_t)n);
+            } else {
+                memset(packed, 0x5a, bytes);
+                memset(front + 1, 0x5a, bytes);
+            }
             if (bytes > 0)
                 assert_memory_equal(packed, front + 1, bytes);
             f->decode(out, packed, (int64_t)n);
@@ -83,8 +89,9 @@ static void any_bytes_decode(void **state)
 {
     (void)state;
     enum { BYTES = 34 * 18 * 32 };
+    const int64_t room = BYTES / 50 * 256; /* iq1_s: the most elements a byte */
     unsigned char *bytes = malloc(BYTES);
-    float *out = malloc(sizeof *out * BYTES * 2);
+    float *out = malloc(sizeof *out * (size_t)room);
     assert_non_null(bytes);
     assert_non_null(out);
     for (size_t i = 0; i < BYTES; i++)
@@ -108,17 +115,20 @@ static void f64_rounds(void **state)
     assert_memory_equal(out, want, sizeof want);
 }
 
-/* The decoded values lie on each block's grid, and its greatest magnitude fixes the same scale
- * again, so encoding them must give back the stored bytes. */
-static void agrees_with(const char *name, const char *format)
+/* With `again`: the decoded values lie on each block's grid, and its greatest magnitude fixes the
+ * same scale again, so encoding them must give back the stored bytes. */
+static void agrees_with(const char *name, const char *file, bool again)
 {
+    char format[16] = "";
+    for (size_t i = 0; file[i] && i < sizeof format - 1; i++)
+        format[i] = (char)tolower((unsigned char)file[i]);
     char path[200];
     ch_dtype t;
     assert_true(ch_dtype_by_name(&t, format));
     const ch_dtype_info *f = ch_dtype_get(t);
-    snprintf(path, sizeof path, "conform/quant-blocks/%s-%s.blk", name, format);
+    snprintf(path, sizeof path, "conform/quant-blocks/%s-%s.blk", name, file);
     ch_mapping blk = shared_map(path);
-    snprintf(path, sizeof path, "conform/quant-blocks/%s-%s.deq.f32", name, format);
+    snprintf(path, sizeof path, "conform/quant-blocks/%s-%s.deq.f32", name, file);
     ch_mapping deq = shared_map(path);
     size_t n = deq.size / sizeof(float);
     assert_true(n > 0);
@@ -129,8 +139,9 @@ static void agrees_with(const char *name, const char *format)
     f->decode(out, blk.data, (int64_t)n);
     if (memcmp(out, deq.data, deq.size) != 0)
         fail_msg("%s-%s decodes differently", name, format);
-    f->encode(bytes, out, (int64_t)n);
-    for (size_t i = 0; i < blk.size; i++)
+    if (again)
+        f->encode(bytes, out, (int64_t)n);
+    for (size_t i = 0; again && i < blk.size; i++)
         if (bytes[i] != blk.data[i])
             fail_msg("%s-%s: byte %zu is %02x, wanted %02x", name, format, i, bytes[i],
                      blk.data[i]);
@@ -144,10 +155,12 @@ static void agrees_with(const char *name, const char *format)
 static void as_the_reference(void **state)
 {
     (void)state;
-    static const char *const formats[] = {"f16", "bf16", "q8_0", "q4_0"};
+    static const char *const formats[] = {
+        "f16",  "bf16", "q8_0", "q4_0", "tq1_0",  "tq2_0",  "q4_1",  "q5_0",  "q5_1",   "q2_K",
+        "q3_K", "q4_K", "q5_K", "q6_K", "iq4_nl", "iq4_xs", "iq2_s", "iq3_s", "iq3_xxs"};
     skip_without("conform/quant-blocks");
     for (size_t i = 0; i < CH_COUNT(formats); i++)
-        agrees_with("gauss", formats[i]);
+        agrees_with("gauss", formats[i], i < 6);
 }
 
 int main(void)

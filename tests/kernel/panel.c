@@ -18,10 +18,30 @@ typedef struct matrix {
 
 static const int heights[] = {1, 2, 15, 16, 17, 31, 32, 33, 50};
 
+/* Any bytes, as long as every block's values are finite. */
+static void draw_blocks(unsigned char *row, const ch_dtype_info *info, int K, uint64_t seed)
+{
+    float values[256];
+    for (int b = 0; b < K / info->block; b++, row += info->bytes)
+        for (uint64_t attempt = 0, finite = 0; !finite; attempt++) {
+            for (int i = 0; i < info->bytes; i++)
+                row[i] = (unsigned char)ch_rng_below(256, seed + attempt, CH_RNG_TEST, (uint64_t)b,
+                                                     (uint64_t)i);
+            info->decode(values, row, info->block);
+            finite = 1;
+            for (int i = 0; i < info->block; i++)
+                finite = finite && isfinite(values[i]);
+        }
+}
+
 /* The bytes of a format's blocks are drawn at random, but scales and floats stay finite. */
 static void draw(unsigned char *row, ch_dtype t, int K, uint64_t seed)
 {
     const ch_dtype_info *info = ch_dtype_get(t);
+    if (info->block > 1) {
+        draw_blocks(row, info, K, seed);
+        return;
+    }
     float *x = malloc((size_t)K * sizeof *x);
     assert_non_null(x);
     for (int k = 0; k < K; k++)
@@ -34,9 +54,6 @@ static void draw(unsigned char *row, ch_dtype t, int K, uint64_t seed)
             if (k % 3 == 0)
                 memcpy(row + 2 * k, &kinds[(unsigned)k / 3 % 8], 2);
     }
-    for (int i = 0; info->block == 32 && i < K / 32 * info->bytes; i++)
-        if (i % info->bytes >= 2)
-            row[i] = (unsigned char)ch_rng_below(256, seed, CH_RNG_TEST, 1, (uint64_t)i);
     free(x);
 }
 

@@ -148,7 +148,10 @@ static void elements_read_as_decoded(void **state)
         const ch_dtype_info *info = ch_dtype_get((ch_dtype)d);
         void *blocks = malloc(ch_dtype_bytes((ch_dtype)d, N));
         assert_non_null(blocks);
-        info->encode(blocks, in, N);
+        if (info->encode)
+            info->encode(blocks, in, N);
+        else
+            memset(blocks, 0x5a, ch_dtype_bytes((ch_dtype)d, N)); /* finite in all of these */
         info->decode(want, blocks, N);
         ch_tensor t = ch_tensor_1d(blocks, (ch_dtype)d, N);
         const int64_t at[] = {0, info->block, 1024, N - info->block};

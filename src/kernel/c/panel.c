@@ -7,9 +7,7 @@
 
 #include <string.h>
 
-enum {
-    STRETCH = 64
-}; /* k at a time when a format is decoded: whole blocks, 16 rows fit on the stack */
+enum { STRETCH = 256 }; /* k at a time when a format is decoded: whole blocks of every format */
 
 size_t ch_panel_bytes(ch_panel_kind kind, int K)
 {
