@@ -97,7 +97,9 @@ void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_to
                      double scale, double smoothing, double *nll_sum, real *nll)
 {
     const ch_tensor *x = ch_forward_hidden(r, m, s);
-    ch_op_cross_entropy(r, x, m->output, target, scale, smoothing, nll_sum, nll);
+    const ch_loss_spec spec = {
+        .scale = scale, .smoothing = smoothing, .softcap = m->config.logit_cap};
+    ch_op_cross_entropy(r, x, m->output, target, &spec, nll_sum, nll);
 }
 
 /* ---- Attention: from pages, or within the packed rows of a training step ------------------- */

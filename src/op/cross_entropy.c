@@ -5,7 +5,8 @@
  *     dx = dz head,  dhead += dz^T x
  *
  * s, label smoothing: the gradient is that of (1 - s) nll_t + s mean_v(-log softmax(z_t)_v)
- * (Szegedy et al. 2016).
+ * (Szegedy et al. 2016).  Capped logits u = c tanh(z / c) take the place of z (Gemma Team 2024,
+ * "Gemma 2"); dz is then du (1 - (u / c)^2), for which a chunk's u are kept.
  *
  * CH_CE_CHUNK rows at a time; a chunk without targets is passed over.  Under a tape a chunk's
  * logits become dz in place and are consumed at once.  Cost: T V D multiply-adds, three times that
@@ -18,6 +19,8 @@
  * SPDX-License-Identifier: MIT */
 #include "linear.h"
 
+#include <string.h>
+
 enum { COLUMNS = 64 }; /* of dhead, for a task */
 
 typedef struct loss {
@@ -25,10 +28,27 @@ typedef struct loss {
     const ch_token *target; /* of the chunk's rows */
     ch_tensor *logits;
     double *nll;
-    real scale, smoothing;
+    real scale, smoothing, softcap;
     bool gradient; /* logits become dz */
+    real *capped;  /* NULL, or the logits as they were before */
     real *apart;   /* NULL, or per row: dz at its target, which is then 0 in dz */
 } loss;
+
+/* Row z of logits, capped; kept for the gradient. */
+static void cap(const loss *a, real *z, int64_t t, int V)
+{
+    a->kernels->softcap(z, z, V, 1 / a->softcap, a->softcap);
+    if (a->capped)
+        memcpy(a->capped + t * V, z, (size_t)V * sizeof *z);
+}
+
+/* z, holding the gradient of capped logits, becomes that of logits. */
+static void uncap(const loss *a, real *z, int64_t t, int V)
+{
+    const real *u = a->capped + t * V, inverse = 1 / a->softcap;
+    for (int v = 0; v < V; v++)
+        z[v] *= 1 - (u[v] * inverse) * (u[v] * inverse);
+}
 
 static void one_row(const loss *a, int64_t t)
 {
@@ -43,6 +63,8 @@ static void one_row(const loss *a, int64_t t)
             z[v] = 0;
         return;
     }
+    if (a->softcap > 0)
+        cap(a, z, t, V);
     const real chosen = z[target], sum = a->kernels->softmax(z, z, V, &max);
     a->nll[t] = log((double)sum) + ((double)max - (double)chosen);
     if (!a->gradient)
@@ -51,6 +73,8 @@ static void one_row(const loss *a, int64_t t)
     for (int v = 0; v < V; v++)
         z[v] = z[v] * factor - even;
     z[target] -= a->scale * (1 - a->smoothing);
+    if (a->capped)
+        uncap(a, z, t, V);
     if (a->apart) {
         a->apart[t] = z[target];
         z[target] = 0;
@@ -154,6 +178,8 @@ static void one_chunk(ch_run *r, const ch_tensor *x, const head *h, loss a)
     if (h->apart)
         a.apart = ch_arena_take(r->scratch, (size_t)T * sizeof *a.apart);
     a.logits = ch_op_linear(r, x, &h->packed, NULL);
+    if (a.gradient && a.softcap > 0)
+        a.capped = ch_arena_take(r->scratch, (size_t)ch_tensor_count(a.logits) * sizeof(real));
     if (ch_op_computes(r))
         ch_op_for_rows(r, T, 4 * (double)ch_tensor_width(a.logits), some_rows, &a);
     if (a.gradient) {
@@ -166,7 +192,7 @@ static void one_chunk(ch_run *r, const ch_tensor *x, const head *h, loss a)
 }
 
 void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *w, const ch_token *target,
-                         double scale, double smoothing, double *nll_sum, real *nll)
+                         const ch_loss_spec *spec, double *nll_sum, real *nll)
 {
     const ch_op_timer timer = ch_op_begin(r);
     const size_t mark = ch_arena_mark(r->scratch);
@@ -186,8 +212,9 @@ void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *w, cons
         const int64_t n = CH_MIN(T - t, (int64_t)CH_CE_CHUNK);
         const ch_tensor rows = ch_tensor_slice_rows(x, t, n);
         loss a = {.kernels = r->kernels,
-                  .scale = (real)scale,
-                  .smoothing = (real)smoothing,
+                  .scale = (real)spec->scale,
+                  .smoothing = (real)spec->smoothing,
+                  .softcap = (real)spec->softcap,
                   .gradient = gradient};
         if (!ch_op_computes(r)) {
             one_chunk(&quiet, &rows, &h, a);

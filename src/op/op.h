@@ -227,10 +227,14 @@ ch_tensor *ch_op_convolve(ch_run *r, const ch_tensor *x, const ch_weight *w,
  * rows).  Logits exist for CH_CE_CHUNK rows at a time only.  Under a tape the gradient of the
  * scaled loss goes to x->grad and head's at once, so this is the last operation recorded.
  * smoothing, 0 <= s < 1: that gradient is of (1 - s) of the above plus s times the mean over all
- * words of -log softmax; what is returned stays as above. */
+ * words of -log softmax; what is returned stays as above.  softcap: logits z are taken as cap *
+ * tanh(z / cap); 0: as they are. */
 enum { CH_CE_CHUNK = 128 }; /* a group of I16 panels */
+typedef struct ch_loss_spec {
+    double scale, smoothing, softcap;
+} ch_loss_spec;
 void ch_op_cross_entropy(ch_run *r, const ch_tensor *x, const ch_weight *head,
-                         const ch_token *target, double scale, double smoothing, double *nll_sum,
+                         const ch_token *target, const ch_loss_spec *spec, double *nll_sum,
                          real *nll);
 
 /* No operation and never taped: y (M, N) = a b^T, or a b where columns is set; a (M, K), b (N, K)

@@ -49,7 +49,7 @@ typedef struct loss_case {
     ch_weight *head;
     ch_token *target;
     ch_rows rows;
-    double scale, smoothing;
+    ch_loss_spec spec;
 } loss_case;
 
 /* sum_t mean_v(-log softmax(z_t)_v) over rows with targets, from logits of its own. */
@@ -64,8 +64,10 @@ static double evenly(ch_run *r, const loss_case *c, const ch_tensor *x)
         const real *row = ch_tensor_row(z, t);
         double sum = 0, mean = 0;
         for (int64_t v = 0; v < V; v++) {
-            sum += exp((double)row[v]);
-            mean += (double)row[v] / (double)V;
+            const double cap = c->spec.softcap,
+                         u = cap > 0 ? cap * tanh((double)row[v] / cap) : (double)row[v];
+            sum += exp(u);
+            mean += u / (double)V;
         }
         all += c->target[t] >= 0 ? log(sum) - mean : 0;
     }
@@ -79,9 +81,8 @@ static double entropy_loss(ch_run *r, void *arg)
     double sum, again = 0;
     real *nll = ch_arena_take(r->scratch, (size_t)rows.n * sizeof *nll);
     const ch_tensor *x = c->x ? c->x : ch_op_embed(r, c->head, &rows);
-    const double even = c->smoothing > 0 ? evenly(r, c, x) : 0;
-    ch_op_cross_entropy(r, x, c->head, ch_op_computes(r) ? c->target : NULL, c->scale,
-                        c->smoothing, &sum, nll);
+    const double even = c->spec.smoothing > 0 ? evenly(r, c, x) : 0;
+    ch_op_cross_entropy(r, x, c->head, ch_op_computes(r) ? c->target : NULL, &c->spec, &sum, nll);
     if (!ch_op_computes(r))
         return 0;
     for (int t = 0; t < rows.n; t++) {
@@ -89,11 +90,11 @@ static double entropy_loss(ch_run *r, void *arg)
         again += nll[t];
     }
     assert_true(sum == again); /* one order of addition */
-    return c->scale * ((1 - c->smoothing) * sum + c->smoothing * even);
+    return c->spec.scale * ((1 - c->spec.smoothing) * sum + c->spec.smoothing * even);
 }
 
 static void entropy(int T, int D, int V, int ignore, bool frozen, bool bias, bool tied,
-                    double smoothing)
+                    double smoothing, double softcap)
 {
     gc g;
     char what[80];
@@ -102,8 +103,7 @@ static void entropy(int T, int D, int V, int ignore, bool frozen, bool bias, boo
     loss_case c = {.head = gc_matrix(&g, "head", V, D, frozen),
                    .target = gc_ints(&g, T),
                    .rows = {.n = T},
-                   .scale = 0.7,
-                   .smoothing = smoothing};
+                   .spec = {.scale = 0.7, .smoothing = smoothing, .softcap = softcap}};
     if (!tied)
         c.x = gc_input(&g, "x", T, D);
     if (bias)
@@ -124,13 +124,15 @@ static void entropy(int T, int D, int V, int ignore, bool frozen, bool bias, boo
 void check_cross_entropy(void **state)
 {
     (void)state;
-    entropy(1, 1, 2, 0, false, false, false, 0);
-    entropy(5, 9, 33, 0, false, false, false, 0);
-    entropy(4, 3, 700, 2, false, true, false, 0); /* more words than a slice of panels */
-    entropy(CH_CE_CHUNK + 1, 8, 20, 0, true, false, false, 0);
-    entropy(2 * CH_CE_CHUNK + 9, 6, 17, 4, false, false, false, 0); /* a chunk without between */
-    entropy(3, 6, 10, 1, false, false, false, 0); /* no target at all */
-    entropy(12, 6, 10, 5, false, false, true, 0);
-    entropy(9, 5, 33, 4, false, true, false, 0.1);
-    entropy(12, 6, 10, 0, false, false, true, 0.5);
+    entropy(1, 1, 2, 0, false, false, false, 0, 0);
+    entropy(5, 9, 33, 0, false, false, false, 0, 0);
+    entropy(4, 3, 700, 2, false, true, false, 0, 0); /* more words than a slice of panels */
+    entropy(CH_CE_CHUNK + 1, 8, 20, 0, true, false, false, 0, 0);
+    entropy(2 * CH_CE_CHUNK + 9, 6, 17, 4, false, false, false, 0, 0); /* a chunk without between */
+    entropy(3, 6, 10, 1, false, false, false, 0, 0); /* no target at all */
+    entropy(12, 6, 10, 5, false, false, true, 0, 0);
+    entropy(9, 5, 33, 4, false, true, false, 0.1, 0);
+    entropy(12, 6, 10, 0, false, false, true, 0.5, 0);
+    entropy(9, 5, 33, 4, false, true, false, 0, 3);
+    entropy(CH_CE_CHUNK + 3, 6, 17, 5, false, false, true, 0.2, 2);
 }

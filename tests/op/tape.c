@@ -101,7 +101,8 @@ static double step(network *n, ch_run *r)
     h = ch_op_add(r, h, ch_op_relu2(r, gu[0]));
     x = ch_op_linear_add(r, x, h, &w[DOWN], &rows);
     ch_op_cross_entropy(r, ch_op_rmsnorm(r, x, NULL, 0, 1e-5F), &w[HEAD],
-                        ch_op_computes(r) ? n->target : NULL, 1.0 / T, 0, &nll, NULL);
+                        ch_op_computes(r) ? n->target : NULL, &(ch_loss_spec){.scale = 1.0 / T},
+                        &nll, NULL);
     ch_tape_backward(r);
     ch_tape_end(r);
     return nll;
