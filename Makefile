@@ -72,9 +72,10 @@ SRC64   := $(filter-out src/kernel/x86/%,$(SRC))
 OBJ     := $(SRC:src/%.c=$(B)/%.o) $(foreach i,$(ANY_ISAS),$(ANY:src/%.c=$(B)/%_$(i).o))
 OBJ64   := $(SRC64:src/%.c=$(B)/real64/%.o)
 CLIOBJ  := $(CLI:src/%.c=$(B)/%.o) $(B)/cli/watch_page.o
-TESTS   := $(filter-out tests/kcheck/% tests/gradcheck/% tests/fuzz/% tests/support/%,$(wildcard tests/*/*.c))
+TESTS   := $(filter-out tests/kcheck/% tests/gradcheck/% tests/reference/% tests/fuzz/% tests/support/%,$(wildcard tests/*/*.c))
 GRAD    := $(wildcard tests/gradcheck/*.c)
 KCHECK  := $(wildcard tests/kcheck/*.c)
+REFER   := $(wildcard tests/reference/*.c)
 FUZZ    := $(wildcard tests/fuzz/*.c)
 SUPPORT := $(wildcard tests/support/*.c)
 EXAMPLES:= $(wildcard examples/*.c)
@@ -162,6 +163,8 @@ SUPLIB   := $(B)/tests/libsupport.a
 SUPLIB64 := $(B)/tests64/libsupport.a
 TESTBIN  := $(TESTS:%.c=$(B)/%)
 GRADBIN  := $(B)/tests64/gradcheck/gradcheck
+REFERBIN := $(B)/tests/reference/logits
+REFER64  := $(B)/tests64/reference/logits
 
 $(SUPLIB): $(SUPPORT:%.c=$(B)/%.o)
 $(SUPLIB64): $(SUPPORT:tests/%.c=$(B)/tests64/%.o)
@@ -180,7 +183,15 @@ $(B)/tests/kcheck/kcheck: $(KCHECK:%.c=$(B)/%.o) $(SUPLIB) $(B)/libchalcis.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS) -lcmocka
 
-test-build: $(B)/chalcis $(TESTBIN) $(if $(GRAD),$(GRADBIN)) $(if $(KCHECK),$(B)/tests/kcheck/kcheck)
+$(REFERBIN): $(REFER:%.c=$(B)/%.o) $(SUPLIB) $(B)/libchalcis.a
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS) -lcmocka
+
+$(REFER64): $(REFER:tests/%.c=$(B)/tests64/%.o) $(SUPLIB64) $(B)/libchalcis64.a
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS) -lcmocka
+
+test-build: $(B)/chalcis $(TESTBIN) $(if $(GRAD),$(GRADBIN)) $(if $(KCHECK),$(B)/tests/kcheck/kcheck) $(REFERBIN) $(REFER64)
 
 test: deps ## build everything and run the tests (SAN=address,undefined for sanitizers)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-build

@@ -43,7 +43,9 @@ one() {
 wanted() { case $1 in *"$ONLY"*) return 0 ;; *) return 1 ;; esac; }
 
 for c in tests/*/*.c tests/*/*.sh; do
-    case $c in tests/kcheck/* | tests/gradcheck/* | tests/fuzz/* | tests/support/*) continue ;; esac
+    case $c in
+    tests/kcheck/* | tests/gradcheck/* | tests/reference/* | tests/fuzz/* | tests/support/*) continue ;;
+    esac
     name=${c#tests/}
     name=${name%.*}
     wanted "$name" || continue
@@ -52,6 +54,8 @@ for c in tests/*/*.c tests/*/*.sh; do
     *) one "$name" "$B/tests/$name" ;;
     esac
 done
+wanted reference && one reference "$B/tests/reference/logits"
+wanted reference && one "reference (double)" "$B/tests64/reference/logits"
 wanted kcheck && one kcheck "$B/tests/kcheck/kcheck"
 wanted gradcheck && one gradcheck "$B/tests64/gradcheck/gradcheck"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

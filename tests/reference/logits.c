@@ -1,0 +1,320 @@
+/* logits.c - every architecture beside an implementation that shares nothing with it
+ *
+ * The same random nano models go through the engine and through tests/reference, teacher-forced.
+ * How far the two may be apart at one position, |a - b| / |b| over its V logits, is derived and
+ * not chosen: the reference runs again with each result moved, at random up or down, by what
+ * arithmetic of unit roundoff u may do to it there (reference.h says how much: n u for a sum of n
+ * terms), enlarged by a common factor into the range where the answer is linear and well above
+ * double's own noise.  The effect on the logits, divided by that factor, is the bound, the largest
+ * of SEEDS runs.  It holds the depth, the reduction lengths and the condition of the model, and
+ * nothing fitted.  It is pessimistic by about sqrt n, as real errors of a sum partly cancel;
+ * random signs are of the kind that errors have (Higham, Mary 2019).
+ *
+ * This file is built twice.  In floats u is 2^-24: what users run, through a session with a cache
+ * of floats, too.  With real = double u is 2^-53 and a wrong constant in the tenth digit is seen:
+ * that is the test of meaning.
+ *
+ * As a program of its own:  logits MODEL.gguf [T [OUT.f32]]  compares a file, or writes the
+ * reference's logits (T, V).
+ * SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "model.h"
+#include "nano.h"
+#include "reference.h"
+#include "session.h"
+#include "support.h"
+
+enum { T = 96, SEEDS = 3 };
+
+static const double noise = 0x1p-33;
+#ifdef CH_REAL_IS_DOUBLE
+static const double unit = 0x1p-53;
+static const char *const numbers = "double";
+#else
+static const double unit = 0x1p-24;
+static const char *const numbers = "float";
+#endif
+
+static ch_token *make_ids(int n, int vocab)
+{
+    ch_token *id = malloc((size_t)n * sizeof *id);
+    assert_non_null(id);
+    for (int t = 0; t < n; t++)
+        id[t] = (ch_token)ch_rng_below((uint64_t)vocab, 11, CH_RNG_TEST, 1, (uint64_t)t);
+    return id;
+}
+
+/* ---- Ours ----------------------------------------------------------------------------------- */
+
+/* All positions in one pass, no cache. */
+static double *pass(ch_model *m, const ch_token *id, int n)
+{
+    ch_err e;
+    unsigned features;
+    ch_kernels k;
+    ch_arena scratch;
+    int32_t *pos = calloc(3 * (size_t)n, sizeof *pos), *first = pos + n;
+    double *out = malloc((size_t)n * (size_t)m->config.vocab * sizeof *out);
+    assert_true(pos && out);
+    for (int t = 0; t < n; t++)
+        pos[t] = t;
+    memcpy(pos + 2 * n, id, (size_t)n * sizeof *id);
+    assert_ok(ch_cpu_features(&features, NULL, &e), e);
+    ch_kernels_init(&k, features);
+    assert_ok(ch_arena_open(&scratch, ch_forward_scratch(m, NULL, &k, NULL, n, n, NULL), &e), e);
+    ch_run r = {.scratch = &scratch, .kernels = &k};
+    const ch_step step = {.rows = {.n = n, .id = pos + 2 * n, .pos = pos, .first = first}};
+    const ch_tensor *z = ch_forward_logits(&r, m, &step);
+    for (int64_t i = 0; i < (int64_t)n * m->config.vocab; i++)
+        out[i] = (double)((const real *)z->data)[i];
+    ch_arena_close(&scratch);
+    free(pos);
+    return out;
+}
+
+#ifndef CH_REAL_IS_DOUBLE
+/* Through a cache of floats, in steps that end anywhere. */
+static double *session(ch_model *m, const ch_token *id, int n, int context)
+{
+    enum { STEP = 7 };
+    static const int32_t all[STEP] = {0, 1, 2, 3, 4, 5, 6};
+    const ch_session_options o = {.threads = 1, .context = CH_MAX(context, n), .step_rows = STEP,
+                                  .page_size = 16, .k_type = "f32", .v_type = "f32"};
+    const int V = m->config.vocab;
+    ch_err e;
+    ch_session *s;
+    double *out = malloc((size_t)n * (size_t)V * sizeof *out);
+    assert_non_null(out);
+    assert_ok(ch_session_open(&s, m, &o, &e), e);
+    for (int t = 0; t < n; t += STEP) {
+        const ch_tensor *z;
+        const int rows = CH_MIN(STEP, n - t);
+        assert_ok(ch_session_step(&z, s, id + t, NULL, rows, all, rows, &e), e);
+        for (int i = 0; i < rows * V; i++)
+            out[(int64_t)t * V + i] = (double)((const real *)z->data)[i];
+    }
+    ch_session_close(&s);
+    return out;
+}
+#endif
+
+/* ---- How far apart -------------------------------------------------------------------------- */
+
+static double apart(const double *a, const double *b, int n)
+{
+    double dd = 0, bb = 0;
+    for (int i = 0; i < n; i++) {
+        dd += (a[i] - b[i]) * (a[i] - b[i]);
+        bb += b[i] * b[i];
+    }
+    return sqrt(dd / bb);
+}
+
+typedef struct judge {
+    const ch_file *file;
+    ch_token *id;
+    int n, context, V;
+    double *right; /* (n, V) */
+    double *bound; /* of each position */
+} judge;
+
+static judge judge_open(const ch_file *f, int n, int context)
+{
+    const ch_file_tensor *table = ch_file_tensor_find(f, "token_embd.weight");
+    assert_non_null(table);
+    judge j = {.file = f, .n = n, .context = context, .V = (int)table->t.dim[0]};
+    j.id = make_ids(n, j.V);
+    j.right = ref_logits(&j.V, f, j.id, n, context, 0, 0);
+    j.bound = calloc((size_t)n, sizeof *j.bound);
+    assert_non_null(j.bound);
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        double *moved = ref_logits(&j.V, f, j.id, n, context, noise, seed << 32);
+        for (int t = 0; t < n; t++) {
+            const double d = apart(moved + (int64_t)t * j.V, j.right + (int64_t)t * j.V, j.V);
+            /* the reference itself is off by what double arithmetic does to it */
+            j.bound[t] = fmax(j.bound[t], d / noise * (unit + 0x1p-53));
+        }
+        free(moved);
+    }
+    return j;
+}
+
+static void judge_close(judge *j)
+{
+    free(j->id);
+    free(j->right);
+    free(j->bound);
+}
+
+/* Frees `ours`.  Positions that are further apart than they may be. */
+static int judge_logits(const judge *j, const char *name, const char *way, double *ours)
+{
+    double worst = 0, most = 0, tightest = 0, limit = 0;
+    int bad = 0;
+    for (int t = 0; t < j->n; t++) {
+        const double *a = ours + (int64_t)t * j->V, *b = j->right + (int64_t)t * j->V;
+        const double d = apart(a, b, j->V);
+        if (!(d <= j->bound[t]) && bad++ == 0)
+            print_message("# %s, %s: position %d is %.3g apart, at most %.3g\n", name, way, t, d,
+                          j->bound[t]);
+        worst = fmax(worst, d);
+        tightest = fmax(tightest, d / j->bound[t]);
+        limit = fmax(limit, j->bound[t]);
+        for (int i = 0; i < j->V; i++)
+            most = fmax(most, fabs(a[i] - b[i]));
+    }
+    print_message("# %-13s %-7s %-6s apart %.2e (largest difference %.2e), bound %.2e, used %.3f\n",
+                  name, way, numbers, worst, most, limit, tightest);
+    free(ours);
+    return bad;
+}
+
+/* ---- Tests ---------------------------------------------------------------------------------- */
+
+static void skip_unsupported(int rc, const ch_err *e)
+{
+    if (rc == CH_EUNSUPPORTED) {
+        print_message("# skipped: %s\n", e->text);
+        skip();
+    }
+    assert_ok(rc, *e);
+}
+
+static int compare(const ch_file *f, const char *path, const char *name, int n, int context)
+{
+    ch_err e;
+    ch_model *m;
+    judge j = judge_open(f, n, context);
+    int bad;
+#ifdef CH_REAL_IS_DOUBLE
+    ch_config c;
+    (void)path;
+    skip_unsupported(ch_config_read(&c, f, &e), &e);
+    assert_ok(ch_model_create(&m, &c, 0, f, &e), e);
+    bad = judge_logits(&j, name, "pass", pass(m, j.id, n));
+#else
+    skip_unsupported(ch_model_load_file(&m, path, NULL, &e), &e);
+    bad = judge_logits(&j, name, "pass", pass(m, j.id, n));
+    bad += judge_logits(&j, name, "session", session(m, j.id, n, context));
+#endif
+    ch_model_free(&m);
+    judge_close(&j);
+    return bad;
+}
+
+static void agrees(void **state)
+{
+    const nano *n = *state;
+    ch_err e;
+    if (!ch_arch_find(n->arch, strlen(n->arch))) {
+        print_message("# skipped: no architecture %s\n", n->arch);
+        skip();
+    }
+    char *dir = temp_dir(), *path = ch_io_join(dir, "nano.gguf");
+    ch_file *made = nano_build(n, -1), *f;
+    assert_ok(ch_gguf_write(made, path, &e), e);
+    ch_file_close(&made);
+    assert_ok(ch_file_open(&f, path, &e), e);
+    const int bad = compare(f, path, n->name, T, n->context ? n->context : NANO_CONTEXT);
+    ch_file_close(&f);
+    free(path);
+    temp_dir_remove(dir);
+    assert_int_equal(bad, 0);
+}
+
+#ifdef CH_REAL_IS_DOUBLE
+/* What a model's metadata says matters: doubled, the reference's logits move far beyond the bound.
+ */
+static void matters(void **state)
+{
+    (void)state;
+    for (int i = 0; i < n_nanos; i++) {
+        const nano *n = &nanos[i];
+        const int context = n->context ? n->context : NANO_CONTEXT;
+        ch_file *f = nano_build(n, -1);
+        judge j = judge_open(f, T, context);
+        for (int k = 0; k < NANO_KEYS && n->keys[k].key; k++) {
+            if (n->keys[k].type != 'i' && n->keys[k].type != 'f')
+                continue;
+            ch_file *other = nano_build(n, k);
+            double *z = ref_logits(&j.V, other, j.id, T, context, 0, 0), moved = 0;
+            for (int t = 0; t < T; t++)
+                moved = fmax(moved, apart(z + (int64_t)t * j.V, j.right + (int64_t)t * j.V, j.V));
+            if (moved < 1e-3)
+                fail_msg("%s: twice %s moves the logits by %g", n->name, n->keys[k].key, moved);
+            free(z);
+            ch_file_close(&other);
+        }
+        judge_close(&j);
+        ch_file_close(&f);
+    }
+}
+#endif
+
+static void stories(void **state)
+{
+    (void)state;
+    ch_err e;
+    ch_file *f;
+    skip_without("models/stories260K/stories260K-f32.gguf");
+    const char *path = shared_path("models/stories260K/stories260K-f32.gguf");
+    assert_ok(ch_file_open(&f, path, &e), e);
+    assert_int_equal(compare(f, path, "stories260K", 64, 512), 0);
+    ch_file_close(&f);
+}
+
+/* ---- A file ------------------------------------------------------------------------------ */
+
+static int write_reference(const ch_file *f, int n, int context, const char *out)
+{
+    ch_err e = {0};
+    int V = (int)ch_file_tensor_find(f, "token_embd.weight")->t.dim[0];
+    ch_token *id = make_ids(n, V);
+    double *z = ref_logits(&V, f, id, n, context, 0, 0);
+    const size_t count = (size_t)n * (size_t)V;
+    float *small = malloc(count * sizeof *small);
+    assert_non_null(small);
+    for (size_t i = 0; i < count; i++)
+        small[i] = (float)z[i];
+    const int rc = ch_io_write_file(out, small, count * sizeof *small, &e);
+    if (rc < 0)
+        print_message("%s\n", e.text);
+    free(small);
+    free(z);
+    free(id);
+    return rc < 0;
+}
+
+static int one_file(const char *path, int n, const char *out)
+{
+    ch_err e = {0};
+    ch_file *f;
+    if (ch_file_open(&f, path, &e) < 0) {
+        print_message("%s\n", e.text);
+        return 2;
+    }
+    const int bad = out ? write_reference(f, n, n, out) : compare(f, path, "file", n, n) > 0;
+    ch_file_close(&f);
+    return bad;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        return one_file(argv[1], argc > 2 ? atoi(argv[2]) : 64, argc > 3 ? argv[3] : NULL);
+    struct CMUnitTest tests[64];
+    int n = 0;
+    if (n_nanos + 2 > (int)CH_COUNT(tests))
+        return 2;
+    for (int i = 0; i < n_nanos; i++)
+        tests[n++] = (struct CMUnitTest){nanos[i].name, agrees, NULL, NULL, (void *)&nanos[i]};
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(stories);
+#ifdef CH_REAL_IS_DOUBLE
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(matters);
+#endif
+    return _cmocka_run_group_tests("reference", tests, (size_t)n, NULL, NULL);
+}

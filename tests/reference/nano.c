@@ -1,0 +1,278 @@
+/* nano.c - see nano.h: metadata and tensors as converters write them
+ *
+ * SPDX-License-Identifier: MIT */
+#include "nano.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+#define SHAPE .D = 48, .H = 4, .K = 2, .E = 16, .F = 80, .V = 97
+#define SQUARE .D = 64, .H = 4, .K = 2, .E = 16, .F = 80, .V = 97 /* heads together are D wide */
+#define YARN {"rope.scaling.type", 's', 0, "yarn"}, {"rope.scaling.factor", 'f', 4, NULL}, \
+             {"rope.scaling.original_context_length", 'i', NANO_ORIGINAL, NULL}
+
+const nano nanos[] = {
+    {"llama", "llama", SHAPE, .L = 3, .keys = {{"rope.freq_base", 'f', 500, NULL}}},
+    {"llama tied", "llama", SQUARE, .L = 2, .tied = true},
+    {"llama3", "llama", SHAPE, .L = 3, .also = "freqs"},
+    {"llama linear", "llama", SHAPE, .L = 3,
+     .keys = {{"rope.scaling.type", 's', 0, "linear"}, {"rope.scaling.factor", 'f', 4, NULL}}},
+    {"llama yarn", "llama", SHAPE, .L = 3, .keys = {YARN, {"rope.freq_base", 'f', 100, NULL}}},
+    {"qwen2", "qwen2", SHAPE, .L = 3, .tied = true, .keys = {{"rope.freq_base", 'f', 1e4, NULL}}},
+    {"qwen3", "qwen3", SHAPE, .L = 3, .keys = {{"rope.freq_base", 'f', 1e4, NULL}}},
+    {"qwen3 yarn", "qwen3", SHAPE, .L = 3, .keys = {YARN, {"rope.freq_base", 'f', 100, NULL}}},
+    {"gpt2", "gpt2", .D = 64, .H = 4, .K = 4, .E = 16, .F = 256, .V = 97, .L = 3, .tied = true},
+    {"gemma2", "gemma2", SHAPE, .L = 4, .tied = true,
+     .keys = {{"attention.sliding_window", 'i', 20, NULL},
+              {"attn_logit_softcapping", 'f', 4, NULL},
+              {"final_logit_softcapping", 'f', 9, NULL}}},
+    {"gemma3", "gemma3", SHAPE, .L = 7, .tied = true,
+     .keys = {{"attention.sliding_window", 'i', 20, NULL},
+              {"rope.freq_base", 'f', 1e3, NULL},
+              {"rope.freq_base_swa", 'f', 100, NULL},
+              {"rope.scaling.type", 's', 0, "linear"},
+              {"rope.scaling.factor", 'f', 8, NULL}}},
+    {"phi3", "phi3", SQUARE, .L = 3,
+     .keys = {{"rope.dimension_count", 'I', 12, NULL},
+              {"rope.freq_base", 'f', 1e4, NULL},
+              {"attention.sliding_window", 'i', 40, NULL}}},
+    {"phi3 long", "phi3", SQUARE, .L = 3, .also = "factors",
+     .keys = {{"rope.dimension_count", 'I', 12, NULL},
+              {"rope.scaling.type", 's', 0, "longrope"},
+              {"rope.scaling.original_context_length", 'i', 100, NULL},
+              {"rope.scaling.attn_factor", 'f', 1.19, NULL}}},
+    {"phi3 short", "phi3", SQUARE, .L = 3, .also = "factors", .context = NANO_ORIGINAL,
+     .keys = {{"rope.dimension_count", 'I', 12, NULL},
+              {"rope.scaling.type", 's', 0, "longrope"},
+              {"rope.scaling.original_context_length", 'I', NANO_ORIGINAL, NULL},
+              {"rope.scaling.attn_factor", 'f', 1.19, NULL}}},
+    {"smollm3", "smollm3", SHAPE, .L = 5, .tied = true,
+     .keys = {{"rope.freq_base", 'f', 1e3, NULL}}},
+    {"olmo2", "olmo2", SQUARE, .L = 3, .keys = {{"rope.freq_base", 'f', 1e3, NULL}}},
+    {"olmo3", "olmo2", SQUARE, .L = 5,
+     .keys = {YARN,
+              {"rope.freq_base", 'f', 100, NULL},
+              {"attention.sliding_window", 'i', 20, NULL},
+              {"attention.sliding_window_pattern", 'a', 0, "11011"}}},
+    {"granite", "granite", SHAPE, .L = 3, .tied = true,
+     .keys = {{"embedding_scale", 'f', 3, NULL},
+              {"residual_scale", 'f', 0.4, NULL},
+              {"attention.scale", 'f', 0.1, NULL},
+              {"logit_scale", 'f', 2.5, NULL}}},
+    {"lfm2", "lfm2", SQUARE, .L = 5, .tied = true,
+     .keys = {{"shortconv.l_cache", 'I', 3, NULL},
+              {"attention.head_count_kv", 'a', 0, "00202"},
+              {"rope.freq_base", 'f', 1e4, NULL}}},
+};
+const int n_nanos = CH_COUNT(nanos);
+
+/* ---- Tensors -------------------------------------------------------------------------------- */
+
+enum { MATRIX, GAIN, BIAS, TABLE, FACTOR };
+#define ROTARY "llama qwen2 qwen3 gemma2 gemma3 smollm3 olmo2 granite"
+#define GATED ROTARY " lfm2"
+
+/* Sizes: D F V as ever, Q heads together, K key heads together, A = Q + 2 K, B = 3 D, G = 2 F, E a
+ * head, C positions, R pairs that turn, J taps.  Who: architectures, or the word in `also`.
+ * Layers of lfm2: '*' all, '+' those with attention, '-' those without. */
+static const struct {
+    const char *name;
+    char rows, cols;
+    int kind;
+    char layers;
+    const char *who;
+} tensors[] = {
+    {"token_embd.weight", 'V', 'D', TABLE, 0, "any"},
+    {"position_embd.weight", 'C', 'D', TABLE, 0, "gpt2"},
+    {"rope_freqs.weight", 0, 'R', FACTOR, 0, "freqs"},
+    {"rope_factors_long.weight", 0, 'R', FACTOR, 0, "factors"},
+    {"rope_factors_short.weight", 0, 'R', FACTOR, 0, "factors"},
+    {"blk.%d.attn_norm.weight", 0, 'D', GAIN, '*',
+     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2"},
+    {"blk.%d.attn_norm.bias", 0, 'D', BIAS, '*', "gpt2"},
+    {"blk.%d.attn_q.weight", 'Q', 'D', MATRIX, '+', GATED},
+    {"blk.%d.attn_q.bias", 0, 'Q', BIAS, '+', "qwen2"},
+    {"blk.%d.attn_k.weight", 'K', 'D', MATRIX, '+', GATED},
+    {"blk.%d.attn_k.bias", 0, 'K', BIAS, '+', "qwen2"},
+    {"blk.%d.attn_v.weight", 'K', 'D', MATRIX, '+', GATED},
+    {"blk.%d.attn_v.bias", 0, 'K', BIAS, '+', "qwen2"},
+    {"blk.%d.attn_qkv.weight", 'A', 'D', MATRIX, '*', "gpt2 phi3"},
+    {"blk.%d.attn_qkv.bias", 0, 'A', BIAS, '*', "gpt2"},
+    {"blk.%d.attn_q_norm.weight", 0, 'E', GAIN, '+', "qwen3 gemma3 lfm2"},
+    {"blk.%d.attn_k_norm.weight", 0, 'E', GAIN, '+', "qwen3 gemma3 lfm2"},
+    {"blk.%d.attn_q_norm.weight", 0, 'Q', GAIN, '*', "olmo2"},
+    {"blk.%d.attn_k_norm.weight", 0, 'K', GAIN, '*', "olmo2"},
+    {"blk.%d.attn_output.weight", 'D', 'Q', MATRIX, '+', GATED " gpt2 phi3"},
+    {"blk.%d.attn_output.bias", 0, 'D', BIAS, '*', "gpt2"},
+    {"blk.%d.post_attention_norm.weight", 0, 'D', GAIN, '*', "gemma2 gemma3 olmo2"},
+    {"blk.%d.shortconv.in_proj.weight", 'B', 'D', MATRIX, '-', "lfm2"},
+    {"blk.%d.shortconv.conv.weight", 'D', 'J', MATRIX, '-', "lfm2"},
+    {"blk.%d.shortconv.out_proj.weight", 'D', 'D', MATRIX, '-', "lfm2"},
+    {"blk.%d.ffn_norm.weight", 0, 'D', GAIN, '*',
+     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2"},
+    {"blk.%d.ffn_norm.bias", 0, 'D', BIAS, '*', "gpt2"},
+    {"blk.%d.ffn_gate.weight", 'F', 'D', MATRIX, '*', GATED},
+    {"blk.%d.ffn_up.weight", 'F', 'D', MATRIX, '*', GATED " gpt2"},
+    {"blk.%d.ffn_up.weight", 'G', 'D', MATRIX, '*', "phi3"},
+    {"blk.%d.ffn_up.bias", 0, 'F', BIAS, '*', "gpt2"},
+    {"blk.%d.ffn_down.weight", 'D', 'F', MATRIX, '*', GATED " gpt2 phi3"},
+    {"blk.%d.ffn_down.bias", 0, 'D', BIAS, '*', "gpt2"},
+    {"blk.%d.post_ffw_norm.weight", 0, 'D', GAIN, '*', "gemma2 gemma3 olmo2"},
+    {"output_norm.weight", 0, 'D', GAIN, 0,
+     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 olmo2 granite"},
+    {"output_norm.bias", 0, 'D', BIAS, 0, "gpt2"},
+    {"token_embd_norm.weight", 0, 'D', GAIN, 0, "lfm2"},
+    {"output.weight", 'V', 'D', MATRIX, 0, "any"},
+};
+
+static const nano_key *find_key(const nano *n, const char *key)
+{
+    for (int i = 0; i < NANO_KEYS && n->keys[i].key; i++)
+        if (!strcmp(n->keys[i].key, key))
+            return &n->keys[i];
+    return NULL;
+}
+
+static int letter(const nano *n, char c)
+{
+    const nano_key *turned = find_key(n, "rope.dimension_count");
+    const nano_key *taps = find_key(n, "shortconv.l_cache");
+    switch (c) {
+    case 'D': return n->D;
+    case 'F': return n->F;
+    case 'V': return n->V;
+    case 'E': return n->E;
+    case 'Q': return n->H * n->E;
+    case 'K': return n->K * n->E;
+    case 'A': return (n->H + 2 * n->K) * n->E;
+    case 'B': return 3 * n->D;
+    case 'G': return 2 * n->F;
+    case 'C': return NANO_CONTEXT;
+    case 'J': return taps ? (int)taps->v : 0;
+    case 'R': return turned ? (int)turned->v / 2 : n->E / 2;
+    default: return 1;
+    }
+}
+
+static bool is_word(const char *words, const char *word)
+{
+    const size_t n = word ? strlen(word) : 0;
+    for (const char *p = n ? strstr(words, word) : NULL; p; p = strstr(p + 1, word))
+        if ((p == words || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0))
+            return true;
+    return false;
+}
+
+static float draw(int kind, int cols, uint64_t seed, int64_t i)
+{
+    const double z = ch_rng_normal(seed, CH_RNG_TEST, 5, (uint64_t)i);
+    switch (kind) {
+    case MATRIX: return (float)(1.3 * z / sqrt(cols));
+    case GAIN: return (float)(1 + 0.3 * z);
+    case BIAS: return (float)(0.4 * z);
+    case FACTOR: return (float)exp(0.6 + 0.6 * z);
+    default: return (float)z;
+    }
+}
+
+static void add(ch_file *f, const nano *n, size_t row, int layer)
+{
+    ch_err e;
+    char name[64];
+    const char *mark = strstr(tensors[row].name, "%d");
+    const int rows = letter(n, tensors[row].rows), cols = letter(n, tensors[row].cols);
+    const int64_t count = (int64_t)rows * cols;
+    if (mark)
+        snprintf(name, sizeof name, "blk.%d%s", layer, mark + 2);
+    else
+        snprintf(name, sizeof name, "%s", tensors[row].name);
+    float *data = ch_file_memory(f, (size_t)count * sizeof *data, &e);
+    assert_non_null(data);
+    for (int64_t i = 0; i < count; i++)
+        data[i] = draw(tensors[row].kind, cols, (uint64_t)(row * 100 + (size_t)layer), i);
+    const ch_tensor t = tensors[row].rows ? ch_tensor_2d(data, CH_F32, rows, cols)
+                                          : ch_tensor_1d(data, CH_F32, cols);
+    assert_ok(ch_file_add_tensor(f, name, &t, &e), e);
+}
+
+static bool has(const nano *n, size_t row, int layer)
+{
+    const nano_key *kv = find_key(n, "attention.head_count_kv");
+    const bool attention = !kv || kv->word[layer] != '0';
+    if (!strcmp(tensors[row].name, "output.weight") && n->tied)
+        return false;
+    if ((tensors[row].layers == '+' && !attention) || (tensors[row].layers == '-' && attention))
+        return false;
+    return is_word(tensors[row].who, "any") || is_word(tensors[row].who, n->arch) ||
+           is_word(tensors[row].who, n->also);
+}
+
+/* ---- Metadata ------------------------------------------------------------------------------- */
+
+static void digits(ch_file *f, const char *key, const nano_key *k)
+{
+    ch_err e;
+    int32_t v[16] = {0};
+    const size_t n = strlen(k->word);
+    assert_true(n <= CH_COUNT(v));
+    for (size_t i = 0; i < n; i++)
+        v[i] = k->word[i] - '0';
+    assert_ok(ch_file_set_i32s(f, key, v, n, &e), e);
+}
+
+static void set(ch_file *f, const nano *n, const nano_key *k, bool twice)
+{
+    ch_err e;
+    char key[128];
+    const double v = twice ? 2 * k->v : k->v;
+    snprintf(key, sizeof key, "%s.%s", n->arch, k->key);
+    switch (k->type) {
+    case 'i':
+    case 'I': assert_ok(ch_file_set_u32(f, key, (uint32_t)v, &e), e); break;
+    case 'f': assert_ok(ch_file_set_f32(f, key, (float)v, &e), e); break;
+    case 's': assert_ok(ch_file_set_str(f, key, k->word, strlen(k->word), &e), e); break;
+    default: digits(f, key, k);
+    }
+}
+
+static void set_common(ch_file *f, const nano *n)
+{
+    ch_err e;
+    const bool gpt2 = !strcmp(n->arch, "gpt2");
+    const nano_key common[] = {
+        {"context_length", 'i', NANO_CONTEXT, NULL},
+        {"embedding_length", 'i', n->D, NULL},
+        {"block_count", 'i', n->L, NULL},
+        {"feed_forward_length", 'i', n->F, NULL},
+        {"attention.head_count", 'i', n->H, NULL},
+        {gpt2 ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", 'f', 3e-3,
+         NULL},
+        {"vocab_size", 'i', n->V, NULL},
+        {"attention.head_count_kv", 'i', n->K, NULL},
+        {"attention.key_length", 'i', n->E, NULL},
+        {"attention.value_length", 'i', n->E, NULL},
+        {"rope.dimension_count", 'i', n->E, NULL},
+    };
+    assert_ok(ch_file_set_str(f, "general.architecture", n->arch, strlen(n->arch), &e), e);
+    for (size_t i = 0; i < CH_COUNT(common) - (gpt2 ? 4 : 0); i++)
+        if (!find_key(n, common[i].key))
+            set(f, n, &common[i], false);
+}
+
+ch_file *nano_build(const nano *n, int twice)
+{
+    ch_err e;
+    ch_file *f;
+    assert_ok(ch_file_new(&f, &e), e);
+    set_common(f, n);
+    for (int i = 0; i < NANO_KEYS && n->keys[i].key; i++)
+        set(f, n, &n->keys[i], i == twice);
+    for (size_t row = 0; row < CH_COUNT(tensors); row++)
+        for (int l = 0; l < (tensors[row].layers ? n->L : 1); l++)
+            if (has(n, row, l))
+                add(f, n, row, l);
+    return f;
+}
