@@ -83,7 +83,7 @@ static int open_cache(ch_family *f, const ch_session_options *o, ch_err *e)
         return ch_fail(e, CH_EARG,
                        "a cache of %d tokens in pages of %d is not possible; pages hold 1 to 1024",
                        o->cache_tokens, o->page_size);
-    ch_cache_options co = {.layers = c->layers,
+    ch_cache_options co = {.layers = ch_config_attending(c, c->layers),
                            .kv_heads = c->kv_heads,
                            .head_width = c->head_width,
                            .page_size = o->page_size,
@@ -131,6 +131,10 @@ static int fill_family(ch_family *f, const ch_session_options *o, ch_err *e)
         return ch_fail(e, CH_EARG, "steps of %d rows were asked for; allowed are 1 to 65536",
                        o->step_rows);
     f->context = o->context ? o->context : CH_MIN(c->context, DEFAULT_CONTEXT);
+    if (f->context > ch_config_most_tokens(c))
+        return ch_fail(e, CH_EARG,
+                       "a context of %d tokens was asked for; the model has learned %d positions",
+                       f->context, ch_config_most_tokens(c));
     f->step_rows = CH_MIN(o->step_rows ? o->step_rows : STEP_ROWS, f->context);
     f->logit_rows = CH_MIN(CH_MAX(LOGIT_REALS / c->vocab, CH_DRAFT_MOST + 1), f->step_rows);
     char adapter[40] = "";
@@ -149,15 +153,26 @@ static int fill_family(ch_family *f, const ch_session_options *o, ch_err *e)
         rc = open_scratch(f, e);
     if (rc < 0)
         return rc;
-    f->scope = ch_page_scope(f->model->hash, adapter, ch_cache_get_options(f->cache), "");
+    const bool beyond = ch_model_rope(c, f->context) != CH_ROPE_SHORT; /* other keys than before */
+    f->scope = ch_page_scope(f->model->hash, adapter, ch_cache_get_options(f->cache),
+                             beyond ? "long positions" : "");
     f->work = malloc((size_t)c->vocab * sizeof *f->work);
     return f->work ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for %d candidates", c->vocab);
 }
 
 static int open_states(ch_session *s, ch_err *e)
 {
-    const int rc = ch_pages_open(&s->sequence.state[0], s->family->cache, e);
-    s->sequence.n_states = rc == CH_OK ? 1 : 0;
+    const ch_config *c = &s->family->model->config;
+    ch_sequence *q = &s->sequence;
+    const ch_convolution_options co = {.layers = c->layers - ch_config_attending(c, c->layers),
+                                       .width = c->width,
+                                       .taps = c->taps};
+    int rc = ch_pages_open(&q->state[0], s->family->cache, e);
+    q->n_states = rc == CH_OK;
+    if (rc == CH_OK && co.layers > 0) {
+        rc = ch_convolution_open(&q->state[1], &co, e);
+        q->n_states += rc == CH_OK;
+    }
     return rc;
 }
 

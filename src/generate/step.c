@@ -62,6 +62,7 @@ int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tok
                     .n_seqs = 1,
                     .wanted = wanted,
                     .n_wanted = n_wanted,
+                    .context = f->context,
                     .tap = s->tap,
                     .tap_arg = s->tap_arg};
     describe_rows(&step, s, tokens, vectors, n);

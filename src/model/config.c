@@ -36,6 +36,14 @@ int ch_config_attending(const ch_config *c, int layers)
     return n;
 }
 
+int ch_config_most_tokens(const ch_config *c)
+{
+    for (int i = 0; i < c->arch->n_globals; i++)
+        if (c->arch->globals[i].flags & CH_ROW_POSITIONS)
+            return c->context;
+    return CH_MAX_CONTEXT;
+}
+
 void ch_config_windows(ch_config *c, int period)
 {
     for (int l = 0; l < CH_MIN(c->layers, CH_MAX_LAYERS); l++)

@@ -110,6 +110,8 @@ static void write_rope(writer *w, const ch_config *c)
     put_int(w, "rope.dimension_count", c->rope.dims);
     put_real(w, "rope.freq_base", c->rope.base);
     put_real_unless(w, "rope.freq_base_swa", c->local_base, 0);
+    if (c->kind[0] == CH_LAYER_UNTURNED && w->rc == CH_OK) /* then all are: granite */
+        w->rc = ch_file_set_bool(w->f, key_of(w, "rope.scaling.finetuned"), false, w->e);
     if (s->kind != CH_STRETCH_NONE) {
         put_str(w, "rope.scaling.type", kinds[s->kind]);
         put_real_unless(w, "rope.scaling.factor", s->factor, 0);

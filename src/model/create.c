@@ -37,7 +37,10 @@ static int measure(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 
 static void initialise(const struct creating *s, real *p, int64_t n, ch_init how)
 {
-    const double std = 0.02 * (how == CH_INIT_RESIDUAL ? 1 / sqrt(2.0 * s->m->config.layers) : 1);
+    const ch_config *c = &s->m->config;
+    const double std = how == CH_INIT_FILTER     ? 1 / sqrt(3.0 * c->taps)
+                       : how == CH_INIT_RESIDUAL ? 0.02 / sqrt(2.0 * c->layers)
+                                                 : 0.02;
     for (int64_t i = 0; i < n; i++)
         p[i] = how == CH_INIT_ONES ? 1
                : how == CH_INIT_ZEROS

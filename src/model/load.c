@@ -18,6 +18,11 @@ struct loading {
     ch_pool *pool;
 };
 
+static bool kept_as_reals(const ch_weight_row *row, const ch_tensor *t)
+{
+    return t->rank == 1 || (row->flags & CH_ROW_REALS);
+}
+
 static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 {
     struct loading *l = arg;
@@ -25,11 +30,9 @@ static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int la
         return CH_OK;
     w->stored = ch_file_tensor_find(l->f, w->name)->t;
     w->kind = ch_dtype_get(w->stored.dtype)->panel;
-    if (w->stored.rank == 1)
-        l->bytes += (size_t)ch_round_up(w->stored.dim[0] * (int64_t)sizeof(real), CH_ARENA_ALIGN) +
-                    2 * CH_ARENA_ALIGN;
-    else
-        l->bytes += ch_weight_packed_bytes(w) + 2 * CH_ARENA_ALIGN;
+    l->bytes += 2 * CH_ARENA_ALIGN + (kept_as_reals(row, &w->stored)
+                                          ? (size_t)ch_tensor_count(&w->stored) * sizeof(real)
+                                          : ch_weight_packed_bytes(w));
     return CH_OK;
 }
 
@@ -46,10 +49,13 @@ static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int 
     (void)layer;
     if (!w->stored.data)
         return CH_OK;
-    if (w->stored.rank == 1) {
-        real *values = ch_arena_take(&l->m->arena, (size_t)w->stored.dim[0] * sizeof(real));
-        ch_tensor_read(values, &w->stored, 0, w->stored.dim[0]);
-        w->stored = ch_tensor_1d(values, CH_REAL, w->stored.dim[0]);
+    ch_tensor *t = &w->stored;
+    if (kept_as_reals(row, t)) {
+        const int64_t n = ch_tensor_count(t);
+        real *values = ch_arena_take(&l->m->arena, (size_t)n * sizeof(real));
+        ch_tensor_read(values, t, 0, n);
+        *t = t->rank == 1 ? ch_tensor_1d(values, CH_REAL, n)
+                          : ch_tensor_2d(values, CH_REAL, t->dim[0], t->dim[1]);
     } else if (!l->keep_unpacked && !looked_up_only(row, &l->m->config)) {
         ch_weight_pack(w, ch_arena_take(&l->m->arena, ch_weight_packed_bytes(w)), l->pool);
     }

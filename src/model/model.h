@@ -86,6 +86,8 @@ int64_t ch_config_letter(const ch_config *c, char letter);
 bool ch_config_attends(const ch_config *c, int layer);
 /* How many of the first `layers` layers have keys and values. */
 int ch_config_attending(const ch_config *c, int layers);
+/* Tokens that a sequence can have at all: P where positions are learned, else CH_MAX_CONTEXT. */
+int ch_config_most_tokens(const ch_config *c);
 /* Among attention layers the window's come in periods: all but every period-th.  1: none; 0: all. */
 void ch_config_windows(ch_config *c, int period);
 /* Consistent and within limits (H a multiple of K, rope dims even and <= E, ...); `name` stands
@@ -97,14 +99,23 @@ int ch_config_read(ch_config *c, const ch_file *f,
 int ch_config_write(const ch_config *c, ch_file *f, ch_err *e);
 /* Is the tensor one of those? */
 bool ch_config_owns(const ch_config *c, const char *name);
+/* A small model of c->arch: sizes that are 0 get a value, what the architecture adds is turned on.
+ */
+int ch_config_small(ch_config *c, ch_err *e);
+/* Positions stretched to four times a context of P/4; llama3: by divisors, as Llama 3.1. */
+void ch_config_stretch(ch_config *c, ch_stretch_kind kind, bool llama3);
 /* Every number of it, chained to `before`. */
 ch_hash128 ch_config_hash(ch_hash128 before, const ch_config *c);
 
 /* ---- Weight tables ------------------------------------------------------------------------- */
 
-typedef enum ch_init { CH_INIT_NORMAL, CH_INIT_RESIDUAL, CH_INIT_ONES, CH_INIT_ZEROS } ch_init;
-/* NORMAL: N(0, 0.02^2); RESIDUAL: the same divided by sqrt(2 L) (what is added to the residual
- * stream) */
+typedef enum ch_init {
+    CH_INIT_NORMAL,   /* N(0, 0.02^2) */
+    CH_INIT_RESIDUAL, /* the same divided by sqrt(2 L): what is added to the residual stream */
+    CH_INIT_FILTER,   /* N(0, 1 / (3 S)) */
+    CH_INIT_ONES,
+    CH_INIT_ZEROS
+} ch_init;
 
 enum {
     CH_ROW_ROPE = 1, /* rows are (heads, E), stored in pairs by GGUF, in halves by Hugging Face */
@@ -117,7 +128,8 @@ enum {
     CH_ROW_BIASES = CH_ROW_QKV_BIAS | CH_ROW_OUTPUT_BIAS | CH_ROW_HIDDEN_BIAS,
     CH_ROW_ATTENTION = 128,   /* only in layers that attend */
     CH_ROW_CONVOLUTION = 256, /* only in layers of that kind */
-    CH_ROW_POSITIONS = 512    /* a table that positions look up */
+    CH_ROW_POSITIONS = 512,   /* a table that positions look up */
+    CH_ROW_REALS = 1024       /* no product reads it: kept as reals */
 };
 
 typedef struct ch_weight_row {
@@ -143,6 +155,8 @@ typedef struct ch_arch {
     /* Fills what the common keys do not say (rope style ...), before ch_config_check; f may be
      * NULL: then what no file says. */
     int (*configure)(ch_config *c, const ch_file *f, ch_err *e);
+    /* NULL, or turns on, in a small model, what the architecture adds (ch_config_small). */
+    void (*small)(ch_config *c);
     ch_tensor *(*embed)(ch_forward *f);
     ch_tensor *(*layer)(ch_forward *f, int layer, ch_tensor *x);
     ch_tensor *(*head)(ch_forward *f,
@@ -188,6 +202,9 @@ int ch_model_load_file(ch_model **out, const char *path, const ch_model_load *o,
  * change: sessions share no pages of such a model, and each is good until the weights change. */
 int ch_model_create(ch_model **out, const ch_config *c, uint64_t seed, const ch_file *from,
                     ch_err *e);
+/* Random weights under which everything matters: gains 1 + noise n and biases noise n, n normal;
+ * matrices that keep the size of what they map. */
+void ch_model_shake(ch_model *m, uint64_t seed, double noise);
 void ch_model_free(ch_model **m);
 /* What a model loaded from f has as its hash. */
 ch_hash128 ch_model_file_hash(const ch_config *c, const ch_file *f);
@@ -199,7 +216,8 @@ int ch_model_each(ch_model *m, ch_weight_fn *fn, void *arg);
 /* Which rope full layers take in sequences of at most `context` tokens: LongRoPE has two sets. */
 ch_rope_choice ch_model_rope(const ch_config *c, int context);
 int64_t ch_model_count(const ch_config *c, bool embeddings); /* parameters, from the table alone */
-/* Vectors of tokens: the embedding, the head, the look-up memory. */
+/* No linear map but vectors of tokens and positions (the embedding, the head, the look-up memory)
+ * or filters of convolutions. */
 bool ch_row_is_table(const ch_weight_row *row);
 void *ch_model_layer(const ch_model *m, int layer);
 /* Where row r of a CH_ROW_ROPE matrix stands in Hugging Face's order, when the configuration turns

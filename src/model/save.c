@@ -16,12 +16,14 @@ struct saving {
 
 /* Rows that are no whole blocks of the wanted format are kept in f16: a quarter of f32's error
  * for half its bytes, and every engine reads it. */
-static ch_dtype format_of(struct saving *s, const ch_tensor *t)
+static ch_dtype format_of(struct saving *s, const ch_tensor *t, const ch_weight_row *row)
 {
-    if (t->rank == 1)
+    if (t->rank == 1 || (row->flags & CH_ROW_REALS))
         return CH_F32;
     if (s->dtype == CH_DTYPES)
         return t->dtype;
+    if (row->flags & CH_ROW_POSITIONS) /* as other quantizers leave it */
+        return CH_F32;
     if (ch_tensor_width(t) % ch_dtype_get(s->dtype)->block == 0)
         return s->dtype;
     s->fallbacks++;
@@ -54,10 +56,10 @@ static int encode(const struct saving *s, void *out, const ch_tensor *t, ch_dtyp
 static int save_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 {
     struct saving *s = arg;
-    (void)row, (void)layer;
+    (void)layer;
     if (!w->stored.data)
         return CH_OK;
-    const ch_dtype dtype = format_of(s, &w->stored);
+    const ch_dtype dtype = format_of(s, &w->stored, row);
     if (dtype == w->stored.dtype) /* as it lies, to the bit */
         return ch_file_add_tensor(s->f, w->name, &w->stored, s->e);
     const size_t bytes = ch_dtype_bytes(dtype, ch_tensor_count(&w->stored));

@@ -66,7 +66,7 @@ bool ch_row_present(const ch_weight_row *row, const ch_config *c, int layer)
 
 bool ch_row_is_table(const ch_weight_row *row)
 {
-    return row->shape[0] == 'V' || (row->flags & (CH_ROW_MEMORY | CH_ROW_POSITIONS));
+    return row->shape[0] == 'V' || (row->flags & (CH_ROW_MEMORY | CH_ROW_POSITIONS | CH_ROW_REALS));
 }
 
 int64_t ch_row_there(const ch_config *c, int64_t r)

@@ -64,6 +64,17 @@ ch_tensor *ch_block_heads(ch_forward *f, int layer, const ch_tensor *n,
     return ch_block_attend(f, layer, qkv[0], qkv[1], qkv[2]);
 }
 
+ch_tensor *ch_block_fused_heads(ch_forward *f, int layer, const ch_tensor *n, const ch_weight *qkv)
+{
+    const ch_config *c = &f->model->config;
+    const int64_t Q = (int64_t)c->heads * c->head_width, K = (int64_t)c->kv_heads * c->head_width;
+    ch_run *r = f->run;
+    const ch_tensor *all = ch_op_linear(r, n, qkv, f->rows);
+    ch_tensor *q = ch_op_columns(r, all, 0, Q), *k = ch_op_columns(r, all, Q, K),
+              *v = ch_op_columns(r, all, Q + K, K);
+    return ch_block_attend(f, layer, q, k, v);
+}
+
 ch_tensor *ch_block_attention(ch_forward *f, int layer, ch_tensor *x,
                               const ch_attention_weights *w)
 {

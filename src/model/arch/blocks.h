@@ -39,6 +39,9 @@ typedef struct ch_attention_weights {
 ch_tensor *ch_block_heads(ch_forward *f, int layer, const ch_tensor *n,
                           const ch_attention_weights *w);
 
+/* The same of one map whose rows are queries, keys, values. */
+ch_tensor *ch_block_fused_heads(ch_forward *f, int layer, const ch_tensor *n, const ch_weight *qkv);
+
 /* x + Wo heads(n), n = rmsnorm(x; norm). */
 ch_tensor *ch_block_attention(ch_forward *f, int layer, ch_tensor *x,
                               const ch_attention_weights *w);

@@ -57,6 +57,13 @@ static int configure(ch_config *c, const ch_file *f, ch_err *e)
     return rc;
 }
 
+static void small(ch_config *c)
+{
+    c->tied = true;
+    c->relu2 = true;
+    c->memory = c->memory > 0 ? c->memory : 61;
+}
+
 /* The row of G for each token: a hash of it and of the one before it (-1: none). */
 static const ch_token *pairs(ch_forward *f)
 {
@@ -127,6 +134,7 @@ const ch_arch ch_arch_chalcis = {
     .n_per_layer = CH_COUNT(per_layer),
     .layer_bytes = sizeof(struct layer),
     .configure = configure,
+    .small = small,
     .embed = embed,
     .layer = layer,
     .head = ch_plain_head,

@@ -27,6 +27,11 @@ static int configure(ch_config *c, const ch_file *f, ch_err *e)
     return CH_OK;
 }
 
+static void small(ch_config *c)
+{
+    c->tied = true;
+}
+
 static ch_tensor *layer(ch_forward *f, int l, ch_tensor *x)
 {
     const struct layer *w = ch_model_layer(f->model, l);
@@ -41,5 +46,6 @@ const ch_arch ch_arch_qwen3 = {
     .n_per_layer = CH_COUNT(per_layer),
     .layer_bytes = sizeof(struct layer),
     .configure = configure,
+    .small = small,
     .layer = layer,
 };
