@@ -57,18 +57,19 @@ typedef struct ch_file_tensor {
 
 typedef struct ch_file {
     char *path;
-    const char *format; /* "gguf", "safetensors", "llama2c" */
+    const char *format; /* "gguf", "safetensors", "llama2c", "huggingface" */
     uint32_t version;
     size_t alignment;
     size_t n_meta, n_tensors;
     ch_meta *meta;
     ch_file_tensor *tensors;
-    ch_mapping map;
+    ch_mapping map;     /* of the first of several files; empty for a folder */
+    const char *notes;  /* NULL, or a sentence for whoever uses it: what was passed over */
     struct ch_file_index *index; /* name look-up and owned memory; private to file/ */
 } ch_file;
 
-/* Opens and checks any format of files.def, or a folder with Hugging Face's config.json and
- * model.safetensors. */
+/* Opens and checks any format of files.def (of a GGUF model in several files any one, which opens
+ * all), or a folder with Hugging Face's config.json and model.safetensors. */
 int ch_file_open(ch_file **out, const char *path, ch_err *e);
 /* The same over bytes in memory that outlive the file (fuzzing, embedded models); `name` for
  * messages. */
@@ -130,9 +131,10 @@ int ch_safetensors_write(const ch_file *f, const char *path, ch_err *e);
 
 /* ---- Names --------------------------------------------------------------------------------- */
 
-/* Hugging Face <-> GGUF tensor names of the decoder families here, from one table (names.def):
- * "model.layers.3.self_attn.q_proj.weight" <-> "blk.3.attn_q.weight".  False: unknown. */
-bool ch_name_to_gguf(char *out, size_t size, const char *hf);
-bool ch_name_to_hf(char *out, size_t size, const char *gguf);
+/* Hugging Face <-> GGUF tensor names of an architecture (GGUF's name for it), from one table
+ * (names.def): of llama "model.layers.3.self_attn.q_proj.weight" <-> "blk.3.attn_q.weight".  False:
+ * unknown. */
+bool ch_name_to_gguf(char *out, size_t size, const char *arch, const char *hf);
+bool ch_name_to_hf(char *out, size_t size, const char *arch, const char *gguf);
 
 #endif

@@ -1,222 +1,270 @@
-/* hf_read.c - a Hugging Face folder as one model file: config.json beside model.safetensors
+/* hf_read.c - a Hugging Face folder as one model file: config.json, and the weights beside it
  *
- * The tensors are the safetensors file's, under GGUF's names; the configuration becomes the keys
- * that a GGUF file would have.  Rows of llama's query and key maps, which are halves of a head
- * there, are copied into pairs (2i, 2i+1), as GGUF stores them; a head that repeats the tied
- * embedding table is left out.  Weights in several files, and configurations that ask for what
- * would silently give other numbers here, are refused by name.
- * Sources: transformers' LlamaConfig and Qwen3Config; llama.cpp, convert_hf_to_gguf.py (permute).
+ *   model.safetensors, or model.safetensors.index.json and the files that its weight_map names
+ *
+ * Tensors get GGUF's names and what GGUF means by them (names.def, hf_change.c); the configuration
+ * becomes the keys that llama.cpp's converter writes (hf_config.c).  A head that repeats the tied
+ * embedding table is left out, as are the parts of Gemma 3 that see.  A tensor that no line of
+ * names.def knows is refused: it would be a model that is not computed as meant.
  * SPDX-License-Identifier: MIT */
-#include "store.h"
+#include "hf_change.h"
+#include "hf_config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_MOST = 1 << 20, KEY_MOST = 96 };
+enum { CONFIG_MOST = 1 << 22, INDEX_MOST = 1 << 26, NAME_MOST = 1100, PARTS_MOST = 10000 };
 
-struct config {
-    const json_t *v;
-    const char *path; /* of config.json */
-    const char *arch;
-    ch_file *f;
-    ch_err *e;
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+static bool begins(const char *s, const char *with)
+{
+    return strncmp(s, with, strlen(with)) == 0;
+}
+
+/* A name as names.def has it: without the prefix of a model that also sees, with the one that was
+ * saved without its head. */
+static bool find_name(char *out, size_t size, ch_hf_change *change, const ch_hf_arch *a,
+                      const char *name)
+{
+    static const char *const sees[] = {"language_model.", "model.language_model."};
+    static const char *const lost[] = {"model.", "transformer."};
+    char full[NAME_MOST];
+    if (begins(name, sees[0]))
+        name += strlen(sees[0]);
+    if (ch_hf_name(out, size, change, a, name, true))
+        return true;
+    if (begins(name, sees[1])) {
+        snprintf(full, sizeof full, "model.%s", name + strlen(sees[1]));
+        return ch_hf_name(out, size, change, a, full, true);
+    }
+    snprintf(full, sizeof full, "%s%s", lost[a->bit == GPT2], name);
+    return ch_hf_name(out, size, change, a, full, true);
+}
+
+static bool is_skipped(const ch_hf_arch *a, const char *name)
+{
+    static const char *const seeing[] = {"vision_tower.", "multi_modal_projector.",
+                                         "model.vision_tower.", "model.multi_modal_projector."};
+    char full[NAME_MOST];
+    bool skip = ch_hf_name_skipped(a, name);
+    for (size_t i = 0; i < CH_COUNT(seeing) && strcmp(a->type, "gemma3") == 0; i++)
+        skip |= begins(name, seeing[i]);
+    snprintf(full, sizeof full, "%s%s", a->bit == GPT2 ? "transformer." : "model.", name);
+    return skip || ch_hf_name_skipped(a, full);
+}
+
+/* ---- Tensors --------------------------------------------------------------------------------- */
+
+struct folder {
+    ch_hf_config config;
+    ch_hf_changing change;
+    bool tied;
 };
 
-/* ---- config.json ---------------------------------------------------------------------------- */
-
-static int put_int(const struct config *c, const char *key, const char *suffix, int64_t or)
+static int take_tensor(struct folder *d, const ch_file_tensor *t)
 {
-    int64_t n;
-    char name[KEY_MOST];
-    int rc = ch_json_int(&n, c->v, key, or, -1, INT32_MAX, c->path, c->e);
-    if (rc == CH_OK && n < 0)
-        rc = ch_fail(c->e, CH_EFORMAT, "%s: \"%s\" is missing", c->path, key);
-    if (rc < 0 || (n == 0 && or == 0)) /* optional, and not there */
-        return rc;
-    snprintf(name, sizeof name, "%s.%s", c->arch, suffix);
-    return ch_file_set_u32(c->f, name, (uint32_t)n, c->e);
+    ch_file *f = d->config.f;
+    char gguf[NAME_MOST];
+    ch_hf_change change;
+    if (is_skipped(d->config.arch, t->name))
+        return CH_OK;
+    if (!find_name(gguf, sizeof gguf, &change, d->config.arch, t->name))
+        return ch_fail(d->config.e, CH_EUNSUPPORTED,
+                       "%s: tensor \"%s\" is no part of a %s model as it is known here", f->path,
+                       t->name, d->config.arch->type);
+    if (d->tied && strcmp(gguf, "output.weight") == 0)
+        return CH_OK;
+    ch_tensor here = t->t;
+    size_t bytes = t->bytes;
+    d->change.name = t->name;
+    d->change.gguf = gguf;
+    const int rc = ch_hf_change_read(&here, &bytes, change, &d->change);
+    return rc < 0 ? rc
+                  : ch_file_put_tensor(f, (ch_str){gguf, strlen(gguf)}, &here, bytes,
+                                       d->config.e);
 }
 
-static int put_real(const struct config *c, const char *key, const char *suffix, double or)
+static int heads_of(struct folder *d)
 {
-    double x;
-    char name[KEY_MOST];
-    const int rc = ch_json_real(&x, c->v, key, or, c->path, c->e);
-    if (rc < 0)
-        return rc;
-    snprintf(name, sizeof name, "%s.%s", c->arch, suffix);
-    return ch_file_set_f32(c->f, name, (float)x, c->e);
+    const ch_hf_config *c = &d->config;
+    int rc = ch_hf_get_int(&d->change.heads[0], c, "attention.head_count", 1);
+    d->change.heads[1] = d->change.heads[0];
+    if (rc == CH_OK && (c->arch->bit & TURNED))
+        rc = ch_hf_get_int(&d->change.heads[1], c, "attention.head_count_kv", d->change.heads[0]);
+    return rc;
 }
 
-static int put_arch(struct config *c)
+static int read_tied(struct folder *d, const json_t *top)
 {
-    static const char *const known[] = {"llama", "qwen3", "chalcis"};
-    const char *type;
-    const int rc = ch_json_str(&type, c->v, "model_type", "", c->path, c->e);
-    if (rc < 0)
-        return rc;
-    for (size_t i = 0; i < CH_COUNT(known); i++)
-        if (strcmp(known[i], type) == 0)
-            c->arch = known[i];
-    if (!c->arch)
-        return ch_fail(c->e, CH_EUNSUPPORTED,
-                       "%s: model_type is \"%.40s\"; supported are llama, qwen3, chalcis", c->path,
-                       type);
-    return ch_file_set_str(c->f, "general.architecture", c->arch, strlen(c->arch), c->e);
-}
-
-/* What is not computed here must not be asked for. */
-static int refuse(const struct config *c)
-{
-    static const char *const off[] = {"rope_scaling", "attention_bias", "mlp_bias",
-                                      "use_sliding_window", "quantization_config"};
-    const char *act;
-    for (size_t i = 0; i < CH_COUNT(off); i++) {
-        const json_t *v = json_object_get(c->v, off[i]);
-        if (v && !json_is_null(v) && !json_is_false(v))
-            return ch_fail(c->e, CH_EUNSUPPORTED, "%s: \"%s\" is set, which is not supported",
-                           c->path, off[i]);
+    static const char *const keys[] = {"tie_word_embeddings", "tie_embedding"};
+    const json_t *said = NULL;
+    for (size_t i = 0; i < CH_COUNT(keys) && !json_is_boolean(said); i++) {
+        said = json_object_get(d->config.v, keys[i]);
+        if (!json_is_boolean(said))
+            said = json_object_get(top, keys[i]);
     }
-    const int rc = ch_json_str(&act, c->v, "hidden_act", "silu", c->path, c->e);
-    if (rc < 0 || strcmp(act, "silu") == 0)
-        return rc;
-    if (strcmp(act, "relu2") == 0 && strcmp(c->arch, "chalcis") == 0)
-        return ch_file_set_str(c->f, "chalcis.feed_forward_type", act, 5, c->e);
-    return ch_fail(c->e, CH_EUNSUPPORTED, "%s: hidden_act is \"%.40s\"; supported is silu", c->path,
-                   act);
-}
-
-/* Newer transformers keep rope_theta, and what scales it, in an object of its own. */
-static int put_rope(const struct config *c)
-{
-    const json_t *p = json_object_get(c->v, "rope_parameters");
-    const char *type;
-    if (!json_is_object(p))
-        return put_real(c, "rope_theta", "rope.freq_base", 10000);
-    int rc = ch_json_str(&type, p, "rope_type", "default", c->path, c->e);
-    if (rc == CH_OK && strcmp(type, "default") != 0)
-        rc = ch_fail(c->e, CH_EUNSUPPORTED,
-                     "%s: rope_type is \"%.40s\"; scaled rotary positions are not supported",
-                     c->path, type);
-    struct config inner = *c;
-    inner.v = p;
-    return rc == CH_OK ? put_real(&inner, "rope_theta", "rope.freq_base", 10000) : rc;
-}
-
-static int put_config(struct config *c)
-{
-    static const struct {
-        const char *key, *suffix;
-        int64_t or; /* -1: it has to be there; 0: it may be absent */
-    } ints[] = {
-        {"hidden_size", "embedding_length", -1},
-        {"intermediate_size", "feed_forward_length", -1},
-        {"num_hidden_layers", "block_count", -1},
-        {"num_attention_heads", "attention.head_count", -1},
-        {"num_key_value_heads", "attention.head_count_kv", 0},
-        {"head_dim", "attention.key_length", 0},
-        {"head_dim", "attention.value_length", 0},
-        {"max_position_embeddings", "context_length", 2048},
-        {"vocab_size", "vocab_size", -1},
-        {"memory_length", "memory_length", 0},
-    };
-    int rc = put_arch(c);
-    if (rc == CH_OK)
-        rc = refuse(c);
-    for (size_t i = 0; i < CH_COUNT(ints) && rc == CH_OK; i++)
-        rc = put_int(c, ints[i].key, ints[i].suffix, ints[i].or);
-    if (rc == CH_OK)
-        rc = put_real(c, "rms_norm_eps", "attention.layer_norm_rms_epsilon", 1e-6);
-    return rc == CH_OK ? put_rope(c) : rc;
-}
-
-/* ---- Tensors -------------------------------------------------------------------------------- */
-
-static void drop_tied_head(struct config *c)
-{
-    static const char head[] = "output.weight";
-    ch_file *f = c->f;
-    if (!json_is_true(json_object_get(c->v, "tie_word_embeddings")))
-        return;
-    const int64_t at = ch_map_remove(&f->index->tensors, head, strlen(head));
-    if (at < 0)
-        return;
-    const ch_file_tensor *last = &f->tensors[--f->n_tensors];
-    if ((size_t)at < f->n_tensors) {
-        f->tensors[at] = *last;
-        ch_map_put(&f->index->tensors, last->name, strlen(last->name), at, NULL, NULL);
-    }
-}
-
-/* Heads of `rows` / heads rows: row p * half + i of each becomes row 2i + p. */
-static int to_pairs(ch_file *f, ch_file_tensor *t, int64_t heads, ch_err *e)
-{
-    const int64_t rows = t->t.dim[0];
-    if (t->t.rank != 2 || heads < 1 || rows % (2 * heads) != 0)
-        return ch_fail(e, CH_EFORMAT, "%s: tensor %s cannot be %lld heads of even width", f->path,
-                       t->name, (long long)heads);
-    const int64_t width = rows / heads, half = width / 2;
-    const size_t bytes = t->bytes / (size_t)rows;
-    char *to = ch_file_memory(f, t->bytes, e);
-    if (!to)
-        return CH_ENOMEM;
-    const char *from = t->t.data;
-    for (int64_t r = 0; r < rows; r++) {
-        const int64_t in = r % width, there = r - in + in % 2 * half + in / 2;
-        memcpy(to + (size_t)r * bytes, from + (size_t)there * bytes, bytes);
-    }
-    t->t.data = to;
+    d->tied = json_is_boolean(said) ? json_is_true(said) : d->config.arch->tied;
     return CH_OK;
 }
 
-static int turn(const struct config *c)
+static int check_head(const struct folder *d)
 {
-    int64_t heads[2];
-    int rc = ch_json_int(&heads[0], c->v, "num_attention_heads", 1, 1, INT32_MAX, c->path, c->e);
-    if (rc == CH_OK)
-        rc = ch_json_int(&heads[1], c->v, "num_key_value_heads", heads[0], 1, INT32_MAX, c->path,
-                         c->e);
-    for (size_t i = 0; i < c->f->n_tensors && rc == CH_OK; i++) {
-        ch_file_tensor *t = &c->f->tensors[i];
-        if (strstr(t->name, ".attn_q.weight"))
-            rc = to_pairs(c->f, t, heads[0], c->e);
-        else if (strstr(t->name, ".attn_k.weight"))
-            rc = to_pairs(c->f, t, heads[1], c->e);
+    if (d->tied || ch_file_tensor_find(d->config.f, "output.weight"))
+        return CH_OK;
+    return ch_fail(d->config.e, CH_EFORMAT,
+                   "%s: tensor lm_head.weight is missing, and \"tie_word_embeddings\" is not set",
+                   d->config.f->path);
+}
+
+/* ---- The weights' files ---------------------------------------------------------------------- */
+
+/* One more safetensors file, which lives as long as f. */
+static int open_part(ch_file **out, ch_file *f, const char *path, ch_err *e)
+{
+    int rc = ch_file_open(out, path, e);
+    if (rc == CH_OK && strcmp((*out)->format, "safetensors") != 0) {
+        rc = ch_fail(e, CH_EFORMAT, "%s: it is a %s file, wanted is safetensors", path,
+                     (*out)->format);
+        ch_file_close(out);
     }
+    if (rc == CH_OK)
+        ch_file_adopt(f, *out);
     return rc;
 }
 
-/* ---- The folder ----------------------------------------------------------------------------- */
+/* Opens the file that the index gives for a tensor, once. */
+static int open_named(ch_file *f, const char *dir, const char *name, ch_map *opened, ch_err *e)
+{
+    ch_file *part;
+    if (strchr(name, '/') || name[0] == '.' || name[0] == '\0')
+        return ch_fail(e, CH_EFORMAT, "%s: its weights' index names the file \"%.80s\"", dir, name);
+    if (ch_map_get(opened, name, strlen(name)) >= 0)
+        return CH_OK;
+    if (opened->count >= PARTS_MOST)
+        return ch_fail(e, CH_ELIMIT, "%s: its weights are in more than %d files", dir, PARTS_MOST);
+    char *path = ch_io_join(dir, name);
+    int rc = path ? ch_map_put(opened, name, strlen(name), (int64_t)opened->count, NULL, e)
+                  : ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
+    if (rc == CH_OK && !ch_io_exists(path))
+        rc = ch_fail(e, CH_EIO, "%s: a part of the weights is missing", path);
+    if (rc == CH_OK)
+        rc = open_part(&part, f, path, e);
+    free(path);
+    return rc;
+}
 
-static int open_weights(ch_file **out, const char *dir, ch_err *e)
+/* Every tensor of the map is in its file, and the files hold no others. */
+static int check_map(const ch_file *f, const json_t *map, const ch_map *opened, const char *path,
+                     ch_err *e)
+{
+    const char *name;
+    json_t *v;
+    size_t n = 0;
+    for (const ch_file *p = f->index->parts; p; p = p->index->next)
+        n += p->n_tensors;
+    if (n != json_object_size(map))
+        return ch_fail(e, CH_EFORMAT, "%s: it names %zu tensors, the files hold %zu", path,
+                       json_object_size(map), n);
+    json_object_foreach((json_t *)(uintptr_t)map, name, v)
+    {
+        int64_t at = ch_map_get(opened, json_string_value(v), json_string_length(v));
+        const ch_file *p = f->index->parts;
+        while (p && at-- > 0)
+            p = p->index->next;
+        if (!p || !ch_file_tensor_find(p, name))
+            return ch_fail(e, CH_EFORMAT, "%s: tensor \"%.80s\" is not in %.80s", path, name,
+                           json_string_value(v));
+    }
+    return CH_OK;
+}
+
+static int open_several(ch_file *f, const char *dir, const char *path, ch_err *e)
+{
+    json_t *root = NULL, *v;
+    const char *name;
+    ch_map opened = {0};
+    int rc = ch_json_load(&root, path, INDEX_MOST, e);
+    if (rc == CH_OK)
+        rc = ch_map_open(&opened, 16, e);
+    const json_t *map = json_object_get(root, "weight_map");
+    if (rc == CH_OK && (!json_is_object(map) || json_object_size(map) > CH_FILE_MAX_TENSORS))
+        rc = ch_fail(e, CH_EFORMAT, "%s: \"weight_map\" is no object of at most %d tensors", path,
+                     CH_FILE_MAX_TENSORS);
+    json_object_foreach((json_t *)(uintptr_t)map, name, v)
+    {
+        if (rc == CH_OK && (!json_is_string(v) ||
+                            strlen(json_string_value(v)) != json_string_length(v)))
+            rc = ch_fail(e, CH_EFORMAT, "%s: the file of \"%.80s\" is no string", path, name);
+        if (rc == CH_OK)
+            rc = open_named(f, dir, json_string_value(v), &opened, e);
+    }
+    if (rc == CH_OK)
+        rc = check_map(f, map, &opened, path, e);
+    ch_map_close(&opened);
+    json_decref(root);
+    return rc;
+}
+
+static int open_weights(ch_file *f, const char *dir, ch_err *e)
 {
     char *one = ch_io_join(dir, "model.safetensors");
     char *several = ch_io_join(dir, "model.safetensors.index.json");
+    char *pickled = ch_io_join(dir, "pytorch_model.bin");
+    ch_file *part;
     int rc;
-    if (!one || !several)
+    if (!one || !several || !pickled)
         rc = ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
     else if (!ch_io_exists(one) && ch_io_exists(several))
+        rc = open_several(f, dir, several, e);
+    else if (!ch_io_exists(one) && ch_io_exists(pickled))
         rc = ch_fail(e, CH_EUNSUPPORTED,
-                     "%s: the weights are in several files; supported is one model.safetensors",
-                     dir);
+                     "%s: weights as Python objects are not read, since reading them runs code; "
+                     "wanted is model.safetensors",
+                     pickled);
     else if (ch_io_is_dir(one))
         rc = ch_fail(e, CH_EFORMAT, "%s: it is a directory, not the weights", one);
     else
-        rc = ch_file_open(out, one, e);
-    if (rc == CH_OK && strcmp((*out)->format, "safetensors") != 0) /* its rows may be turned yet */
-        rc = ch_fail(e, CH_EFORMAT, "%s: it is a %s file", one, (*out)->format);
+        rc = open_part(&part, f, one, e);
     free(one);
     free(several);
+    free(pickled);
     return rc;
+}
+
+/* ---- The folder ------------------------------------------------------------------------------ */
+
+/* config.json and the parts of f become f's keys and tensors. */
+static int assemble(ch_file *f, const json_t *v, const char *path, ch_err *e)
+{
+    struct folder d = {.config = {.v = v, .path = path, .f = f, .e = e}, .change = {.f = f, .e = e}};
+    size_t n = 0;
+    for (const ch_file *p = f->index->parts; p; p = p->index->next)
+        n += p->n_tensors;
+    f->format = "huggingface";
+    f->alignment = 8;
+    int rc = n > CH_FILE_MAX_TENSORS
+                 ? ch_fail(e, CH_ELIMIT, "%s: %zu tensors, allowed are %d", f->path, n,
+                           CH_FILE_MAX_TENSORS)
+                 : ch_hf_config_read(&d.config);
+    if (rc == CH_OK)
+        rc = read_tied(&d, v);
+    if (rc == CH_OK)
+        rc = heads_of(&d);
+    for (const ch_file *p = f->index->parts; p; p = p->index->next)
+        for (size_t i = 0; i < p->n_tensors && rc == CH_OK; i++)
+            rc = take_tensor(&d, &p->tensors[i]);
+    return rc == CH_OK ? check_head(&d) : rc;
 }
 
 int ch_file_open_folder(ch_file **out, const char *dir, ch_err *e)
 {
     char *path = ch_io_join(dir, "config.json");
     json_t *v = NULL;
-    *out = NULL;
-    int rc = path ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
+    int rc = ch_file_empty(out, dir, e);
+    if (rc == CH_OK && !path)
+        rc = ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
     if (rc == CH_OK && !ch_io_exists(path))
         rc = ch_fail(e, CH_EARG,
                      "%s is a directory without config.json; a model is a file, or a Hugging Face"
@@ -225,17 +273,34 @@ int ch_file_open_folder(ch_file **out, const char *dir, ch_err *e)
     if (rc == CH_OK)
         rc = ch_json_load(&v, path, CONFIG_MOST, e);
     if (rc == CH_OK)
-        rc = open_weights(out, dir, e);
-    struct config c = {.v = v, .path = path, .f = *out, .e = e};
+        rc = open_weights(*out, dir, e);
     if (rc == CH_OK)
-        rc = put_config(&c);
-    if (rc == CH_OK) {
-        drop_tied_head(&c);
-        rc = strcmp(c.arch, "llama") == 0 ? turn(&c) : CH_OK;
-    }
+        rc = assemble(*out, v, path, e);
     if (rc < 0)
         ch_file_close(out);
     json_decref(v);
     free(path);
+    return rc;
+}
+
+int ch_file_open_folder_memory(ch_file **out, const char *config, size_t n_config,
+                               const void *weights, size_t n_weights, const char *name, ch_err *e)
+{
+    json_t *v = NULL;
+    ch_file *part;
+    int rc = ch_file_empty(out, name, e);
+    if (rc == CH_OK)
+        rc = ch_json_parse(&v, config, n_config, name, e);
+    if (rc == CH_OK)
+        rc = ch_file_open_memory(&part, weights, n_weights, name, e);
+    if (rc == CH_OK)
+        ch_file_adopt(*out, part);
+    if (rc == CH_OK && strcmp(part->format, "safetensors") != 0)
+        rc = ch_fail(e, CH_EFORMAT, "%s: the weights are a %s file", name, part->format);
+    if (rc == CH_OK)
+        rc = assemble(*out, v, name, e);
+    if (rc < 0)
+        ch_file_close(out);
+    json_decref(v);
     return rc;
 }

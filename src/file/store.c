@@ -50,6 +50,10 @@ void ch_file_close(ch_file **pf)
         return;
     ch_file *f = *pf;
     if (f->index) {
+        for (ch_file *p = f->index->parts, *next; p; p = next) {
+            next = p->index->next;
+            ch_file_close(&p);
+        }
         for (ch_file_block *b = f->index->blocks, *next; b; b = next) {
             next = b->next;
             free(b);
@@ -65,6 +69,14 @@ void ch_file_close(ch_file **pf)
     free(f->path);
     free(f);
     *pf = NULL;
+}
+
+void ch_file_adopt(ch_file *f, ch_file *part)
+{
+    ch_file **at = &f->index->parts;
+    while (*at)
+        at = &(*at)->index->next;
+    *at = part;
 }
 
 void *ch_file_take(ch_file *f, size_t n)

@@ -32,6 +32,7 @@ struct ch_file_index {
     ch_map meta, tensors;    /* key or name -> position in ch_file.meta, .tensors */
     size_t meta_cap, tensors_cap;
     ch_file_block *blocks;
+    ch_file *parts, *next;   /* files that this one is put together from, and the next of such */
     bool borrowed;           /* the mapping belongs to the caller */
 };
 
@@ -44,8 +45,14 @@ typedef int ch_file_read(ch_file *f, ch_err *e); /* f->path and f->map are set, 
 #include "files.def"
 #undef FORMAT
 
-/* config.json and model.safetensors of a folder, as one file. */
+/* config.json and model.safetensors of a folder, as one file; and the same of bytes in memory. */
 int ch_file_open_folder(ch_file **out, const char *dir, ch_err *e);
+int ch_file_open_folder_memory(ch_file **out, const char *config, size_t n_config,
+                               const void *weights, size_t n_weights, const char *name, ch_err *e);
+/* The other files of a GGUF model in several. */
+int ch_gguf_open_split(ch_file *f, ch_err *e);
+/* part lives as long as f from now on. */
+void ch_file_adopt(ch_file *f, ch_file *part);
 /* An empty file under that name. */
 int ch_file_empty(ch_file **out, const char *path, ch_err *e);
 /* n bytes that live as long as f, aligned for anything; NULL: out of memory. */

@@ -102,6 +102,7 @@ struct targets {
     char pattern[TARGETS][TARGET_MOST];
     bool used[TARGETS];
     int n;
+    const char *arch;
 };
 
 static int split(struct targets *t, const char *list, ch_err *e)
@@ -119,12 +120,12 @@ static int split(struct targets *t, const char *list, ch_err *e)
     return CH_OK;
 }
 
-static bool matches(const char *pattern, const char *gguf)
+static bool matches(const char *pattern, const char *arch, const char *gguf)
 {
     char hf[192];
     if (fnmatch(pattern, gguf, 0) == 0)
         return true;
-    if (!ch_name_to_hf(hf, sizeof hf, gguf))
+    if (!ch_name_to_hf(hf, sizeof hf, arch, gguf))
         return false;
     char *ending = strrchr(hf, '.');
     if (fnmatch(pattern, hf, 0) == 0)
@@ -144,7 +145,7 @@ static bool chosen(void *arg, const ch_weight *w, const ch_weight_row *row)
     struct targets *t = arg;
     bool any = t->n == 0;
     for (int i = 0; i < t->n && is_map(row); i++)
-        if (matches(t->pattern[i], w->name))
+        if (matches(t->pattern[i], t->arch, w->name))
             t->used[i] = any = true;
     return any && is_map(row);
 }
@@ -166,7 +167,7 @@ static void initialise(ch_lora *l, uint64_t seed)
 int ch_lora_create(ch_lora **out, ch_model *m, const ch_lora_options *o, ch_err *e)
 {
     *out = NULL;
-    struct targets t = {.n = 0};
+    struct targets t = {.arch = m->config.arch->name};
     const int rank = o->rank ? o->rank : 8;
     const double alpha = o->alpha != 0 ? o->alpha : 16;
     if (rank < 1 || rank > CH_MAX_LORA_RANK)

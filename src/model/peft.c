@@ -20,10 +20,10 @@ static const char before[] = "base_model.model.";
 static const char *const parts[2] = {"lora_A", "lora_B"};
 
 /* "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight" of a map and 0 (A) or 1 (B). */
-static bool peft_name(char *out, size_t size, const char *gguf, int part)
+static bool peft_name(char *out, size_t size, const char *arch, const char *gguf, int part)
 {
     char hf[192];
-    if (!ch_name_to_hf(hf, sizeof hf, gguf))
+    if (!ch_name_to_hf(hf, sizeof hf, arch, gguf))
         return false;
     *strrchr(hf, '.') = '\0';
     const int n = snprintf(out, size, "%s%s.%s.weight", before, hf, parts[part]);
@@ -69,7 +69,7 @@ static int put_map(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
     for (int part = 0; part < 2 && rc == CH_OK && s->l->low[w->number].a; part++) {
         ch_tensor t = s->l->maps[2 * w->number + part].stored;
         char name[NAME_MOST];
-        if (!peft_name(name, sizeof name, w->name, part))
+        if (!peft_name(name, sizeof name, s->c->arch->name, w->name, part))
             return no_name(w, s->e);
         if (is_turned(s->c, row, part)) {
             real *turned = ch_file_memory(s->f, (size_t)ch_tensor_count(&t) * sizeof(real), s->e);
@@ -101,7 +101,7 @@ static int get_part(struct values *s, const char *gguf, const ch_weight_row *row
                     ch_weight *w)
 {
     char name[NAME_MOST], shape[96];
-    if (!peft_name(name, sizeof name, gguf, part))
+    if (!peft_name(name, sizeof name, s->c->arch->name, gguf, part))
         return no_name(w, s->e);
     const ch_file_tensor *t = ch_file_tensor_find(s->f, name);
     const ch_tensor *want = &w->stored;
@@ -182,7 +182,7 @@ static int put_module(void *arg, ch_weight *w, const ch_weight_row *row, int lay
 {
     struct modules *s = arg;
     char hf[192];
-    if (!s->l->low[w->number].a || !ch_name_to_hf(hf, sizeof hf, w->name))
+    if (!s->l->low[w->number].a || !ch_name_to_hf(hf, sizeof hf, s->m->config.arch->name, w->name))
         return 0;
     *strrchr(hf, '.') = '\0';
     const char *dot = strrchr(hf, '.');
@@ -269,30 +269,32 @@ static int read_config(int *rank, double *alpha, bool *root, const char *path, c
 
 /* ---- A folder -------------------------------------------------------------------------------- */
 
+struct sizing {
+    const ch_file *f;
+    const char *arch;
+    int rank;
+    ch_err *e;
+};
+
 /* A map whose A is in the file; whether the rest fits is found out when it is read. */
 static bool in_file(void *arg, const ch_weight *w, const ch_weight_row *row)
 {
     char name[NAME_MOST];
     const bool looked_up = ch_row_is_table(row) && !(row->flags & CH_ROW_HEAD);
-    return !looked_up && peft_name(name, sizeof name, w->name, 0) &&
-           ch_file_tensor_find(arg, name) != NULL;
+    const struct sizing *s = arg;
+    return !looked_up && peft_name(name, sizeof name, s->arch, w->name, 0) &&
+           ch_file_tensor_find(s->f, name) != NULL;
 }
-
-struct sizing {
-    const ch_file *f;
-    int rank;
-    ch_err *e;
-};
 
 /* Before memory is taken by what the configuration says: the file has to be as large. */
 static int check_size(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 {
-    const struct sizing *s = arg;
+    struct sizing *s = arg;
     char name[NAME_MOST];
     (void)layer;
-    if (!w->stored.data || w->stored.rank != 2 || !in_file((void *)(uintptr_t)s->f, w, row))
+    if (!w->stored.data || w->stored.rank != 2 || !in_file(s, w, row))
         return CH_OK;
-    peft_name(name, sizeof name, w->name, 0);
+    peft_name(name, sizeof name, s->arch, w->name, 0);
     const ch_tensor *t = &ch_file_tensor_find(s->f, name)->t;
     if (t->rank == 2 && t->dim[0] == s->rank && t->dim[1] == ch_weight_width(w))
         return CH_OK;
@@ -357,10 +359,11 @@ int ch_lora_open(ch_lora **out, ch_model *m, const char *dir, double strength, c
                               : ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
     if (rc == CH_OK)
         rc = ch_file_open(&f, values, e);
+    struct sizing s = {f, m->config.arch->name, rank, e};
     if (rc == CH_OK)
-        rc = ch_model_each(m, check_size, &(struct sizing){f, rank, e});
+        rc = ch_model_each(m, check_size, &s);
     if (rc == CH_OK)
-        rc = ch_lora_alloc(out, m, rank, alpha, false, in_file, f, e);
+        rc = ch_lora_alloc(out, m, rank, alpha, false, in_file, &s, e);
     if (rc == CH_OK)
         rc = get_values(*out, m, f, e);
     if (rc == CH_OK)

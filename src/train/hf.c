@@ -77,6 +77,14 @@ struct weights {
     ch_err *e;
 };
 
+static bool hf_name(char *out, size_t size, const struct weights *s, const ch_weight *w)
+{
+    const bool known = ch_name_to_hf(out, size, s->m->config.arch->name, w->name);
+    if (!known)
+        ch_fail(s->e, CH_EUNSUPPORTED, "tensor %s has no name in Hugging Face's layout", w->name);
+    return known;
+}
+
 static int put_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 {
     struct weights *s = arg;
@@ -84,9 +92,8 @@ static int put_weight(void *arg, ch_weight *w, const ch_weight_row *row, int lay
     if (!w->stored.data)
         return CH_OK;
     char name[192];
-    if (!ch_name_to_hf(name, sizeof name, w->name))
-        return ch_fail(s->e, CH_EUNSUPPORTED, "tensor %s has no name in Hugging Face's layout",
-                       w->name);
+    if (!hf_name(name, sizeof name, s, w))
+        return CH_EUNSUPPORTED;
     ch_tensor t = w->stored;
     if (is_turned(s->m, row)) {
         t.data = ch_file_memory(s->f, (size_t)ch_tensor_count(&t) * sizeof(real), s->e);
@@ -117,7 +124,10 @@ static int get_weight(void *arg, ch_weight *w, const ch_weight_row *row, int lay
     (void)layer;
     if (!w->stored.data)
         return CH_OK;
-    const ch_file_tensor *t = ch_file_tensor_find(s->f, w->name);
+    char name[192];
+    if (!hf_name(name, sizeof name, s, w))
+        return CH_EUNSUPPORTED;
+    const ch_file_tensor *t = ch_file_tensor_find(s->f, name);
     const ch_tensor *want = &w->stored;
     if (!t || t->t.dtype != CH_REAL || t->t.rank != want->rank || t->t.dim[0] != want->dim[0] ||
         (want->rank == 2 && t->t.dim[1] != want->dim[1])) {

@@ -16,8 +16,6 @@ static void known_names_translate_both_ways(void **state)
         {"blk.10.attn_k.bias", "model.layers.10.self_attn.k_proj.bias"},
         {"blk.123.attn_v.bias", "model.layers.123.self_attn.v_proj.bias"},
         {"blk.3.attn_output.weight", "model.layers.3.self_attn.o_proj.weight"},
-        {"blk.3.attn_q_norm.weight", "model.layers.3.self_attn.q_norm.weight"},
-        {"blk.3.attn_k_norm.weight", "model.layers.3.self_attn.k_norm.weight"},
         {"blk.3.ffn_norm.weight", "model.layers.3.post_attention_layernorm.weight"},
         {"blk.3.ffn_gate.weight", "model.layers.3.mlp.gate_proj.weight"},
         {"blk.3.ffn_up.weight", "model.layers.3.mlp.up_proj.weight"},
@@ -25,9 +23,9 @@ static void known_names_translate_both_ways(void **state)
     };
     char out[128];
     for (size_t i = 0; i < CH_COUNT(pairs); i++) {
-        assert_true(ch_name_to_hf(out, sizeof out, pairs[i][0]));
+        assert_true(ch_name_to_hf(out, sizeof out, "llama", pairs[i][0]));
         assert_string_equal(out, pairs[i][1]);
-        assert_true(ch_name_to_gguf(out, sizeof out, pairs[i][1]));
+        assert_true(ch_name_to_gguf(out, sizeof out, "llama", pairs[i][1]));
         assert_string_equal(out, pairs[i][0]);
     }
 }
@@ -67,10 +65,10 @@ static void other_names_are_unknown(void **state)
     };
     char out[128];
     for (size_t i = 0; i < CH_COUNT(gguf); i++)
-        if (ch_name_to_hf(out, sizeof out, gguf[i]))
+        if (ch_name_to_hf(out, sizeof out, "llama", gguf[i]))
             fail_msg("\"%s\" became \"%s\"", gguf[i], out);
     for (size_t i = 0; i < CH_COUNT(hf); i++)
-        if (ch_name_to_gguf(out, sizeof out, hf[i]))
+        if (ch_name_to_gguf(out, sizeof out, "llama", hf[i]))
             fail_msg("\"%s\" became \"%s\"", hf[i], out);
 }
 
@@ -78,13 +76,13 @@ static void what_does_not_fit_is_not_written_past(void **state)
 {
     (void)state;
     char *out = guarded(14); /* "output.weight" and its 0 */
-    assert_true(ch_name_to_gguf(out, 14, "lm_head.weight"));
+    assert_true(ch_name_to_gguf(out, 14, "llama", "lm_head.weight"));
     assert_string_equal(out, "output.weight");
     guarded_free(out, 14);
     out = guarded(13);
-    assert_false(ch_name_to_gguf(out, 13, "lm_head.weight"));
+    assert_false(ch_name_to_gguf(out, 13, "llama", "lm_head.weight"));
     guarded_free(out, 13);
-    assert_false(ch_name_to_gguf(NULL, 0, "lm_head.weight"));
+    assert_false(ch_name_to_gguf(NULL, 0, "llama", "lm_head.weight"));
 }
 
 int main(void)

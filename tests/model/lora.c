@@ -221,9 +221,9 @@ static void merge_there(const char *to, const char *from, const char *adapter, f
     assert_ok(ch_file_open(&low, adapter, &e), e);
     assert_ok(ch_file_new(&out, &e), e);
     for (size_t i = 0; i < base->n_tensors; i++) {
-        char hf[160], name[256];
+        const char *hf = base->tensors[i].name;
+        char name[256];
         ch_tensor t = base->tensors[i].t;
-        assert_true(ch_name_to_hf(hf, sizeof hf, base->tensors[i].name));
         const int stem = (int)strlen(hf) - (int)strlen(".weight");
         snprintf(name, sizeof name, "base_model.model.%.*s.lora_A.weight", stem, hf);
         const ch_file_tensor *a = ch_file_tensor_find(low, name);

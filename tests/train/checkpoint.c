@@ -118,8 +118,8 @@ static void rotary_rows_are_in_halves(void **state)
     assert_int_equal(save(&n), CH_OK);
     assert_ok(ch_file_open(&f, path_of("model.safetensors"), &e), e);
     const int E = o.head_width, D = o.width;
-    const ch_file_tensor *q = ch_file_tensor_find(f, "blk.1.attn_q.weight");
-    const ch_file_tensor *v = ch_file_tensor_find(f, "blk.1.attn_v.weight");
+    const ch_file_tensor *q = ch_file_tensor_find(f, "model.layers.1.self_attn.q_proj.weight");
+    const ch_file_tensor *v = ch_file_tensor_find(f, "model.layers.1.self_attn.v_proj.weight");
     assert_true(q && v);
     ch_model_free(&n.model); /* the same weights again, from the seed */
     ch_config c = {.arch = ch_arch_find("llama", 5),
