@@ -107,6 +107,10 @@ static int restore(ch_state *s, const void *bytes, size_t size, size_t *used, ch
     const ch_convolution_options *o = &c->options;
     const unsigned char *p = bytes;
     uint32_t numbers[NUMBERS];
+    if (s->length != 0)
+        return ch_fail(e, CH_EARG,
+                       "convolution: only an empty state can be restored; this one has %d tokens",
+                       s->length);
     if (size < sizeof numbers)
         return ch_fail(e, CH_EFORMAT, "convolution: a snapshot of %zu bytes, it has %zu and more",
                        size, sizeof numbers);

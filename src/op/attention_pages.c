@@ -8,8 +8,9 @@
  * order, CH_ATTENTION_KEYS keys at a time.  Per stretch: scores, their largest m' and e^(s - m'),
  * then the sums so far (m, sum, acc) move to the larger of m and m' (Milakov & Gimelshein 2018).
  * Kernels are called with the keys up to the last one that the row sees and a stretch without any
- * is passed over: later keys, and other rows, never touch its bits.  Cost: 2 H E multiply-adds a
- * key; keys and values are read once per key head.  SPDX-License-Identifier: MIT */
+ * is passed over: later keys, and other rows, never touch its bits.  The walk starts at the first
+ * page that reaches into the row's window.  Cost: 2 H E multiply-adds a key seen; keys and values
+ * are read once per key head.  SPDX-License-Identifier: MIT */
 #include "attention.h"
 
 #include <string.h>
@@ -143,13 +144,31 @@ static void add_stretch(const pages *a, const ch_kv_view *view, const sums *s, i
                                     keys.n, view->width);
 }
 
+/* All before it lies behind the window.  Positions rise, so a page's last valid key decides. */
+static int first_page(const ch_kv_view *view, int32_t row, int window)
+{
+    int page = (view->keys + view->page_size - 1) / view->page_size;
+    if (window <= 0)
+        return 0;
+    for (; page > 0; page--) {
+        const int32_t *pos = view->pos[page - 1];
+        int j = CH_MIN(view->page_size, view->keys - (page - 1) * view->page_size);
+        while (j > 0 && pos[j - 1] < 0)
+            j--;
+        if (j > 0 && pos[j - 1] <= row - window)
+            break;
+    }
+    return page;
+}
+
 static void attend(const pages *a, int64_t row, int kv)
 {
     const ch_kv_view *view = &a->views[a->rows->seq[row]];
     const int32_t pos = a->rows->pos[row];
     const int E = a->spec.width;
     const sums s = open_sums(a, view, row, kv);
-    for (int at = 0; at < view->keys; at += view->page_size) {
+    int at = first_page(view, pos, a->spec.window) * view->page_size;
+    for (; at < view->keys; at += view->page_size) {
         const int keys = CH_MIN(view->page_size, view->keys - at);
         for (int from = 0; from < keys; from += CH_ATTENTION_KEYS)
             add_stretch(a, view, &s, at / view->page_size, from,
@@ -170,11 +189,18 @@ static void attend_some(void *arg, int64_t item0, int64_t item1)
         attend(a, i / a->spec.kv_heads, (int)(i % a->spec.kv_heads));
 }
 
-static int most_keys(const ch_kv_view *views, const ch_rows *rows)
+/* That a row sees at most; where later keys are in the view already, a few more than it does. */
+static int keys_seen(const pages *a, int row)
+{
+    const int keys = a->views[a->rows->seq[row]].keys;
+    return a->spec.window > 0 ? CH_MIN(keys, a->spec.window) : keys;
+}
+
+static int most_keys(const pages *a)
 {
     int most = 0;
-    for (int t = 0; t < rows->n; t++)
-        most = CH_MAX(most, views[rows->seq[t]].keys);
+    for (int t = 0; t < a->rows->n; t++)
+        most = CH_MAX(most, keys_seen(a, t));
     return most;
 }
 
@@ -185,7 +211,7 @@ static void count(const pages *a)
     double macs = 0, bytes = 0;
     for (int t = 0; t < a->rows->n; t++) {
         const ch_kv_view *v = &a->views[a->rows->seq[t]];
-        const int64_t n = (int64_t)v->keys * v->width;
+        const int64_t n = (int64_t)keys_seen(a, t) * v->width;
         macs += 2.0 * (double)n * a->spec.heads;
         bytes += (double)(ch_dtype_bytes(v->k_dtype, n) + ch_dtype_bytes(v->v_dtype, n)) *
                  a->spec.kv_heads;
@@ -212,7 +238,7 @@ ch_tensor *ch_op_attention_pages(ch_run *r, const ch_tensor *q, const ch_kv_view
     const int64_t items = (int64_t)rows->n * s->kv_heads;
     a.scratch = ch_arena_take(r->scratch, ch_size_mul((size_t)items, a.reals * sizeof(real)));
     if (ch_op_computes(r)) {
-        ch_op_for_rows(r, items, 2.0 * group * s->width * most_keys(views, rows), attend_some, &a);
+        ch_op_for_rows(r, items, 2.0 * group * s->width * most_keys(&a), attend_some, &a);
         count(&a);
     }
     ch_arena_reset(r->scratch, mark);

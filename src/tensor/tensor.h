@@ -50,7 +50,7 @@ void ch_tensor_read(real *out, const ch_tensor *t, int64_t at, int64_t n);
  * zero), keys and values apart and each in its own dtype:  element (head, j, e) at ((head *
  * page_size) + j) * width + e. The number of keys may differ between layers and, once keys are
  * merged, from the number of tokens. A key is seen by a row at position p if valid and pos <= p
- * (and pos > p - window, when window > 0). */
+ * (and pos > p - window, when window > 0).  Positions of valid keys rise. */
 typedef struct ch_kv_view {
     int page_size, kv_heads, width;
     int keys;                       /* in this layer, over all pages */

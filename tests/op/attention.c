@@ -4,44 +4,9 @@
  * which backward takes documents is not seen.
  * SPDX-License-Identifier: MIT */
 #include "bench.h"
+#include "naive.h"
 
 enum { MOST = 128 };
-
-/* Row t of head h by the formula; *slack: how far float may be from it.  A score is a sum of E
- * terms (E + 4 roundings, the scale and the slope included); a weight moves by the error of its
- * score and of the sum of weights, relatively; the mix adds a rounding a key.  Exponentials are
- * good to 4 units. */
-static void formula(double *o, double *slack, const ch_tensor *q, const ch_tensor *k,
-                    const ch_tensor *v, const int32_t *first, const ch_attention_spec *s, int t,
-                    int h)
-{
-    const int E = s->width, kv = h / (s->heads / s->kv_heads);
-    const double slope = s->alibi ? pow(2, -8.0 * (h + 1) / s->heads) : 0, eps = ldexp(1, -24);
-    double p[MOST], most = -(double)INFINITY, sum = 0, score_error = 0, largest = 0;
-    const int lo = s->window ? CH_MAX(first[t], t - s->window + 1) : first[t];
-    for (int j = lo; j <= t; j++) {
-        double dot = 0, size = 0;
-        for (int e = 0; e < E; e++) {
-            const double term =
-                (double)ch_tensor_row(q, t)[h * E + e] * (double)ch_tensor_row(k, j)[kv * E + e];
-            dot += term;
-            size += fabs(term);
-            largest = CH_MAX(largest, fabs((double)ch_tensor_row(v, j)[kv * E + e]));
-        }
-        p[j] = dot * (double)s->scale - slope * (t - j);
-        most = CH_MAX(most, p[j]);
-        score_error =
-            CH_MAX(score_error, (E + 4) * eps * (size * (double)s->scale + slope * (t - j)));
-    }
-    for (int j = lo; j <= t; j++)
-        sum += p[j] = exp(p[j] - most);
-    for (int e = 0; e < E; e++)
-        o[e] = 0;
-    for (int j = lo; j <= t; j++)
-        for (int e = 0; e < E; e++)
-            o[e] += p[j] / sum * (double)ch_tensor_row(v, j)[kv * E + e];
-    *slack = (2 * score_error + (2 * (t - lo + 1) + 12) * eps) * largest;
-}
 
 static void compare(int T, const int32_t *first, ch_attention_spec s)
 {
@@ -55,7 +20,7 @@ static void compare(int T, const int32_t *first, ch_attention_spec s)
     for (int t = 0; t < T; t++)
         for (int h = 0; h < s.heads; h++) {
             double wanted[64], slack;
-            formula(wanted, &slack, &q, &k, &v, first, &s, t, h);
+            naive_row(wanted, &slack, &q, &k, &v, first[t], &s, t, h);
             for (int e = 0; e < s.width; e++)
                 assert_close(ch_tensor_row(o, t)[h * s.width + e], wanted[e], slack,
                              "T %d row %d head %d element %d", T, t, h, e);
@@ -75,6 +40,8 @@ static void test_formula(void **state)
     compare(MOST, documents, (ch_attention_spec){6, 2, 8, 0.35F, 0, 0, false});
     compare(MOST, documents, (ch_attention_spec){3, 3, 64, 0.125F, 10, 0, false});
     compare(100, documents, (ch_attention_spec){2, 2, 5, 0.4F, 17, 0, true});
+    compare(MOST, documents, (ch_attention_spec){4, 2, 16, 0.5F, 0, 3, false});
+    compare(MOST, one, (ch_attention_spec){2, 1, 24, 0.5F, 40, 5, true});
 }
 
 /* What other documents of the batch hold does not matter to one; nor do later rows (beyond the

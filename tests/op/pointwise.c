@@ -1,4 +1,4 @@
-/* pointwise.c - embed, norms, rope, activations and sums against their formulas in double
+/* pointwise.c - embed, norms, rope, activations and arithmetic against their formulas in double
  *
  * SPDX-License-Identifier: MIT */
 #include "bench.h"
@@ -72,11 +72,20 @@ static void test_rope(void **state)
 {
     (void)state;
     enum { HEADS = 4, E = W / HEADS, DIMS = 30 };
-    for (int interleaved = 0; interleaved < 2; interleaved++) {
+    double speed[DIMS / 2]; /* of the last two cases, which stretch positions */
+    for (int p = 0; p < DIMS / 2; p++)
+        speed[p] = pow(10000, -2.0 * p / DIMS) / (1 + p % 3);
+    for (int way = 0; way < 4; way++) {
+        const bool interleaved = way % 2, given = way / 2;
+        const double m = given ? 1.25 : 1;
         bench b;
         bench_open(&b, 2);
         ch_tensor x = bench_tensor(&b, T, W, 1), before = bench_tensor(&b, T, W, 1);
-        const ch_rope rope = {DIMS, interleaved, 10000};
+        const ch_rope rope = {.dims = DIMS,
+                              .interleaved = interleaved,
+                              .base = given ? 1 : 10000, /* not looked at beside speeds */
+                              .speed = given ? speed : NULL,
+                              .magnitude = given ? m : 0};
         int32_t pos[T];
         real c[T * DIMS / 2], s[T * DIMS / 2];
         for (int t = 0; t < T; t++)
@@ -90,8 +99,9 @@ static void test_rope(void **state)
                 for (int p = 0; p < DIMS / 2; p++) {
                     const int i = interleaved ? 2 * p : p,
                               j = interleaved ? 2 * p + 1 : p + DIMS / 2;
-                    const double angle = pos[t] * pow(10000, -2.0 * p / DIMS);
-                    const double u = (double)from[i], v = (double)from[j],
+                    const double angle =
+                        pos[t] * (given ? speed[p] : pow(10000, -2.0 * p / DIMS));
+                    const double u = m * (double)from[i], v = m * (double)from[j],
                                  slack = 4 * EPS * (fabs(u) + fabs(v));
                     assert_close(to[i], u * cos(angle) - v * sin(angle), slack, "row %d pair %d",
                                  t, p);
@@ -126,6 +136,33 @@ static void test_activations(void **state)
     bench_close(&b);
 }
 
+static void test_arithmetic(void **state)
+{
+    (void)state;
+    enum { AT = 30, N = 55 };
+    bench b;
+    bench_open(&b, 2);
+    const ch_tensor x = bench_tensor(&b, T, W, 1), y = bench_tensor(&b, T, W, 2);
+    ch_tensor scaled = bench_tensor(&b, T, W, 1), capped = bench_tensor(&b, T, W, 1);
+    const ch_tensor *geglu = ch_op_geglu(&b.run, &x, &y), *product = ch_op_multiply(&b.run, &x, &y),
+                    *part = ch_op_columns(&b.run, &x, AT, N);
+    assert_ptr_equal(ch_op_scale(&b.run, &scaled, 1.7F), &scaled); /* in place */
+    assert_ptr_equal(ch_op_softcap(&b.run, &capped, 0.8F), &capped);
+    for (int i = 0; i < T * W; i++) {
+        const double u = (double)((real *)x.data)[i], v = (double)((real *)y.data)[i];
+        const double g = 0.5 * u * (1 + tanh(sqrt(2 / acos(-1)) * (u + 0.044715 * u * u * u))) * v;
+        const double cap = (double)0.8F, c = cap * tanh(u / cap);
+        assert_close(((real *)geglu->data)[i], g, 17 * EPS * (fabs(g) + fabs(u * v)), "geglu %g",
+                     u);
+        assert_close(((real *)capped.data)[i], c, 12 * EPS * fabs(c), "softcap %g", u);
+        assert_true(((real *)product->data)[i] == ((real *)x.data)[i] * ((real *)y.data)[i]);
+        assert_true(((real *)scaled.data)[i] == 1.7F * ((real *)x.data)[i]);
+    }
+    for (int t = 0; t < T; t++)
+        assert_memory_equal(ch_tensor_row(part, t), ch_tensor_row(&x, t) + AT, N * sizeof(real));
+    bench_close(&b);
+}
+
 /* Row t is the same alone and among others: rows are cut into tasks, never mixed. */
 static void test_rows_are_alone(void **state)
 {
@@ -135,17 +172,17 @@ static void test_rows_are_alone(void **state)
     bench_open(&b, 3);
     const ch_tensor x = bench_tensor(&b, MANY, W, 1), y = bench_tensor(&b, MANY, W, 2);
     const ch_weight gain = bench_vector(&b, W, 3);
-    const ch_tensor *all[5] = {ch_op_gelu(&b.run, &x), ch_op_relu2(&b.run, &x),
-                               ch_op_swiglu(&b.run, &x, &y),
+    const ch_tensor *all[6] = {ch_op_gelu(&b.run, &x), ch_op_relu2(&b.run, &x),
+                               ch_op_swiglu(&b.run, &x, &y), ch_op_geglu(&b.run, &x, &y),
                                ch_op_rmsnorm(&b.run, &x, &gain, 0, 1e-5F),
                                ch_op_layernorm(&b.run, &x, &gain, NULL, 1e-5F)};
     for (int t = 0; t < MANY; t += 7) {
         const ch_tensor u = ch_tensor_slice_rows(&x, t, 1), v = ch_tensor_slice_rows(&y, t, 1);
-        const ch_tensor *one[5] = {ch_op_gelu(&b.run, &u), ch_op_relu2(&b.run, &u),
-                                   ch_op_swiglu(&b.run, &u, &v),
+        const ch_tensor *one[6] = {ch_op_gelu(&b.run, &u), ch_op_relu2(&b.run, &u),
+                                   ch_op_swiglu(&b.run, &u, &v), ch_op_geglu(&b.run, &u, &v),
                                    ch_op_rmsnorm(&b.run, &u, &gain, 0, 1e-5F),
                                    ch_op_layernorm(&b.run, &u, &gain, NULL, 1e-5F)};
-        for (int i = 0; i < 5; i++)
+        for (int i = 0; i < 6; i++)
             assert_memory_equal(one[i]->data, ch_tensor_row(all[i], t), W * sizeof(real));
     }
     bench_close(&b);
@@ -156,7 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_embed),          cmocka_unit_test(test_norms),
         cmocka_unit_test(test_rope),           cmocka_unit_test(test_activations),
-        cmocka_unit_test(test_rows_are_alone),
+        cmocka_unit_test(test_arithmetic),     cmocka_unit_test(test_rows_are_alone),
     };
     return cmocka_run_group_tests_name("op/pointwise", tests, NULL, NULL);
 }

@@ -72,7 +72,7 @@ static void open_network(network *n, int threads)
     n->b.run.adapters = &n->all;
     n->w[HEAD].bias = &n->w[HEAD_BIAS];
     open_rows(n);
-    const ch_rope rope = {E, true, 10000};
+    const ch_rope rope = {.dims = E, .interleaved = true, .base = 10000};
     n->cosines = ch_arena_take(&n->b.memory, T * E / 2 * sizeof(real));
     n->sines = ch_arena_take(&n->b.memory, T * E / 2 * sizeof(real));
     ch_op_rope_table(n->cosines, n->sines, &rope, n->rows.pos, T);
@@ -81,8 +81,8 @@ static void open_network(network *n, int threads)
 static double step(network *n, ch_run *r)
 {
     const ch_rows rows = ch_op_computes(r) ? n->rows : (ch_rows){.n = T};
-    const ch_rope rope = {E, true, 10000};
-    const ch_attention_spec spec = {H, K, E, 0.25F, 50, true};
+    const ch_rope rope = {.dims = E, .interleaved = true, .base = 10000};
+    const ch_attention_spec spec = {H, K, E, 0.25F, 50, 0, true};
     const ch_weight *w = n->w;
     double nll;
     ch_tensor *qkv[3], *gu[2];
