@@ -57,6 +57,7 @@ int ch_io_write_file(const char *path, const void *bytes, size_t n, ch_err *e);
 
 int ch_io_make_dir(const char *path, ch_err *e); /* and its parents; existing is fine */
 bool ch_io_is_dir(const char *path);
+bool ch_io_is_file(const char *path); /* a regular one; links are followed */
 bool ch_io_exists(const char *path);
 /* "dir/name" in newly allocated memory (free it); NULL when out of memory. */
 char *ch_io_join(const char *dir, const char *name);

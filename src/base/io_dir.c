@@ -23,6 +23,12 @@ bool ch_io_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool ch_io_is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 bool ch_io_exists(const char *path)
 {
     struct stat st;

@@ -25,8 +25,27 @@ static const char format_list[] = ""
 
 static int unknown_format(const ch_file *f, ch_err *e)
 {
+    static const struct {
+        const char *begin, *what;
+    } strangers[] = {
+        {"tjgg", "a GGJT file, the format before GGUF; convert the original model again"},
+        {"fmgg", "a GGMF file, a format before GGUF; convert the original model again"},
+        {"lmgg", "a GGML file, a format before GGUF; convert the original model again"},
+        {"FUGG", "a byte-swapped GGUF file; supported is little-endian"},
+        {"PK\3\4", "a zip archive, as PyTorch's pickles are; reading those runs code: take the "
+                   "model's safetensors or GGUF files"},
+        {"\x80\2", "a Python pickle; reading it runs code: take the model's safetensors or GGUF "
+                   "files"},
+        {"version https://git-lfs", "a pointer of Git LFS; fetch the file itself (git lfs pull)"},
+    };
     if (!f->map.size)
         return ch_fail(e, CH_EFORMAT, "%s: the file is empty", f->path);
+    for (size_t i = 0; i < CH_COUNT(strangers); i++) {
+        const size_t n = strlen(strangers[i].begin);
+        if (f->map.size >= n && memcmp(f->map.data, strangers[i].begin, n) == 0)
+            return ch_fail(e, CH_EUNSUPPORTED, "%s: not a model file that is read here: it is %s",
+                           f->path, strangers[i].what);
+    }
     unsigned char head[4] = {0};
     memcpy(head, f->map.data, CH_MIN(f->map.size, sizeof head));
     return ch_fail(
@@ -54,6 +73,13 @@ static int read_any(ch_file **pf, ch_err *e)
     return rc;
 }
 
+int ch_file_map(ch_file *f, ch_err *e)
+{
+    if (ch_io_exists(f->path) && !ch_io_is_dir(f->path) && !ch_io_is_file(f->path))
+        return ch_fail(e, CH_EARG, "%s is a device or a pipe, wanted a file", f->path);
+    return ch_io_map(&f->map, f->path, e);
+}
+
 int ch_file_open(ch_file **out, const char *path, ch_err *e)
 {
     if (ch_io_is_dir(path))
@@ -61,12 +87,17 @@ int ch_file_open(ch_file **out, const char *path, ch_err *e)
     int rc = ch_file_empty(out, path, e);
     if (rc < 0)
         return rc;
-    rc = ch_io_map(&(*out)->map, path, e);
+    rc = ch_file_map(*out, e);
     if (rc < 0) {
         ch_file_close(out);
         return rc;
     }
-    return read_any(out, e);
+    rc = read_any(out, e);
+    if (rc == CH_OK && strcmp((*out)->format, "gguf") == 0)
+        rc = ch_gguf_open_split(out, e);
+    if (rc < 0)
+        ch_file_close(out);
+    return rc;
 }
 
 int ch_file_open_memory(ch_file **out, const void *bytes, size_t n, const char *name, ch_err *e)

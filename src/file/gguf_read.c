@@ -297,6 +297,11 @@ static int check_version(const reader *r, uint32_t version)
     if (version == __builtin_bswap32(2) || version == __builtin_bswap32(3))
         return ch_fail(r->e, CH_EUNSUPPORTED,
                        "%s: a big-endian GGUF file, supported is little-endian", r->f->path);
+    if (version == 1)
+        return ch_fail(r->e, CH_EUNSUPPORTED,
+                       "%s: GGUF version 1, which was in use for weeks of 2023; convert the "
+                       "original model again, or download a newer file (supported are 2 and 3)",
+                       r->f->path);
     return ch_fail(r->e, CH_EUNSUPPORTED, "%s: GGUF version %u, supported are 2 and 3", r->f->path,
                    version);
 }

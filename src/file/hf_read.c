@@ -185,7 +185,8 @@ static int open_several(ch_file *f, const char *dir, const char *path, ch_err *e
     json_t *root = NULL, *v;
     const char *name;
     ch_map opened = {0};
-    int rc = ch_json_load(&root, path, INDEX_MOST, e);
+    int rc = ch_io_is_file(path) ? ch_json_load(&root, path, INDEX_MOST, e)
+                                 : ch_fail(e, CH_EARG, "%s is no file", path);
     if (rc == CH_OK)
         rc = ch_map_open(&opened, 16, e);
     const json_t *map = json_object_get(root, "weight_map");
@@ -270,6 +271,8 @@ int ch_file_open_folder(ch_file **out, const char *dir, ch_err *e)
                      "%s is a directory without config.json; a model is a file, or a Hugging Face"
                      " folder",
                      dir);
+    if (rc == CH_OK && !ch_io_is_file(path))
+        rc = ch_fail(e, CH_EARG, "%s is no file", path);
     if (rc == CH_OK)
         rc = ch_json_load(&v, path, CONFIG_MOST, e);
     if (rc == CH_OK)

@@ -49,8 +49,11 @@ typedef int ch_file_read(ch_file *f, ch_err *e); /* f->path and f->map are set, 
 int ch_file_open_folder(ch_file **out, const char *dir, ch_err *e);
 int ch_file_open_folder_memory(ch_file **out, const char *config, size_t n_config,
                                const void *weights, size_t n_weights, const char *name, ch_err *e);
-/* The other files of a GGUF model in several. */
-int ch_gguf_open_split(ch_file *f, ch_err *e);
+/* Of a GGUF model in several files *f is one by its path: puts them together, under the first one's
+ * name.  *f may be NULL after a failure. */
+int ch_gguf_open_split(ch_file **f, ch_err *e);
+/* Maps what f->path names.  Only a regular file: another could be endless, or wait for ever. */
+int ch_file_map(ch_file *f, ch_err *e);
 /* part lives as long as f from now on. */
 void ch_file_adopt(ch_file *f, ch_file *part);
 /* An empty file under that name. */

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/stat.h>
+
 #include "samples.h"
 #include "support.h"
 
@@ -101,14 +103,20 @@ static void what_is_no_model_says_so(void **state)
     ch_err e = {0};
     ch_file *f;
     assert_fails(ch_file_open_memory(&f, "", 0, "x", &e), CH_EFORMAT, e, "x: the file is empty");
-    assert_fails(ch_file_open_memory(&f, "PK\3\4....", 8, "x", &e), CH_EFORMAT, e,
-                 "8 bytes that begin with 50 4b 03 04, known are gguf safetensors llama2c");
+    assert_fails(ch_file_open_memory(&f, "PL\3\4....", 8, "x", &e), CH_EFORMAT, e,
+                 "8 bytes that begin with 50 4c 03 04, known are gguf safetensors llama2c");
+    assert_fails(ch_file_open_memory(&f, "PK\3\4....", 8, "x", &e), CH_EUNSUPPORTED, e, "pickles");
+    assert_fails(ch_file_open_memory(&f, "tjgg....", 8, "x", &e), CH_EUNSUPPORTED, e, "before GGUF");
+    assert_fails(ch_file_open(&f, "/dev/zero", &e), CH_EARG, e, "/dev/zero is a device or a pipe");
+    assert_null(f);
     assert_fails(ch_file_open_memory(&f, "G", 1, "x", &e), CH_EFORMAT, e, "not a model file");
     char *dir = temp_dir(), *path = ch_io_join(dir, "none");
     assert_fails(ch_file_open(&f, path, &e), CH_EIO, e, "none");
     assert_fails(ch_file_open(&f, dir, &e), CH_EARG, e, "directory");
     assert_null(f);
     assert_int_equal(ch_file_open(&f, path, NULL), CH_EIO);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_fails(ch_file_open(&f, path, &e), CH_EARG, e, "is a device or a pipe");
     ch_file_close(&f);
     ch_file_close(NULL);
     free(path);
