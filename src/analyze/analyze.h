@@ -84,8 +84,8 @@ bool ch_analyze_published_holds(const ch_published_set *set, const ch_spectrum *
 /* ---- Many steps with the same parameters (closed.c) ---------------------------------------- */
 
 /* With U_0 = 0, U_1 = 1, U_(n+1) = t U_n - alpha U_(n-1) and G_n = U_1 + ... + U_n the power
- * J^n is U_n J - alpha U_(n-1) I.  By doubling: ten operations for each binary digit of n, no
- * division, no cases. */
+ * J^n is U_n J - alpha U_(n-1) I.  By doubling: some twenty operations for each binary digit of n,
+ * and no case for each regime. */
 typedef struct ch_powers {
     double u, u_next, g; /* U_n, U_(n+1), G_n */
     double kept;         /* 1 - p G_n: the share of x0 - x* that n steps from rest leave */

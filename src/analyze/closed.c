@@ -4,6 +4,7 @@
  *     U_2n     = U_n (2 U_(n+1) - t U_n)
  *     U_(2n+1) = U_(n+1)^2 - alpha U_n^2
  *     G_2n     = G_n (1 + U_(n+1) - alpha U_n) + alpha U_n^2
+ * The last loses digits where steps alternate, so from p = 1 on G_n is (1 - kept) / p.
  * SPDX-License-Identifier: MIT */
 #include "analyze.h"
 
@@ -29,7 +30,8 @@ void ch_analyze_powers(ch_powers *out, double alpha, double p, int64_t n)
             next = t * after - alpha * twice;
         }
     }
-    *out = (ch_powers){.u = u, .u_next = next, .g = g, .kept = next - alpha * u};
+    const double kept = next - alpha * u;
+    *out = (ch_powers){.u = u, .u_next = next, .g = p > 1 ? (1 - kept) / p : g, .kept = kept};
 }
 
 ch_motion ch_analyze_jump(const ch_integrator *k, ch_motion from, int64_t n)
