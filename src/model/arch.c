@@ -21,6 +21,11 @@ const ch_arch *ch_arch_find(const char *name, size_t n)
     return NULL;
 }
 
+const ch_arch *ch_arch_at(int i)
+{
+    return i >= 0 && i < (int)CH_COUNT(archs) ? archs[i] : NULL;
+}
+
 const char *ch_arch_names(void)
 {
 #define ARCH(name) ", " #name

@@ -164,6 +164,7 @@ typedef struct ch_arch {
 } ch_arch;
 
 const ch_arch *ch_arch_find(const char *name, size_t n); /* NULL: unknown */
+const ch_arch *ch_arch_at(int i);                        /* NULL: past the last */
 const char *ch_arch_names(void);                         /* "llama, qwen3" for messages */
 
 /* ---- Models -------------------------------------------------------------------------------- */

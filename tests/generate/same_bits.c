@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 70, MOST_ROWS = 17 };
+enum { N = 70, MOST_ROWS = 17, CONTEXT = 128 };
 
 struct way {
     ch_model *model;
@@ -30,7 +30,7 @@ static ch_session *open_session(const struct way *w, int threads, int step_rows)
                                   .step_rows = step_rows,
                                   .k_type = w->k,
                                   .v_type = w->v,
-                                  .context = 128,
+                                  .context = CONTEXT,
                                   .page_size = 16};
     assert_ok(ch_session_open(&s, w->model, &o, &e), e);
     return s;
@@ -50,6 +50,11 @@ static void equal_at(const struct way *w, ch_session *s, const char *what)
     if (memcmp(got, w->truth + (ptrdiff_t)at * w->vocab, (size_t)w->vocab * sizeof *got) != 0)
         fail_msg("%s: the logits at position %d differ (keys %s, values %s)", what, at, w->k,
                  w->v);
+}
+
+static int convolving(const ch_model *m)
+{
+    return m->config.layers - ch_config_attending(&m->config, m->config.layers);
 }
 
 static void make_truth(struct way *w)
@@ -142,7 +147,7 @@ static void shared_prefixes(const struct way *w)
     feed(a, w->tokens, 60);
     feed(b, w->tokens, 51);
     equal_at(w, b, "a prefix found in the cache");
-    assert_true(ch_session_get_stats(b).shared_tokens >= 32);
+    assert_true(ch_session_get_stats(b).shared_tokens >= 32 || convolving(w->model) > 0);
     ch_session_close(&a);
     feed(b, w->tokens + 51, N - 51);
     equal_at(w, b, "after a shared prefix");
@@ -175,16 +180,21 @@ static void open_batch(struct batch *b, const struct way *w)
     const ch_kv_view like = {.page_size = co->page_size,
                              .kv_heads = co->kv_heads,
                              .width = ch_cache_width(ch_session_cache(b->lender)),
-                             .keys = 128,
+                             .keys = CONTEXT,
                              .k_dtype = co->k_dtype,
                              .v_dtype = co->v_dtype};
     const size_t bytes =
         ch_forward_scratch(w->model, NULL, &b->kernels, b->pool, MOST_STEP, MOST_STEP, &like);
     assert_ok(ch_arena_open(&b->scratch, bytes + 4096, &e), e);
     assert_ok(ch_cache_open(&b->cache, co, &e), e);
+    const ch_convolution_options vo = {.layers = convolving(w->model),
+                                       .width = w->model->config.width,
+                                       .taps = w->model->config.taps};
     for (int i = 0; i < SEQS; i++) {
         assert_ok(ch_pages_open(&b->seq[i].state[0], b->cache, &e), e);
         b->seq[i].n_states = 1;
+        if (vo.layers > 0)
+            assert_ok(ch_convolution_open(&b->seq[i].state[b->seq[i].n_states++], &vo, &e), e);
     }
 }
 
@@ -220,6 +230,7 @@ static void batch_step(struct batch *b, const struct way *w, int step)
     ch_run run = {.scratch = &b->scratch, .pool = b->pool, .kernels = &b->kernels};
     const ch_step st = {.rows = {.n = rows, .id = id, .pos = pos, .seq = which, .before = before},
                         .seqs = seqs,
+                        .context = CONTEXT,
                         .n_seqs = SEQS,
                         .n_wanted = rows};
     const ch_tensor *logits = ch_forward_logits(&run, w->model, &st);
@@ -328,6 +339,31 @@ static void all_formats(void **state)
     }
 }
 
+/* Every architecture, with all that it adds: windows shorter than the text, the second list of
+ * LongRoPE, convolutions, ... */
+static void all_architectures(void **state)
+{
+    (void)state;
+    static const char *const caches[] = {"f32", "f16", "q8_0"};
+    for (int i = 0; ch_arch_at(i); i++) {
+        const char *cache = caches[i % (int)CH_COUNT(caches)];
+        struct way w = {.model = tiny_open(ch_arch_at(i)->name, i % 2 ? CH_Q8_0 : CH_F32, 7),
+                        .k = cache,
+                        .v = cache};
+        w.vocab = w.model->config.vocab;
+        w.truth = malloc(N * (size_t)w.vocab * sizeof *w.truth);
+        assert_non_null(w.truth);
+        make_truth(&w);
+        every_row_of_a_step(&w);
+        forks_and_rollbacks(&w);
+        shared_prefixes(&w);
+        neighbours(&w);
+        drafts(&w);
+        free(w.truth);
+        ch_model_close(&w.model);
+    }
+}
+
 static void looked_up(void **state) { (void)state; all_ways("chalcis", CH_Q8_0, "f16", "f16"); }
 static void weights_f32(void **state) { (void)state; all_ways("llama", CH_F32, "f32", "f32"); }
 static void weights_f16(void **state) { (void)state; all_ways("llama", CH_F16, "f16", "f16"); }
@@ -343,7 +379,7 @@ int main(void)
         cmocka_unit_test(looked_up), cmocka_unit_test(weights_f32),  cmocka_unit_test(weights_f16),
         cmocka_unit_test(weights_bf16), cmocka_unit_test(weights_q8_0),
         cmocka_unit_test(weights_q4_0), cmocka_unit_test(cache_q8_0), cmocka_unit_test(values_q4_0),
-        cmocka_unit_test(all_formats),
+        cmocka_unit_test(all_formats), cmocka_unit_test(all_architectures),
     };
     return cmocka_run_group_tests_name("generate/same_bits", tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@
 #include "op.h"
 #include "support.h"
 
-enum { GC_MAX_LEAVES = 32 };
+enum { GC_MAX_LEAVES = 48 };
 
 typedef struct gc_leaf {
     const char *name;

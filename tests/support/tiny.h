@@ -4,8 +4,8 @@
 
 #include "model.h"
 
-/* Writes a GGUF of architecture `arch` whose matrices are in `dtype`: D 64, H 4, K 2, E 16, F 96,
- * V 320, L 3, context 256, for chalcis relu2 and M 61; weights large enough that logits differ.
+/* Writes a GGUF of architecture `arch` whose matrices are in `dtype`: ch_config_small's with L 3 (6
+ * or 4 where a kind of layer comes later) and F 96, tied; weights under which everything matters.
  * Fails the test on error. */
 void tiny_write(const char *path, const char *arch, ch_dtype dtype, uint64_t seed);
 ch_config tiny_config(const char *arch);
