@@ -74,17 +74,9 @@ static void write_style(ch_buf *b, const ch_curve *c)
     }
 }
 
-static void write_script(ch_buf *b, const ch_plot *p, const char *image, const char *data,
-                         bool png)
+static void write_script(ch_buf *b, const ch_plot *p)
 {
-    ch_buf_printf(b,
-                  "# Draws it again: gnuplot -d and the name of this file, in its directory.\n"
-                  "set terminal %s\nset encoding utf8\nset output ",
-                  png ? "pngcairo size 1200,720 noenhanced transparent font 'Sans,13'"
-                      : "svg size 900,540 dynamic noenhanced "
-                        "font 'system-ui,Helvetica,Arial,sans-serif,15'");
-    quote(b, image);
-    ch_buf_str(b, "\nset border 3 linecolor rgb '#808080'\n"
+    ch_buf_str(b, "set border 3 linecolor rgb '#808080'\n"
                   "set tics nomirror textcolor rgb '#767676'\n"
                   "set grid ytics linecolor rgb '#A0808080' linewidth 1\n"
                   "set key top right textcolor rgb '#767676' spacing 1.25 samplen 2\n"
@@ -101,9 +93,7 @@ static void write_script(ch_buf *b, const ch_plot *p, const char *image, const c
         ch_buf_printf(b, "set yrange [%.9g:%.9g]\n", p->y_least, p->y_most);
     ch_buf_str(b, "plot ");
     for (int i = 0; i < p->n_curves; i++) {
-        ch_buf_str(b, i ? ", \\\n     " : "");
-        quote(b, data);
-        ch_buf_printf(b, " index %d using 1:2 ", i);
+        ch_buf_printf(b, "%sdata index %d using 1:2 ", i ? ", \\\n     " : "", i);
         write_style(b, &p->curves[i]);
         ch_buf_str(b, p->curves[i].label ? " title " : " notitle");
         if (p->curves[i].label)
@@ -138,7 +128,26 @@ static int write_text(const char *path, const ch_buf *b, ch_err *e)
     return rc == CH_OK ? ch_io_write_file(path, b->data, b->size, e) : rc;
 }
 
-int ch_report_plot(bool *drawn, const ch_plot *p, const char *path, ch_err *e)
+/* What every script begins with; the numbers are called data in what follows. */
+static void write_head(ch_buf *b, const char *image, const char *data, bool png, int width,
+                       int height)
+{
+    ch_buf_str(b, "# Draws it again: gnuplot -d and the name of this file, in its directory.\n");
+    if (png)
+        ch_buf_printf(b, "set terminal pngcairo size %d,%d noenhanced transparent font 'Sans,13'",
+                      width * 4 / 3, height * 4 / 3);
+    else
+        ch_buf_printf(b, "set terminal svg size %d,%d dynamic noenhanced "
+                         "font 'system-ui,Helvetica,Arial,sans-serif,15'", width, height);
+    ch_buf_str(b, "\nset encoding utf8\nset output ");
+    quote(b, image);
+    ch_buf_str(b, "\ndata = ");
+    quote(b, data);
+    ch_buf_str(b, "\n");
+}
+
+int ch_report_draw(bool *drawn, const char *path, int width, int height, const ch_buf *numbers,
+                   const ch_buf *commands, ch_err *e)
 {
     *drawn = false;
     const size_t n = strlen(path);
@@ -156,20 +165,35 @@ int ch_report_plot(bool *drawn, const ch_plot *p, const char *path, ch_err *e)
     snprintf(image, sizeof image, "./%s", slash ? slash + 1 : path);
     const char *name = image + 2;
     const int name_stem = (int)strlen(name) - 4;
+    snprintf(data, sizeof data, "%.*s.dat", stem, path);
+    snprintf(script, sizeof script, "%.*s.gnuplot", stem, path);
+    int rc = write_text(data, numbers, e);
+    if (rc == CH_OK)
+        rc = ch_buf_check(commands, "a plot", e);
     ch_buf b;
     ch_buf_init(&b, TEXT_MOST);
-    write_numbers(&b, p);
-    snprintf(data, sizeof data, "%.*s.dat", stem, path);
-    int rc = write_text(data, &b, e);
-    ch_buf_clear(&b);
     snprintf(data, sizeof data, "./%.*s.dat", name_stem, name);
-    write_script(&b, p, image, data, png);
-    snprintf(script, sizeof script, "%.*s.gnuplot", stem, path);
+    write_head(&b, image, data, png, width, height);
+    if (rc == CH_OK && commands->data)
+        ch_buf_put(&b, commands->data, commands->size);
     if (rc == CH_OK)
         rc = write_text(script, &b, e);
     ch_buf_close(&b);
     snprintf(script, sizeof script, "./%.*s.gnuplot", name_stem, name);
     if (rc == CH_OK)
         *drawn = draw(place, script);
+    return rc;
+}
+
+int ch_report_plot(bool *drawn, const ch_plot *p, const char *path, ch_err *e)
+{
+    ch_buf numbers, commands;
+    ch_buf_init(&numbers, TEXT_MOST);
+    ch_buf_init(&commands, TEXT_MOST);
+    write_numbers(&numbers, p);
+    write_script(&commands, p);
+    const int rc = ch_report_draw(drawn, path, 900, 540, &numbers, &commands, e);
+    ch_buf_close(&numbers);
+    ch_buf_close(&commands);
     return rc;
 }

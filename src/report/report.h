@@ -80,6 +80,10 @@ typedef struct ch_plot {
 /* path ends in .svg or .png; beside it <stem>.dat and <stem>.gnuplot are written, which draw it
  * again anywhere.  *drawn: gnuplot was there and did. */
 int ch_report_plot(bool *drawn, const ch_plot *p, const char *path, ch_err *e);
+/* The same for gnuplot commands of the caller's own, in which the numbers' file is called data;
+ * width and height in points of an .svg.  Whoever writes commands puts no stranger's text in. */
+int ch_report_draw(bool *drawn, const char *path, int width, int height, const ch_buf *numbers,
+                   const ch_buf *commands, ch_err *e);
 /* Lines of text, columns wide and rows high. */
 int ch_report_chart(ch_buf *b, const ch_plot *p, int columns, int rows, ch_err *e);
 

@@ -88,7 +88,8 @@ static void without_gnuplot_the_files_are_there(void **state)
     assert_false(drawn);
     expect_in_file("a.dat", "# training\n0 8\n1 4\n2 2\n4 1\n\n\n# nothing\nNaN NaN\n", true);
     expect_in_file("a.gnuplot", "set output './a.svg'", true);
-    expect_in_file("a.gnuplot", "'./a.dat' index 1", true);
+    expect_in_file("a.gnuplot", "data = './a.dat'", true);
+    expect_in_file("a.gnuplot", "data index 1", true);
 }
 
 static void gnuplot_is_run_in_the_directory_without_a_shell(void **state)
