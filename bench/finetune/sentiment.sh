@@ -30,16 +30,17 @@ sentences() { # fold
     done
 }
 
-asked() { # name, "chalcis eval choice" flags
+asked() { # name, "chalcis eval" flags
     name=$1
     shift
     [ -s "$out/$name.choice" ] && return
-    "$chalcis" eval choice "$@" --data "$out/test.jsonl" >"$out/choice.new"
+    "$chalcis" eval --chat "$@" "$out/test.jsonl" >"$out/choice.new"
     mv "$out/choice.new" "$out/$name.choice"
 }
 
 row() { # name, seconds, steps
-    sed -n "s/^.*accuracy \([0-9.]*\) (95 %: \(.*\))\$/| $1 | $2 | $3 | \1 | \2 |/p" \
+    sed -n -e "s/^.* acc  *\([0-9.]*\) (\(.*\))\$/| $1 | $2 | $3 | \1 | \2 |/p" \
+        -e "s/^.*accuracy \([0-9.]*\) (95 %: \(.*\))\$/| $1 | $2 | $3 | \1 | \2 |/p" \
         "$out/$1.choice"
 }
 

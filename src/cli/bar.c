@@ -23,12 +23,18 @@ static int columns_of(FILE *f)
     return COLUMNS_OR - 1;
 }
 
+/* Is this the phase that was kept, as much of its name as there is room for? */
+static bool is_phase(const char kept[32], const char *phase)
+{
+    return strncmp(kept, phase, 31) == 0;
+}
+
 /* Notes what is done.  True: a counted phase that was not under way before. */
 static bool count(ch_bar *b, const char *phase, int64_t done, int64_t of, uint64_t now)
 {
     if (of <= 0)
         return false;
-    const bool other = strcmp(b->counted, phase) != 0 || b->of != of;
+    const bool other = !is_phase(b->counted, phase) || b->of != of;
     if (other) {
         snprintf(b->counted, sizeof b->counted, "%s", phase);
         ch_report_rate_start(&b->rate, done, now);
@@ -42,7 +48,7 @@ static bool count(ch_bar *b, const char *phase, int64_t done, int64_t of, uint64
 
 static bool is_due(const ch_bar *b, const char *phase, bool began, int64_t of, uint64_t now)
 {
-    const bool named = strcmp(b->shown, phase) == 0;
+    const bool named = is_phase(b->shown, phase);
     if (b->tty)
         return !named || began || (of > 0 && b->done >= of) || now - b->shown_ns >= pause_tty_ns;
     if (of <= 0)

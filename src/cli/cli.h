@@ -48,6 +48,28 @@ typedef struct ch_opt {
     double least, most; /* of numbers; both 0: any */
 } ch_opt;
 
+/* Options that several commands have, in the same words; the arguments are offsets. */
+#define CH_OPTS_MODEL(model, tokenizer, lora)                                                     \
+    {'m', "model", CH_OPT_STR, model, "MODEL",                                                    \
+     "a GGUF or llama2.c file, or a Hugging Face folder [the bundled one]", 0, 0},                \
+        {0, "tokenizer", CH_OPT_STR, tokenizer, "FILE",                                           \
+         "vocabulary of a model that carries none [beside it]", 0, 0},                            \
+        {0, "lora", CH_OPT_STR, lora, "DIR[=SCALE]", "an adapter, as PEFT keeps them", 0, 0}
+/* -ctk and -ctv: as others call them */
+#define CH_OPTS_CACHE(k_type, v_type)                                                             \
+    {0, "cache-k", CH_OPT_STR, k_type, "TYPE", "how keys are kept: f32 f16 bf16 q8_0 [f16]", 0,   \
+     0},                                                                                          \
+        {0, "cache-v", CH_OPT_STR, v_type, "TYPE", "how values are kept: these, or q4_0 [f16]",   \
+         0, 0},                                                                                   \
+        {0, "ctk", CH_OPT_STR, k_type, "cache-k", NULL, 0, 0},                                    \
+        {0, "ctv", CH_OPT_STR, v_type, "cache-v", NULL, 0, 0},                                    \
+        {0, "cache-type-k", CH_OPT_STR, k_type, "cache-k", NULL, 0, 0},                           \
+        {0, "cache-type-v", CH_OPT_STR, v_type, "cache-v", NULL, 0, 0}
+#define CH_OPT_THREADS(threads, what)                                                             \
+    {'t', "threads", CH_OPT_INT, threads, "N",                                                    \
+     "threads; never changes " what " [one per CPU]", 0, 1024}
+#define CH_OPT_JSON(json) {0, "json", CH_OPT_FLAG, json, NULL, "one JSON object", 0, 0}
+
 typedef struct ch_usage {
     const char *synopsis; /* "run [-m MODEL] [-p TEXT | -f FILE] [options]" */
     const char *about;    /* a paragraph, or NULL */

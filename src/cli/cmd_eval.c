@@ -1,86 +1,150 @@
-/* cmd_eval.c - chalcis eval choice: questions with choices
+/* cmd_eval.c - chalcis eval: how good a model is, on files of items
  *
  * SPDX-License-Identifier: MIT */
-#include "cli.h"
-#include "eval.h"
+#include "bar.h"
+#include "eval_report.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+enum { FILES_MOST = 64 };
+
 struct options {
-    const char *model, *tokenizer, *lora, *data;
-    int threads;
-    bool json;
+    const char *model, *against, *tokenizer, *lora, *task, *k_type, *v_type;
+    int threads, context;
+    bool json, quiet;
+    ch_eval_options eval;
 };
 
 #define O(f) offsetof(struct options, f)
 static const ch_opt opts[] = {
-    {'m', "model", CH_OPT_STR, O(model), "MODEL", "a GGUF file or a Hugging Face folder [the bundled one]", 0, 0},
-    {0, "lora", CH_OPT_STR, O(lora), "DIR[=SCALE]", "an adapter, as PEFT keeps them", 0, 0},
-    {'d', "data", CH_OPT_STR, O(data), "FILE", "lines of {prompt, choices, answer}", 0, 0},
-    {0, "tokenizer", CH_OPT_STR, O(tokenizer), "FILE", "vocabulary of a model that carries none [beside it]", 0, 0},
-    {'t', "threads", CH_OPT_INT, O(threads), "N", "threads; never changes the result [one per CPU]", 0, 1024},
-    {0, "json", CH_OPT_FLAG, O(json), NULL, "one JSON object", 0, 0},
+    CH_OPTS_MODEL(O(model), O(tokenizer), O(lora)),
+    {0, "against", CH_OPT_STR, O(against), "MODEL", "a second model; differences come from the same items", 0, 0},
+    {0, "task", CH_OPT_STR, O(task), "NAME", "what the files are [as their first record says]", 0, 0},
+    {0, "limit", CH_OPT_INT, O(eval.limit), "N", "items of each set, spread evenly [all]", 1, 1e9},
+    {0, "shots", CH_OPT_INT, O(eval.shots), "N", "examples before each question, out of its set [none]", 0, 64},
+    {0, "shots-file", CH_OPT_STR, O(eval.shots_file), "FILE", "take the examples from this one", 0, 0},
+    {0, "template", CH_OPT_STR, O(eval.template), "TEXT", "how a question is put; {} is its text, \\n a new line", 0, 0},
+    {0, "labels", CH_OPT_STR, O(eval.labels), "A=X,B=Y", "classify: the words that stand for labels [the labels]", 0, 0},
+    {0, "pmi", CH_OPT_FLAG, O(eval.pmi), NULL, "classify: how much likelier the text makes a word", 0, 0},
+    {0, "chat", CH_OPT_FLAG, O(eval.chat), NULL, "questions are what a user says, in the vocabulary's chat format", 0, 0},
+    {'n', "count", CH_OPT_INT, O(eval.count), "N", "most tokens of a written answer [256]", 1, 1e9},
+    {'c', "context", CH_OPT_INT, O(context), "N", "most tokens of a question with its answer [the model's, at most 4096]", 2, 1e9},
+    {0, "window", CH_OPT_INT, O(eval.window), "N", "bits_per_byte: tokens in a window [512]", 2, 1e9},
+    {0, "stride", CH_OPT_INT, O(eval.stride), "N", "bits_per_byte: tokens from one window to the next [half of it]", 1, 1e9},
+    {'s', "seed", CH_OPT_U64, O(eval.seed), "S", "which examples, and the draws of intervals [0]", 0, 0},
+    CH_OPTS_CACHE(O(k_type), O(v_type)),
+    CH_OPT_THREADS(O(threads), "the result"),
+    {'q', "quiet", CH_OPT_FLAG, O(quiet), NULL, "no progress", 0, 0},
+    CH_OPT_JSON(O(json)),
     {0},
 };
 #undef O
 
-static const ch_usage usage = {
-    .synopsis = "eval choice [-m MODEL] [--lora DIR] --data FILE.jsonl [--json]",
-    .about = "The share of questions where the right choice is likelier than every other as the "
-             "answer to the prompt, with its\n95 % interval (Wilson).  A tie is wrong.",
-    .opts = opts,
-    .least_args = 1,
-    .most_args = 1,
-};
-
-static int print(const ch_choice *c, bool json)
+static void list_tasks(void)
 {
-    const double share = (double)c->right / (double)c->questions;
-    if (json)
-        return ch_cli_print_json(json_pack("{s:I, s:I, s:f, s:f, s:f}", "questions",
-                                           (json_int_t)c->questions, "right",
-                                           (json_int_t)c->right, "accuracy", share, "low", c->low,
-                                           "high", c->high));
-    printf("%llu of %llu right: accuracy %.4f (95 %%: %.4f to %.4f)\n",
-           (unsigned long long)c->right, (unsigned long long)c->questions, share, c->low, c->high);
-    return CH_EXIT_OK;
+    puts("\ntasks:");
+    for (const ch_task *t = ch_tasks; t->name; t++)
+        printf("  %-14s %s\n", t->name, t->help);
 }
 
-static int run(const struct options *o)
+static const ch_usage usage = {
+    .synopsis = "eval [-m MODEL] [--task NAME] [options] FILE...",
+    .about = "Scores a model on files, or directories, of items: questions with choices, minimal "
+             "pairs, texts with labels,\n"
+             "questions with answers, texts with summaries or translations (JSONL), NAME.pos with "
+             "NAME.neg, plain texts.\n"
+             "Every score has a 95 % interval.  Of several files of one task the mean is told too.",
+    .opts = opts,
+    .least_args = 1,
+    .most_args = FILES_MOST,
+    .more = list_tasks,
+};
+
+struct telling {
+    ch_bar bar;
+    const char *what;
+};
+
+static void tell(void *arg, int64_t done, int64_t of)
+{
+    struct telling *t = arg;
+    ch_bar_show(&t->bar, t->what, done, of, NULL, 0);
+}
+
+/* All sets with one model; m: 0, or 1 for the one it is set against. */
+static int run_model(ch_eval_report *r, const ch_sets *sets, const struct options *o, int m,
+                     const char *path, ch_err *e)
+{
+    ch_model *model = NULL;
+    ch_lora *lora = NULL;
+    ch_tokenizer *tk = NULL;
+    struct telling t;
+    ch_bar_open(&t.bar, o->quiet ? NULL : stderr);
+    int rc = ch_model_open(&model, path, o->threads, e);
+    if (rc == CH_OK)
+        rc = ch_tokenizer_open(&tk, path, o->tokenizer, e);
+    if (rc == CH_OK && m == 0)
+        rc = ch_cli_lora(&lora, model, o->lora, e);
+    const ch_session_options so = {.threads = o->threads, .context = o->context,
+                                   .k_type = o->k_type, .v_type = o->v_type, .lora = lora};
+    ch_eval_options eval = o->eval;
+    eval.told = tell;
+    eval.arg = &t;
+    for (size_t i = 0; i < sets->n && rc == CH_OK; i++) {
+        ch_set_result *to = &r->at[i];
+        to->set = &sets->at[i];
+        t.what = to->set->name;
+        rc = ch_eval_run(&to->stats[m], model, tk, &so, to->set, &eval, e);
+        if (rc == CH_OK)
+            rc = ch_eval_scores(to->scores[m], &to->n_scores, to->set, &to->stats[m],
+                                o->eval.seed, e);
+    }
+    ch_bar_close(&t.bar);
+    ch_lora_close(&lora);
+    ch_tokenizer_close(&tk);
+    ch_model_close(&model);
+    return rc;
+}
+
+static int run(const struct options *o, const char *const *files, int n)
 {
     ch_err e = {0};
-    char path[4096];
-    ch_model *m = NULL;
-    ch_lora *l = NULL;
-    ch_tokenizer *tk = NULL;
-    ch_choice c;
-    int rc = ch_cli_model_path(path, sizeof path, o->model, &e);
+    char path[2][4096];
+    ch_sets sets = {0};
+    ch_eval_report r = {.model = path[0], .against = o->against ? path[1] : NULL, .json = o->json};
+    int rc = ch_cli_model_path(path[0], sizeof path[0], o->model, &e);
+    if (rc == CH_OK && o->against)
+        rc = ch_cli_model_path(path[1], sizeof path[1], o->against, &e);
     if (rc == CH_OK)
-        rc = ch_model_open(&m, path, o->threads, &e);
-    if (rc == CH_OK)
-        rc = ch_tokenizer_open(&tk, path, o->tokenizer, &e);
-    if (rc == CH_OK)
-        rc = ch_cli_lora(&l, m, o->lora, &e);
-    const ch_session_options so = {.threads = o->threads, .lora = l};
-    if (rc == CH_OK)
-        rc = ch_eval_choice(&c, m, tk, o->data, &so, &e);
-    ch_lora_close(&l);
-    ch_model_close(&m);
-    ch_tokenizer_close(&tk);
-    return rc < 0 ? ch_cli_fail(&e) : print(&c, o->json);
+        rc = ch_sets_open(&sets, files, n, o->task ? ch_task_find(o->task) : NULL, &e);
+    r.n = sets.n;
+    r.at = calloc(sets.n + 1, sizeof *r.at);
+    if (rc == CH_OK && !r.at)
+        rc = ch_fail(&e, CH_ENOMEM, "no memory for the scores of %zu sets", sets.n);
+    for (int m = 0; m <= (o->against != NULL) && rc == CH_OK; m++)
+        rc = run_model(&r, &sets, o, m, path[m], &e);
+    const int code = rc < 0 ? ch_cli_fail(&e) : ch_eval_print(&r);
+    for (size_t i = 0; r.at && i < r.n; i++)
+        for (int m = 0; m < 2; m++) {
+            ch_scores_free(r.at[i].scores[m], CH_SCORES_MOST);
+            ch_stats_free(&r.at[i].stats[m]);
+        }
+    free(r.at);
+    ch_sets_close(&sets);
+    return code;
 }
 
 int ch_cmd_eval(int argc, char **argv)
 {
     struct options o = {0};
-    const char *args[1];
-    int n_args;
-    const int rc = ch_cli_parse(&o, args, &n_args, argc, argv, &usage);
+    const char *files[FILES_MOST];
+    int n;
+    const int rc = ch_cli_parse(&o, files, &n, argc, argv, &usage);
     if (rc >= 0)
         return rc;
-    if (strcmp(args[0], "choice") != 0)
-        return ch_cli_usage("eval", "there is no measure \"%.40s\"; there is choice", args[0]);
-    if (!o.data)
-        return ch_cli_usage("eval", "--data FILE is missing");
-    return run(&o);
+    if (o.task && !ch_task_find(o.task))
+        return ch_cli_usage("eval", "there is no task \"%.40s\"; chalcis eval --help lists them",
+                            o.task);
+    return run(&o, files, n);
 }

@@ -176,6 +176,9 @@ static struct found find_word(const ch_usage *u, const char *word, const char **
         return f;
     }
     for (const ch_opt *o = u->opts; o->name; o++)
+        if (word[2] && !o->help && o->kind != CH_OPT_TITLE && strcmp(o->name, word + 1) == 0)
+            return (struct found){.opt = o}; /* -ctk: others' name for it */
+    for (const ch_opt *o = u->opts; o->name; o++)
         if (o->letter == word[1])
             f.opt = o;
     if (f.opt && f.opt->kind != CH_OPT_FLAG && word[2])

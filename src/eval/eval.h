@@ -1,4 +1,11 @@
-/* eval.h - how good a model is: the public part is in chalcis.h ("Perplexity").
+/* eval.h - how good a model is
+ *
+ *   likelihood   log p of a continuation, for many at once (score.c); perplexity is in chalcis.h
+ *   texts        ROUGE and chrF of what was written against what was wanted (rouge.c, chrf.c)
+ *   tasks        files of records become items, items numbers, numbers scores (tasks.def, task.h)
+ *   intervals    Wilson for shares, the bootstrap for all else; two models over the same items
+ *
+ * docs/evaluation.md says which files there are and what the scores mean.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_EVAL_H
 #define CH_EVAL_H
@@ -6,17 +13,77 @@
 #include "generate.h"
 #include "token.h"
 
-/* -log softmax(logits)[target] in nats, in double. */
+/* ---- Likelihood ---------------------------------------------------------------------------- */
+
+/* log sum exp(logits) and -log softmax(logits)[target], in nats, in double. */
+double ch_eval_log_sum(const float *logits, int vocab);
 double ch_eval_nll(const float *logits, int vocab, ch_token target);
 
-/* How often a model finds the right one of several answers (choice.c). */
-typedef struct ch_choice {
-    uint64_t questions, right;
-    double low, high; /* of the share that is right: 95 % interval */
-} ch_choice;
-int ch_eval_choice(ch_choice *out, ch_model *m, const ch_tokenizer *tk, const char *path,
-                   const ch_session_options *o, ch_err *e);
-/* Wilson's interval for a share of `right` among n. */
+/* log p of tokens [from, n), given all before each.  Queries of one item stand together; what they
+ * begin with in common is computed once. */
+typedef struct ch_query {
+    const ch_token *id;
+    int from, n; /* 1 <= from <= n */
+    int item;
+    double log_p; /* out */
+} ch_query;
+
+typedef struct ch_scorer ch_scorer;
+typedef void ch_count_fn(void *arg, int64_t done, int64_t of);
+int ch_scorer_open(ch_scorer **out, ch_model *m, const ch_session_options *o, ch_err *e);
+void ch_scorer_close(ch_scorer **s);
+int ch_scorer_context(const ch_scorer *s);
+ch_session *ch_scorer_empty(ch_scorer *s); /* borrowed, to fork: all share one cache */
+/* Fills every log_p; told: NULL, or called now and then.  A query that the context does not hold
+ * is CH_ELIMIT before anything is computed. */
+int ch_scorer_run(ch_scorer *s, ch_query *q, size_t n, ch_count_fn *told, void *arg, ch_err *e);
+
+/* ---- Texts --------------------------------------------------------------------------------- */
+
+typedef struct ch_text {
+    const char *p;
+    size_t n;
+} ch_text;
+
+/* F1 of ROUGE-1, -2 and -L (Lin 2004) of a candidate against the best of n references. */
+int ch_rouge(double f1[3], ch_text candidate, const ch_text *references, int n, ch_err *e);
+
+/* What chrF adds up over segments: for orders 1 to 6 of characters and 1 to 2 of words the numbers
+ * of n-grams in the candidate, in the reference, and in both. */
+enum { CH_CHRF_CHARS = 6, CH_CHRF_WORDS = 2, CH_CHRF_STATS = 3 * (CH_CHRF_CHARS + CH_CHRF_WORDS) };
+/* Of the reference against which this segment alone scores best (chrF++). */
+int ch_chrf_count(double stats[CH_CHRF_STATS], ch_text candidate, const ch_text *references, int n,
+                  ch_err *e);
+/* chrF (words 0) or chrF++ (words 2), beta 2, 0 to 1 (Popovic 2015, 2017). */
+double ch_chrf(const double stats[CH_CHRF_STATS], int words);
+
+/* Answers in a form in which they may be compared: lower case, without punctuation and articles,
+ * one space between words (Rajpurkar et al. 2016); a number alone as its digits. */
+int ch_answer_normal(ch_buf *out, ch_text answer, ch_err *e);
+/* What stands after the last "####" (Cobbe et al. 2021); false: there is none. */
+bool ch_answer_marked(ch_text *out, ch_text answer);
+bool ch_answer_last_number(ch_text *out, ch_text answer);
+
+/* ---- Intervals ----------------------------------------------------------------------------- */
+
+/* Wilson's 95 % interval for a share of `right` among n. */
 void ch_wilson(double *low, double *high, uint64_t right, uint64_t n);
+
+/* What items gave: n rows of k numbers. */
+typedef struct ch_stats {
+    double *at; /* malloc'ed */
+    size_t n;
+    int k;
+} ch_stats;
+/* A score of the items pick[0..n), or of all as they stand (pick NULL: n is s->n). */
+typedef double ch_score_of_fn(const ch_stats *s, const uint32_t *pick, size_t n);
+
+enum { CH_DRAWS = 1000 };
+/* draws[i]: the score of the i-th sample of items with replacement (Efron 1979), a function of
+ * `seed`, the number of items and i alone; so two models' draws over the same items are paired. */
+int ch_bootstrap(double draws[CH_DRAWS], const ch_stats *s, ch_score_of_fn *score, uint64_t seed,
+                 ch_err *e);
+/* The middle 95 % of the draws (which are left as they stand). */
+void ch_draws_interval(double *low, double *high, const double draws[CH_DRAWS]);
 
 #endif

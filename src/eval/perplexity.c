@@ -14,17 +14,6 @@
 
 enum { DEFAULT_WINDOW = 512 }; /* as other engines have it, so that figures compare */
 
-double ch_eval_nll(const float *logits, int vocab, ch_token target)
-{
-    float max = logits[0];
-    for (int i = 1; i < vocab; i++)
-        max = CH_MAX(max, logits[i]);
-    double sum = 0;
-    for (int i = 0; i < vocab; i++)
-        sum += exp((double)logits[i] - (double)max);
-    return log(sum) + (double)max - (double)logits[target];
-}
-
 struct scoring {
     const ch_token *window; /* fed tokens of this window */
     int n, vocab;

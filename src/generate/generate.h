@@ -20,6 +20,16 @@ const float *ch_session_logits(const ch_session *s);
 typedef int ch_logits_fn(void *arg, int position, const float *logits);
 int ch_session_feed_each(ch_session *s, const ch_token *tokens, int n, ch_logits_fn *each,
                          void *arg, ch_err *e);
+/* Feeds several sessions of one family, each of them once, in as few steps as hold their rows; what
+ * they compute does not depend on the company.  The logits of rows [first, n) of a feed go to
+ * `each`, the feeds in order, as above. */
+typedef struct ch_feed {
+    ch_session *s;
+    const ch_token *tokens;
+    int n, first; /* first = n: nobody looks at this one's logits */
+} ch_feed;
+typedef int ch_feed_fn(void *arg, int feed, int position, const float *logits);
+int ch_session_feed_together(const ch_feed *feeds, int n, ch_feed_fn *each, void *arg, ch_err *e);
 void ch_session_own_sampler(ch_session *s, const ch_own_sampler *own); /* NULL: none; copied */
 void ch_session_tap(ch_session *s, ch_tap_fn *tap, void *arg);
 /* Feeds rows that enter as vectors of D reals instead of tokens; not shared through page keys. */

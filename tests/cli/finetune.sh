@@ -39,10 +39,8 @@ says "says so" "--lora DIR is missing"
 is "merge without a file" 2 "$bin" merge --lora "$tmp"
 says "says so" "--out FILE is missing"
 is "eval of nothing" 2 "$bin" eval
-is "eval of what there is not" 2 "$bin" eval beauty --data "$tmp"
-says "names what there is" "there is choice"
-is "eval without questions" 2 "$bin" eval choice
-says "says so" "--data FILE is missing"
+is "eval of what there is not" 2 "$bin" eval --task beauty "$tmp"
+says "names it" "beauty"
 
 # ---- A model, an adapter, all weights ----------------------------------------------------------
 cd "$tmp" || exit 1
@@ -79,15 +77,15 @@ says "names both" "layers is 2"
 
 # ---- Questions ---------------------------------------------------------------------------------
 for how in "-m base/model.gguf --lora adapter" "-m full/model.gguf"; do
-    is "questions to ${how#-m }" 0 "$bin" eval choice $how -d questions.jsonl --json
-    says "all of them" '"questions":6'
-    says "all right" '"right":6'
+    is "questions to ${how#-m }" 0 "$bin" eval $how --chat questions.jsonl --json
+    says "all of them" '"items":6'
+    says "all right" '"acc":{"value":1.0,'
 done
-is "in words" 0 "$bin" eval choice -m full/model.gguf -d questions.jsonl -t 2
-says "with an interval" "6 of 6 right: accuracy 1.0000 (95 %: 0.6097 to 1.0000)"
-is "questions that are none" 1 "$bin" eval choice -m full/model.gguf -d pairs.jsonl
+is "in words" 0 "$bin" eval -m full/model.gguf --chat questions.jsonl -t 2
+says "with an interval" "1.0000 (0.6097 to 1.0000)"
+is "questions that are none" 1 "$bin" eval -m full/model.gguf pairs.jsonl
 says "names the line" "pairs.jsonl, line 1"
-is "questions that are not there" 1 "$bin" eval choice -m full/model.gguf -d none.jsonl
+is "questions that are not there" 1 "$bin" eval -m full/model.gguf none.jsonl
 says "names the file" "none.jsonl"
 
 # ---- The adapter apart, in the weights, left out -----------------------------------------------
