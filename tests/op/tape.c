@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "bench.h"
 
-enum { T = 150, D = 64, H = 4, K = 2, E = 16, F = 96, V = 300, WEIGHTS = 13, RANK = 4,
+enum { T = 150, D = 64, H = 4, K = 2, E = 16, F = 96, V = 300, WEIGHTS = 14, RANK = 4,
        ADAPTED = 5 };
 
 typedef struct network {
@@ -21,11 +21,11 @@ typedef struct network {
     int64_t n;
 } network;
 
-enum { EMBED, NORM1, Q, KEY, VALUE, OUT, NORM2, BIAS2, GATE, UP, DOWN, HEAD, HEAD_BIAS };
+enum { EMBED, NORM1, Q, KEY, VALUE, OUT, NORM2, BIAS2, GATE, UP, DOWN, HEAD, HEAD_BIAS, FILTER };
 
 static const int shape[WEIGHTS][2] = {{V, D},    {0, D}, {H * E, D}, {K * E, D}, {K * E, D},
                                       {D, H *E}, {0, D}, {0, D},     {F, D},     {F, D},
-                                      {D, F},    {V, D}, {0, V}};
+                                      {D, F},    {V, D}, {0, V},    {D, 3}};
 
 static void give_gradient(network *n, ch_weight *w)
 {
@@ -82,7 +82,7 @@ static double step(network *n, ch_run *r)
 {
     const ch_rows rows = ch_op_computes(r) ? n->rows : (ch_rows){.n = T};
     const ch_rope rope = {.dims = E, .interleaved = true, .base = 10000};
-    const ch_attention_spec spec = {H, K, E, 0.25F, 50, 0, true};
+    const ch_attention_spec spec = {H, K, E, 0.25F, 50, 4, true};
     const ch_weight *w = n->w;
     double nll;
     ch_tensor *qkv[3], *gu[2];
@@ -99,10 +99,14 @@ static double step(network *n, ch_run *r)
                       (const ch_weight *const[]){&w[GATE], &w[UP]}, 2, &rows);
     ch_tensor *h = ch_op_add(r, ch_op_swiglu(r, gu[0], gu[1]), ch_op_gelu(r, gu[1]));
     h = ch_op_add(r, h, ch_op_relu2(r, gu[0]));
+    h = ch_op_add(r, h, ch_op_softcap(r, ch_op_geglu(r, gu[1], gu[0]), 3));
     x = ch_op_linear_add(r, x, h, &w[DOWN], &rows);
+    x = ch_op_add(r, x, ch_op_multiply(r, x, ch_op_convolve(r, x, &w[FILTER], NULL, &rows)));
+    x = ch_op_multiply(r, ch_op_columns(r, ch_op_columns(r, gu[0], 9, D + 2), 2, D),
+                       ch_op_scale(r, x, 0.3F));
+    const ch_loss_spec loss = {.scale = 1.0 / T, .smoothing = 0.1, .softcap = 20};
     ch_op_cross_entropy(r, ch_op_rmsnorm(r, x, NULL, 0, 1e-5F), &w[HEAD],
-                        ch_op_computes(r) ? n->target : NULL, &(ch_loss_spec){.scale = 1.0 / T},
-                        &nll, NULL);
+                        ch_op_computes(r) ? n->target : NULL, &loss, &nll, NULL);
     ch_tape_backward(r);
     ch_tape_end(r);
     return nll;
