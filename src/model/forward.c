@@ -90,7 +90,9 @@ ch_tensor *ch_forward_logits(ch_run *r, const ch_model *m, const ch_step *s)
 {
     const ch_tensor *x = ch_forward_hidden(r, m, s);
     const ch_rows rows = rows_of(r, s, (int)ch_tensor_rows(x));
-    return ch_op_linear(r, x, m->output, &rows);
+    ch_tensor *logits = ch_op_linear(r, x, m->output, &rows);
+    const real cap = (real)m->config.logit_cap;
+    return cap > 0 ? ch_op_softcap(r, logits, cap) : logits;
 }
 
 void ch_forward_loss(ch_run *r, const ch_model *m, const ch_step *s, const ch_token *target,

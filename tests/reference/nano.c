@@ -9,8 +9,8 @@
 
 #include "support.h"
 
-#define SHAPE .D = 48, .H = 4, .K = 2, .E = 16, .F = 80, .V = 97
-#define SQUARE .D = 64, .H = 4, .K = 2, .E = 16, .F = 80, .V = 97 /* heads together are D wide */
+#define SHAPE .D = 48, .H = 4, .K = 2, .E = 16, .F = 80, .V = NANO_VOCAB
+#define SQUARE .D = 64, .H = 4, .K = 2, .E = 16, .F = 80, .V = NANO_VOCAB /* heads together are D wide */
 #define YARN {"rope.scaling.type", 's', 0, "yarn"}, {"rope.scaling.factor", 'f', 4, NULL}, \
              {"rope.scaling.original_context_length", 'i', NANO_ORIGINAL, NULL}
 
@@ -21,10 +21,10 @@ const nano nanos[] = {
     {"llama linear", "llama", SHAPE, .L = 3,
      .keys = {{"rope.scaling.type", 's', 0, "linear"}, {"rope.scaling.factor", 'f', 4, NULL}}},
     {"llama yarn", "llama", SHAPE, .L = 3, .keys = {YARN, {"rope.freq_base", 'f', 100, NULL}}},
-    {"qwen2", "qwen2", SHAPE, .L = 3, .tied = true, .keys = {{"rope.freq_base", 'f', 1e4, NULL}}},
+    {"qwen2", "qwen2", SQUARE, .L = 3, .tied = true, .keys = {{"rope.freq_base", 'f', 1e4, NULL}}},
     {"qwen3", "qwen3", SHAPE, .L = 3, .keys = {{"rope.freq_base", 'f', 1e4, NULL}}},
     {"qwen3 yarn", "qwen3", SHAPE, .L = 3, .keys = {YARN, {"rope.freq_base", 'f', 100, NULL}}},
-    {"gpt2", "gpt2", .D = 64, .H = 4, .K = 4, .E = 16, .F = 256, .V = 97, .L = 3, .tied = true},
+    {"gpt2", "gpt2", .D = 64, .H = 4, .K = 4, .E = 16, .F = 256, .V = NANO_VOCAB, .L = 3, .tied = true},
     {"gemma2", "gemma2", SHAPE, .L = 4, .tied = true,
      .keys = {{"attention.sliding_window", 'i', 20, NULL},
               {"attn_logit_softcapping", 'f', 4, NULL},
@@ -42,12 +42,12 @@ const nano nanos[] = {
     {"phi3 long", "phi3", SQUARE, .L = 3, .also = "factors",
      .keys = {{"rope.dimension_count", 'I', 12, NULL},
               {"rope.scaling.type", 's', 0, "longrope"},
-              {"rope.scaling.original_context_length", 'i', 100, NULL},
+              {"rope.scaling.original_context_length", 'i', 300, NULL},
               {"rope.scaling.attn_factor", 'f', 1.19, NULL}}},
-    {"phi3 short", "phi3", SQUARE, .L = 3, .also = "factors", .context = NANO_ORIGINAL,
+    {"phi3 short", "phi3", SQUARE, .L = 3, .also = "factors", .context = 256,
      .keys = {{"rope.dimension_count", 'I', 12, NULL},
               {"rope.scaling.type", 's', 0, "longrope"},
-              {"rope.scaling.original_context_length", 'I', NANO_ORIGINAL, NULL},
+              {"rope.scaling.original_context_length", 'I', 300, NULL},
               {"rope.scaling.attn_factor", 'f', 1.19, NULL}}},
     {"smollm3", "smollm3", SHAPE, .L = 5, .tied = true,
      .keys = {{"rope.freq_base", 'f', 1e3, NULL}}},
@@ -262,6 +262,42 @@ static void set_common(ch_file *f, const nano *n)
             set(f, n, &common[i], false);
 }
 
+/* Three special tokens, the 95 printable characters, pairs of letters, and the end of a line. */
+static void set_vocabulary(ch_file *f)
+{
+    static const char *const special[] = {"<unk>", "<s>", "</s>"};
+    enum { SPECIAL = 3, SINGLE = 95 };
+    char text[NANO_VOCAB][8];
+    ch_str name[NANO_VOCAB];
+    float score[NANO_VOCAB];
+    int32_t type[NANO_VOCAB];
+    ch_err e;
+    for (int i = 0; i < NANO_VOCAB; i++) {
+        const int c = i - SPECIAL, pair = c - SINGLE;
+        if (c < 0)
+            snprintf(text[i], sizeof text[i], "%s", special[i]);
+        else if (c == 0)
+            snprintf(text[i], sizeof text[i], "\u2581"); /* a space, as vocabularies write it */
+        else if (c < SINGLE)
+            snprintf(text[i], sizeof text[i], "%c", ' ' + c);
+        else
+            snprintf(text[i], sizeof text[i], "%c%c", 'a' + pair / 26, 'a' + pair % 26);
+        if (i == NANO_VOCAB - 1)
+            snprintf(text[i], sizeof text[i], "<0x0A>");
+        name[i] = (ch_str){text[i], strlen(text[i])};
+        type[i] = i == NANO_VOCAB - 1 ? 6 : c >= 0 ? 1 : i == 0 ? 2 : 3; /* byte, normal, unknown,
+                                                                            control */
+        score[i] = (float)-i;
+    }
+    assert_ok(ch_file_set_str(f, "tokenizer.ggml.model", "llama", 5, &e), e);
+    assert_ok(ch_file_set_strs(f, "tokenizer.ggml.tokens", name, NANO_VOCAB, &e), e);
+    assert_ok(ch_file_set_f32s(f, "tokenizer.ggml.scores", score, NANO_VOCAB, &e), e);
+    assert_ok(ch_file_set_i32s(f, "tokenizer.ggml.token_type", type, NANO_VOCAB, &e), e);
+    assert_ok(ch_file_set_u32(f, "tokenizer.ggml.bos_token_id", 1, &e), e);
+    assert_ok(ch_file_set_u32(f, "tokenizer.ggml.eos_token_id", 2, &e), e);
+    assert_ok(ch_file_set_bool(f, "tokenizer.ggml.add_space_prefix", false, &e), e);
+}
+
 ch_file *nano_build(const nano *n, int twice)
 {
     ch_err e;
@@ -270,6 +306,7 @@ ch_file *nano_build(const nano *n, int twice)
     set_common(f, n);
     for (int i = 0; i < NANO_KEYS && n->keys[i].key; i++)
         set(f, n, &n->keys[i], i == twice);
+    set_vocabulary(f);
     for (size_t row = 0; row < CH_COUNT(tensors); row++)
         for (int l = 0; l < (tensors[row].layers ? n->L : 1); l++)
             if (has(n, row, l))

@@ -7,7 +7,7 @@
 
 #include "file.h"
 
-enum { NANO_CONTEXT = 128, NANO_ORIGINAL = 32, NANO_KEYS = 8 };
+enum { NANO_CONTEXT = 512, NANO_ORIGINAL = 32, NANO_VOCAB = 259, NANO_KEYS = 8 };
 
 typedef struct nano_key {
     const char *key; /* after the architecture */

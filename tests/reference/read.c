@@ -162,6 +162,8 @@ double *ref_logits(int *vocab, const ch_file *f, const ch_token *id, int n, int 
         ref r = {.file = f, .arch = archs[i].name, .id = id, .T = n, .context = context,
                  .noise = noise, .drawn = seed};
         read_sizes(&r);
+        for (int t = 0; t < n; t++)
+            assert_in_range(id[t], 0, r.V - 1);
         const double *z = archs[i].logits(&r);
         const size_t bytes = (size_t)n * (size_t)r.V * sizeof *z;
         double *out = malloc(bytes);
