@@ -19,7 +19,7 @@ int ch_config_small(ch_config *c, ch_err *e)
         if (*sizes[i].field == 0)
             *sizes[i].field = sizes[i].value;
     if (c->norm_eps == 0)
-        c->norm_eps = 1e-5;
+        c->norm_eps = (double)1e-5f; /* as a file holds it */
     if (c->rope.base == 0)
         c->rope.base = 10000;
     c->rope.dims = c->head_width;
