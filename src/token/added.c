@@ -3,77 +3,56 @@
  * Control and unknown tokens (when the caller asks) and user-defined ones (always: they are words
  * of the vocabulary that no merge makes).  The leftmost match wins, the longest at one place. The
  * names are kept sorted; a search narrows the range of names that agree with the text byte by
- * byte, so a place costs O(length log count), and most places cost one look at added_from.
+ * byte, so a place costs O(length log count), and most places cost one look at `from`.
+ * tokenizer.json may say of a token that it takes white space beside it along, stands between words
+ * only, or is looked for in normalized text; the others are then cut out before normalizing.
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 
+#include "unicode.h"
 #include "vocab.h"
 
-typedef struct entry {
-    const char *name;
-    size_t n;
-    ch_token id;
-} entry;
+/* ---- Sorted names ---- */
 
 static int compare(const void *a, const void *b)
 {
-    const entry *x = a, *y = b;
+    const ch_added_entry *x = a, *y = b;
     int c = memcmp(x->name, y->name, CH_MIN(x->n, y->n));
     if (c == 0)
         c = (x->n > y->n) - (x->n < y->n);
     return c != 0 ? c : (x->id > y->id) - (x->id < y->id);
 }
 
-static bool is_added(const ch_tokenizer *t, ch_token id)
+int ch_added_open(ch_added_set *s, const ch_added_entry *entry, size_t n, ch_err *e)
 {
-    return t->type[id] == CH_TOKEN_CONTROL || t->type[id] == CH_TOKEN_UNKNOWN ||
-           t->type[id] == CH_TOKEN_USER;
-}
-
-int ch_token_find_added(ch_tokenizer *t, ch_err *e)
-{
-    size_t count = 0, k = 0;
-    for (ch_token id = 0; id < t->n; id++)
-        count += is_added(t, id);
-    entry *all = malloc((count + 1) * sizeof *all);
-    t->added = malloc((count + 1) * sizeof *t->added);
-    if (all == NULL || t->added == NULL) {
-        free(all);
-        return ch_fail(e, CH_ENOMEM, "out of memory for %zu added tokens", count);
-    }
-    for (ch_token id = 0; id < t->n; id++) {
-        if (!is_added(t, id))
-            continue;
-        entry x = {.id = id};
-        x.name = ch_token_name(t, id, &x.n);
-        if (x.n > CH_ADDED_MAX_BYTES) {
-            free(all);
-            return ch_fail(e, CH_ELIMIT, "added token %d has %zu bytes; %d are allowed", id, x.n,
-                           CH_ADDED_MAX_BYTES);
-        }
-        if (x.n > 0)
-            all[k++] = x;
-    }
-    qsort(all, k, sizeof *all, compare);
-    for (size_t i = 0; i < k; i++) {
-        t->added[i] = all[i].id;
-        t->added_from[(unsigned char)all[i].name[0] + 1] = (int)i + 1;
-    }
+    s->entry = malloc(ch_size_mul(n + 1, sizeof *s->entry));
+    if (s->entry == NULL)
+        return ch_fail(e, CH_ENOMEM, "out of memory for %zu added tokens", n);
+    if (n > 0)
+        memcpy(s->entry, entry, n * sizeof *entry);
+    qsort(s->entry, n, sizeof *s->entry, compare);
+    for (size_t i = 0; i < n; i++)
+        s->from[(unsigned char)s->entry[i].name[0] + 1] = (int)i + 1;
     for (int b = 1; b <= 256; b++)
-        t->added_from[b] = CH_MAX(t->added_from[b], t->added_from[b - 1]);
-    t->n_added = (int)k;
-    free(all);
+        s->from[b] = CH_MAX(s->from[b], s->from[b - 1]);
+    s->n = (int)n;
     return CH_OK;
 }
 
-/* The first of added[lo..hi), which agree in `depth` bytes and are longer, whose next byte is >=
- * c. */
-static int first_from(const ch_tokenizer *t, int lo, int hi, size_t depth, int c)
+void ch_added_close(ch_added_set *s)
+{
+    free(s->entry);
+    free(s->text);
+    *s = (ch_added_set){0};
+}
+
+/* The first of entry[lo..hi), which agree in `depth` bytes and are longer, whose next byte is >= c. */
+static int first_from(const ch_added_set *s, int lo, int hi, size_t depth, int c)
 {
     while (lo < hi) {
         int mid = lo + (hi - lo) / 2;
-        if ((unsigned char)t->text[t->at[t->added[mid]] + depth] < c)
+        if ((unsigned char)s->entry[mid].name[depth] < c)
             lo = mid + 1;
         else
             hi = mid;
@@ -81,17 +60,107 @@ static int first_from(const ch_tokenizer *t, int lo, int hi, size_t depth, int c
     return lo;
 }
 
-ch_token ch_token_added_at(const ch_tokenizer *t, const char *text, size_t n, bool special,
-                           size_t *length)
+void ch_added_narrow(const ch_added_set *s, int *lo, int *hi, size_t depth, unsigned char c)
 {
-    int lo = t->added_from[(unsigned char)text[0]], hi = t->added_from[(unsigned char)text[0] + 1];
+    *lo = first_from(s, *lo, *hi, depth, c);
+    *hi = first_from(s, *lo, *hi, depth, c + 1);
+}
+
+/* ---- The sets of a vocabulary ---- */
+
+static int set_of(const ch_tokenizer *t, ch_token id)
+{
+    if (t->type[id] != CH_TOKEN_CONTROL && t->type[id] != CH_TOKEN_UNKNOWN &&
+        t->type[id] != CH_TOKEN_USER)
+        return -1;
+    return t->norm != NULL && t->flags != NULL && t->flags[id] & CH_ADDED_NORMALIZED;
+}
+
+/* Entries of the second set are named as normalizing leaves them. */
+static int normalize_names(ch_added_set *s, const ch_normalizer *z, ch_added_entry *all, size_t *n,
+                           ch_err *e)
+{
+    ch_norm_work w;
+    ch_buf names;
+    size_t kept = 0, at = 0;
+    ch_norm_work_init(&w);
+    ch_buf_init(&names, INT32_MAX);
+    int rc = CH_OK;
+    for (size_t i = 0; i < *n && rc == CH_OK; i++) {
+        const char *made;
+        rc = ch_normalizer_run(&made, &all[i].n, z, &w, all[i].name, all[i].n, e);
+        if (rc == CH_OK && all[i].n <= CH_ADDED_MAX_BYTES)
+            ch_buf_put(&names, made, all[i].n);
+        else
+            all[i].n = 0;
+    }
+    if (rc == CH_OK)
+        rc = ch_buf_check(&names, "names of added tokens", e);
+    for (size_t i = 0; i < *n && rc == CH_OK; i++) {
+        ch_added_entry x = all[i];
+        x.name = names.data + at;
+        at += x.n;
+        if (x.n > 0)
+            all[kept++] = x;
+    }
+    *n = kept;
+    s->text = names.data;
+    ch_norm_work_close(&w);
+    return rc;
+}
+
+static int find_set(ch_tokenizer *t, int which, ch_added_entry *all, ch_err *e)
+{
+    size_t k = 0;
+    for (ch_token id = 0; id < t->n; id++) {
+        ch_added_entry x = {.id = id};
+        x.name = ch_token_name(t, id, &x.n);
+        if (set_of(t, id) != which || x.n == 0)
+            continue;
+        if (x.n > CH_ADDED_MAX_BYTES)
+            return ch_fail(e, CH_ELIMIT, "added token %d has %zu bytes; %d are allowed", id, x.n,
+                           CH_ADDED_MAX_BYTES);
+        all[k++] = x;
+    }
+    int rc = which == 1 ? normalize_names(&t->added[1], t->norm, all, &k, e) : CH_OK;
+    return rc < 0 ? rc : ch_added_open(&t->added[which], all, k, e);
+}
+
+int ch_token_find_added(ch_tokenizer *t, ch_err *e)
+{
+    size_t count = 0;
+    for (ch_token id = 0; id < t->n; id++)
+        count += set_of(t, id) >= 0;
+    ch_added_entry *all = malloc((count + 1) * sizeof *all);
+    int rc = all != NULL ? CH_OK
+                         : ch_fail(e, CH_ENOMEM, "out of memory for %zu added tokens", count);
+    for (int which = 0; which < 2 && rc == CH_OK; which++)
+        rc = find_set(t, which, all, e);
+    free(all);
+    return rc;
+}
+
+int ch_token_set_flags(ch_tokenizer *t, ch_token id, int flags, ch_err *e)
+{
+    if (flags != 0 && t->flags == NULL && (t->flags = calloc((size_t)t->n, 1)) == NULL)
+        return ch_fail(e, CH_ENOMEM, "out of memory for %d tokens", t->n);
+    if (t->flags != NULL)
+        t->flags[id] = (uint8_t)flags;
+    return CH_OK;
+}
+
+/* ---- Looking ---- */
+
+/* The longest at the start of text[0..n), n >= 1, or -1. */
+static ch_token added_at(const ch_tokenizer *t, const ch_added_set *s, const char *text, size_t n,
+                         bool special, size_t *length)
+{
+    int lo = s->from[(unsigned char)text[0]], hi = s->from[(unsigned char)text[0] + 1];
     ch_token best = -1;
     *length = 0;
     for (size_t depth = 1; lo < hi; depth++) {
-        for (; lo < hi; lo++) {
-            ch_token id = t->added[lo];
-            if (t->at[id + 1] - t->at[id] > depth)
-                break;
+        for (; lo < hi && s->entry[lo].n == depth; lo++) {
+            const ch_token id = s->entry[lo].id;
             if ((special || t->type[id] == CH_TOKEN_USER) && *length < depth) {
                 best = id;
                 *length = depth;
@@ -99,16 +168,81 @@ ch_token ch_token_added_at(const ch_tokenizer *t, const char *text, size_t n, bo
         }
         if (depth == n)
             break;
-        int c = (unsigned char)text[depth];
-        lo = first_from(t, lo, hi, depth, c);
-        hi = first_from(t, lo, hi, depth, c + 1);
+        ch_added_narrow(s, &lo, &hi, depth, (unsigned char)text[depth]);
     }
     return best;
+}
+
+/* Where the character before text[at] starts. */
+static size_t char_before(const char *text, size_t at)
+{
+    size_t i = at - 1;
+    while (i > 0 && at - i < 4 && ((unsigned char)text[i] & 0xc0) == 0x80)
+        i--;
+    return i;
+}
+
+static bool touches_word(const char *text, size_t n, size_t at, size_t length)
+{
+    uint32_t cp;
+    size_t end = at + length, before = at > 0 ? char_before(text, at) : 0;
+    return (at > 0 && ch_utf8_read(&cp, text + before, at - before) > 0 &&
+            ch_unicode_is_word(cp)) ||
+           (end < n && ch_utf8_read(&cp, text + end, n - end) > 0 && ch_unicode_is_word(cp));
+}
+
+static void take_space(size_t *at, size_t *length, int flags, const char *text, size_t n,
+                       size_t from)
+{
+    uint32_t cp;
+    size_t start = *at, end = *at + *length;
+    while (flags & CH_ADDED_LSTRIP && start > from) {
+        const size_t before = char_before(text, start);
+        if (before < from || ch_utf8_read(&cp, text + before, start - before) <= 0 ||
+            !ch_unicode_is_space(cp))
+            break;
+        start = before;
+    }
+    for (int k; flags & CH_ADDED_RSTRIP && end < n; end += (size_t)k)
+        if ((k = ch_utf8_read(&cp, text + end, n - end)) <= 0 || !ch_unicode_is_space(cp))
+            break;
+    *at = start;
+    *length = end - start;
+}
+
+ch_token ch_token_next_added(size_t *at, size_t *length, const ch_tokenizer *t, int set,
+                             const char *text, size_t n, size_t from, bool special)
+{
+    const ch_added_set *s = &t->added[set];
+    for (size_t i = from; i < n && s->n > 0; i++) {
+        const unsigned char b = (unsigned char)text[i];
+        if (s->from[b] == s->from[b + 1])
+            continue;
+        const ch_token id = added_at(t, s, text + i, n - i, special, length);
+        if (id < 0)
+            continue;
+        const int flags = t->flags != NULL ? t->flags[id] : 0;
+        if (flags & CH_ADDED_WORD && touches_word(text, n, i, *length)) {
+            i += *length - 1;
+            continue;
+        }
+        *at = i;
+        if (flags & (CH_ADDED_LSTRIP | CH_ADDED_RSTRIP))
+            take_space(at, length, flags, text, n, from);
+        return id;
+    }
+    *at = n;
+    *length = 0;
+    return -1;
 }
 
 ch_token ch_tokenizer_special(const ch_tokenizer *t, const char *text)
 {
     size_t length = 0, n = strlen(text);
-    ch_token id = n > 0 ? ch_token_added_at(t, text, n, true, &length) : -1;
-    return id >= 0 && length == n ? id : -1;
+    ch_token id = -1;
+    for (int set = 0; set < 2 && n > 0 && id < 0; set++) {
+        id = added_at(t, &t->added[set], text, n, true, &length);
+        id = length == n ? id : -1;
+    }
+    return id;
 }

@@ -16,6 +16,7 @@
 int ch_token_bpe_finish(ch_tokenizer *t, ch_err *e)
 {
     t->all_bytes = true;
+    t->byte_fallback = false; /* its bytes are ordinary tokens */
     for (int b = 0; b < 256; b++) {
         char name[4];
         int n = ch_utf8_write(name, ch_alphabet_char((unsigned char)b));
@@ -23,7 +24,7 @@ int ch_token_bpe_finish(ch_tokenizer *t, ch_err *e)
         t->byte[b] = id >= 0 && t->type[id] == CH_TOKEN_NORMAL ? id : -1;
         t->all_bytes = t->all_bytes && t->byte[b] >= 0;
     }
-    return ch_cutter_open(&t->cutter, t->pre, e);
+    return t->cutter != NULL ? CH_OK : ch_cutter_open(&t->cutter, t->pre, e);
 }
 
 static bool find_pair(const ch_tokenizer *t, const char *text, const ch_symbol *l,
@@ -53,21 +54,10 @@ static ch_token find_whole(const ch_tokenizer *t, const char *piece, size_t n)
     return ch_token_find(t, name, at);
 }
 
-static int no_token(ch_encoder *w, const char *bytes, size_t n)
-{
-    (void)n;
-    ch_token unknown = ch_token_unknown(w->t);
-    if (unknown < 0)
-        return ch_fail(w->e, CH_EUNSUPPORTED, "the vocabulary has no token for byte 0x%02X",
-                       (unsigned char)*bytes);
-    w->out->id[w->out->n++] = unknown;
-    return CH_OK;
-}
-
 static int merge_piece(ch_encoder *w, const char *piece, size_t n)
 {
     const ch_tokenizer *t = w->t;
-    ch_token whole = t->pre->whole_first ? find_whole(t, piece, n)
+    ch_token whole = t->whole_first ? find_whole(t, piece, n)
                      : n == 1            ? t->byte[(unsigned char)*piece]
                                          : -1;
     if (whole >= 0) {
@@ -80,40 +70,21 @@ static int merge_piece(ch_encoder *w, const char *piece, size_t n)
         w->merger.symbols[i] =
             (ch_symbol){.at = (uint32_t)i, .n = 1, .id = t->byte[(unsigned char)piece[i]]};
     int rc = ch_merger_run(&w->merger, n, t, piece, find_pair, w->e);
-    return rc < 0 ? rc : ch_encoder_emit(w, piece, no_token);
+    return rc < 0 ? rc : ch_encoder_emit(w, piece, ch_encoder_fallback);
 }
 
-static int encode_piece(void *arg, const char *piece, size_t n, bool valid)
+int ch_token_bpe_encode(ch_encoder *w, const char *piece, size_t n, bool valid)
 {
-    ch_encoder *w = arg;
     int rc = CH_OK;
     if (!valid && !w->t->all_bytes) {
         static const char replacement[] = "\xef\xbf\xbd";
         for (size_t i = 0; i < n && rc == CH_OK; i++) {
             bool known = w->t->byte[(unsigned char)piece[i]] >= 0;
-            rc = encode_piece(w, known ? piece + i : replacement, known ? 1 : 3, true);
+            rc = ch_token_bpe_encode(w, known ? piece + i : replacement, known ? 1 : 3, true);
         }
         return rc;
     }
-    int done = 0;
-    ch_piece_seen *seen = ch_encoder_recall(w, piece, n, &done);
-    if (done != 0)
-        return done < 0 ? done : CH_OK;
-    size_t at = w->out->n;
-    if ((rc = ch_tokens_room(w->out, n, w->e)) < 0 || (rc = merge_piece(w, piece, n)) < 0)
-        return rc;
-    if (seen != NULL)
-        *seen = (ch_piece_seen){
-            .text = piece, .n = (uint32_t)n, .count = (uint32_t)(w->out->n - at), .at = at};
-    return CH_OK;
-}
-
-int ch_token_bpe_encode(ch_encoder *w, const char *text, size_t n, bool prefix)
-{
-    (void)prefix;
-    if (w->cut == NULL && ch_cut_work_open(&w->cut, w->e) < 0)
-        return CH_ENOMEM;
-    return ch_cutter_cut(w->t->cutter, w->cut, text, n, encode_piece, w, w->e);
+    return (rc = ch_tokens_room(w->out, n, w->e)) < 0 ? rc : merge_piece(w, piece, n);
 }
 
 size_t ch_token_bpe_piece(char *out, size_t cap, const ch_tokenizer *t, ch_token id, bool first)

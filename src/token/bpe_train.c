@@ -106,7 +106,7 @@ static int count_piece(void *arg, const char *piece, size_t n, bool valid)
 int ch_bpe_trainer_add(ch_bpe_trainer *t, const char *text, size_t n, ch_err *e)
 {
     t->e = e;
-    return ch_cutter_cut(t->cutter, t->work, text, n, count_piece, t, e);
+    return ch_cutter_cut(t->cutter, t->work, text, n, true, count_piece, t, e);
 }
 
 /* The token in the byte alphabet; *name is grown as needed. */

@@ -1,156 +1,150 @@
-/* json_read.c - Hugging Face's tokenizer.json, for byte-level BPE
+/* json_read.c - Hugging Face's tokenizer.json
  *
- * Everything in the file that would change an id is either reproduced or refused by name: another
- * kind of model, a normalizer, truncation, a pre-tokenizer whose patterns are not in
- * pretokenizers.def, added tokens that swallow spaces.  BOS and EOS stand in tokenizer_config.json
- * beside it; without that file BOS is what the post-processor puts in front, and EOS the token
- * whose name says so (vocab.c). Source: Hugging Face tokenizers (the serialised form of
- * Tokenizer).  SPDX-License-Identifier: MIT */
+ * Everything in the file that would change an id is either reproduced or refused by name.  Models:
+ * BPE over bytes (ByteLevel) or characters, Unigram, WordPiece.  Which tokens begin and end a text
+ * stands beside it (token_config.c).  Ids that no token has become unused tokens named [PADid], a few.
+ * Source: Hugging Face tokenizers (the serialised form of Tokenizer).
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 
-#include "vocab.h"
+#include "json_token.h"
 
 #define FILE_MAX ((size_t)256 << 20)
+#define GAPS_MAX 65536 /* ids that no token has */
 
 typedef struct reader {
     const char *path;
-    const json_t *all, *model, *added;
+    const json_t *all, *model, *vocab, *added;
+    const ch_token_kind *kind;
     ch_str *name; /* by id; p NULL: not seen */
     uint8_t *type;
-    size_t n;
+    float *score;
+    size_t n, cap, bytes;
     ch_err *e;
 } reader;
 
-static int refuse(const reader *r, const char *what, const json_t *found)
+int ch_json_refuse(const char *name, const char *what, const json_t *found, ch_err *e)
 {
-    char *text = json_dumps(found, JSON_COMPACT | JSON_ENCODE_ANY);
-    int rc = ch_fail(r->e, CH_EUNSUPPORTED, "%s: %s %.120s is not supported", r->path, what,
-                     text != NULL ? text : "?");
+    char *text = ch_json_text(found);
+    int rc = ch_fail(e, CH_EUNSUPPORTED, "%s: %s %.200s is not supported", name, what,
+                     text != NULL ? text : "(nothing)");
     free(text);
     return rc;
 }
 
-static bool is_type(const json_t *o, const char *type)
+char *ch_json_text(const json_t *v)
+{
+    return json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
+bool ch_json_is_type(const json_t *o, const char *type)
 {
     const char *found = json_string_value(json_object_get(o, "type"));
     return found != NULL && strcmp(found, type) == 0;
 }
 
-/* Absent, null, false or the empty string: changes nothing. */
-static bool is_off(const json_t *v)
+bool ch_json_is_off(const json_t *v)
 {
     return v == NULL || json_is_null(v) || json_is_false(v) ||
            (json_is_string(v) && json_string_length(v) == 0);
 }
 
-static int check_top(const reader *r)
+bool ch_json_is_meta(const json_t *v)
 {
-    static const char *const off[] = {"truncation", "padding", "normalizer"};
-    static const char *const model_off[] = {"dropout", "continuing_subword_prefix",
-                                            "end_of_word_suffix", "byte_fallback"};
-    if (!json_is_object(r->model) || !json_is_object(json_object_get(r->model, "vocab")) ||
-        !json_is_array(json_object_get(r->model, "merges")))
+    return json_is_string(v) && strcmp(json_string_value(v), CH_META) == 0;
+}
+
+/* ---- Which model ---- */
+
+static int check_off(const reader *r, const json_t *o, const char *const *keys, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const json_t *v = json_object_get(o, keys[i]);
+        if (!ch_json_is_off(v) && !(json_is_number(v) && json_number_value(v) == 0))
+            return ch_json_refuse(r->path, keys[i], v, r->e);
+    }
+    return CH_OK;
+}
+
+/* The oldest files do not say which. */
+static const char *guess_model(const json_t *model)
+{
+    return json_is_array(json_object_get(model, "merges"))  ? "BPE"
+           : json_is_array(json_object_get(model, "vocab")) ? "Unigram"
+                                                            : "WordPiece";
+}
+
+static int check_top(reader *r)
+{
+    static const char *const off[] = {"truncation", "padding"};
+    static const char *const model_off[] = {"dropout", "end_of_word_suffix"};
+    const json_t *type = json_object_get(r->model, "type");
+    const char *model = type != NULL ? json_string_value(type) : guess_model(r->model);
+    const bool bytes = ch_json_is_type(json_object_get(r->all, "decoder"), "ByteLevel") ||
+                       ch_token_json_is_byte_level(json_object_get(r->all, "pre_tokenizer"));
+    r->vocab = json_object_get(r->model, "vocab");
+    const bool object = json_is_object(r->vocab);
+    const char *kind = NULL;
+    if (model != NULL && strcmp(model, "BPE") == 0 && object &&
+        json_is_array(json_object_get(r->model, "merges")))
+        kind = bytes ? "gpt2" : "gemma4";
+    else if (model != NULL && strcmp(model, "Unigram") == 0 && json_is_array(r->vocab))
+        kind = "t5";
+    else if (model != NULL && strcmp(model, "WordPiece") == 0 && object)
+        kind = "bert";
+    if (kind == NULL && type != NULL && strcmp(model != NULL ? model : "", "BPE") != 0 &&
+        strcmp(model != NULL ? model : "", "Unigram") != 0 &&
+        strcmp(model != NULL ? model : "", "WordPiece") != 0)
+        return ch_json_refuse(r->path, "model type", type, r->e);
+    if (!json_is_object(r->model) || kind == NULL)
         return ch_fail(r->e, CH_EFORMAT, "%s: no \"model\" with \"vocab\" and \"merges\"",
                        r->path);
-    const json_t *type = json_object_get(r->model, "type");
-    if (type != NULL && !is_type(r->model, "BPE")) /* the oldest files do not say */
-        return refuse(r, "model type", type);
-    for (size_t i = 0; i < CH_COUNT(off); i++)
-        if (!is_off(json_object_get(r->all, off[i])))
-            return refuse(r, off[i], json_object_get(r->all, off[i]));
-    for (size_t i = 0; i < CH_COUNT(model_off); i++)
-        if (!is_off(json_object_get(r->model, model_off[i])))
-            return refuse(r, model_off[i], json_object_get(r->model, model_off[i]));
-    if (!is_type(json_object_get(r->all, "decoder"), "ByteLevel"))
-        return refuse(r, "decoder", json_object_get(r->all, "decoder"));
-    return CH_OK;
-}
-
-/* ---- How text is cut ---- */
-
-typedef struct steps {
-    const char *pattern[CH_PRE_LEVELS];
-    int n;
-    bool byte_level;
-} steps;
-
-/* One step adds its pattern; false: not one that can be reproduced. */
-static bool read_step(steps *s, const json_t *o)
-{
-    const char *pattern = NULL;
-    if (s->byte_level)
-        return false; /* it comes last: what follows would see the byte alphabet */
-    if (is_type(o, "ByteLevel")) {
-        s->byte_level = true;
-        if (!is_off(json_object_get(o, "add_prefix_space")))
-            return false;
-        const json_t *regex = json_object_get(o, "use_regex");
-        pattern = regex == NULL || json_is_true(regex) ? ch_pattern_gpt2 : NULL;
-        if (pattern == NULL)
-            return true;
-    } else if (is_type(o, "Digits")) {
-        pattern = json_is_true(json_object_get(o, "individual_digits")) ? "\\p{N}" : "\\p{N}+";
-    } else if (is_type(o, "Split") && is_off(json_object_get(o, "invert"))) {
-        const char *behavior = json_string_value(json_object_get(o, "behavior"));
-        if (behavior != NULL && strcmp(behavior, "Isolated") == 0)
-            pattern = json_string_value(json_object_get(json_object_get(o, "pattern"), "Regex"));
-    }
-    if (pattern == NULL || s->n == CH_PRE_LEVELS)
-        return false;
-    s->pattern[s->n++] = pattern;
-    return true;
-}
-
-static int read_pre(ch_tokenizer *t, const reader *r)
-{
-    const json_t *pre = json_object_get(r->all, "pre_tokenizer");
-    const json_t *list = is_type(pre, "Sequence") ? json_object_get(pre, "pretokenizers") : NULL;
-    steps s = {.n = 0};
-    bool ok = true;
-    for (size_t i = 0; i < json_array_size(list) && ok; i++)
-        ok = read_step(&s, json_array_get(list, i));
-    if (list == NULL)
-        ok = read_step(&s, pre);
-    bool whole_first = json_is_true(json_object_get(r->model, "ignore_merges"));
-    if (ok && s.byte_level)
-        t->pre = ch_pretokenizer_like(s.pattern, s.n, whole_first);
-    if (t->pre == NULL)
-        return refuse(r, whole_first ? "with ignore_merges the pre_tokenizer" : "pre_tokenizer",
-                      pre);
-    ch_pretokenizer_name(t->pre_name, sizeof t->pre_name, t->pre);
-    return CH_OK;
+    r->kind = ch_token_kind_find(kind, strlen(kind));
+    int rc = check_off(r, r->all, off, CH_COUNT(off));
+    if (rc == CH_OK)
+        rc = check_off(r, r->model, model_off, CH_COUNT(model_off));
+    const json_t *prefix = json_object_get(r->model, "continuing_subword_prefix");
+    const char *hashes = strcmp(kind, "bert") == 0 ? "##" : "";
+    if (rc == CH_OK && !ch_json_is_off(prefix) &&
+        !(json_is_string(prefix) && strcmp(json_string_value(prefix), hashes) == 0))
+        rc = ch_json_refuse(r->path, "continuing_subword_prefix", prefix, r->e);
+    const json_t *longest = json_object_get(r->model, "max_input_chars_per_word");
+    if (rc == CH_OK && longest != NULL && json_integer_value(longest) != 100)
+        rc = ch_json_refuse(r->path, "max_input_chars_per_word", longest, r->e);
+    return rc;
 }
 
 /* ---- Names ---- */
 
-static int set_name(reader *r, const json_t *id, const char *name, size_t n, int type)
+static int set_name(reader *r, json_int_t i, const char *name, size_t n, int type)
 {
-    json_int_t i = json_is_integer(id) ? json_integer_value(id) : -1;
-    if (i < 0 || i >= (json_int_t)r->n)
+    if (i < 0 || i >= (json_int_t)r->cap)
         return ch_fail(r->e, CH_EFORMAT,
-                       "%s: the id of \"%.60s\" is not 0 to %zu; ids must leave no gaps", r->path,
-                       name, r->n - 1);
+                       "%s: the id of \"%.60s\" is not 0 to %zu; ids must leave no wide gaps",
+                       r->path, name, r->cap - 1);
     if (r->name[i].p != NULL && (r->name[i].n != n || memcmp(r->name[i].p, name, n) != 0))
         return ch_fail(r->e, CH_EFORMAT, "%s: both \"%.60s\" and \"%.60s\" have id %lld", r->path,
                        r->name[i].p, name, (long long)i);
     r->name[i] = (ch_str){name, n};
     r->type[i] = (uint8_t)type;
+    r->n = CH_MAX(r->n, (size_t)i + 1);
     return CH_OK;
+}
+
+static json_int_t integer(const json_t *v)
+{
+    return json_is_integer(v) ? json_integer_value(v) : -1;
 }
 
 static int read_added(reader *r)
 {
-    static const char *const off[] = {"single_word", "lstrip", "rstrip"};
     for (size_t i = 0; i < json_array_size(r->added); i++) {
         const json_t *o = json_array_get(r->added, i), *content = json_object_get(o, "content");
         if (!json_is_string(content))
             return ch_fail(r->e, CH_EFORMAT, "%s: added token %zu has no content", r->path, i);
-        for (size_t k = 0; k < CH_COUNT(off); k++)
-            if (!is_off(json_object_get(o, off[k])))
-                return refuse(r, off[k], o);
         int type = json_is_true(json_object_get(o, "special")) ? CH_TOKEN_CONTROL : CH_TOKEN_USER;
-        int rc = set_name(r, json_object_get(o, "id"), json_string_value(content),
+        int rc = set_name(r, integer(json_object_get(o, "id")), json_string_value(content),
                           json_string_length(content), type);
         if (rc < 0)
             return rc;
@@ -158,129 +152,109 @@ static int read_added(reader *r)
     return CH_OK;
 }
 
-/* Ids are those of the vocabulary and of the added tokens that are not in it. */
-static int read_names(ch_tokenizer **out, reader *r)
+static int type_of(const reader *r, const char *name, size_t n)
 {
-    const json_t *vocab = json_object_get(r->model, "vocab");
-    size_t bytes = 0;
-    r->n = json_object_size(vocab);
-    for (size_t i = 0; i < json_array_size(r->added); i++) {
-        const json_t *content = json_object_get(json_array_get(r->added, i), "content");
-        r->n += json_is_string(content) && json_object_getn(vocab, json_string_value(content),
-                                                            json_string_length(content)) == NULL;
+    const bool bytes = strcmp(r->kind->name, "bpe") != 0 &&
+                       json_is_true(json_object_get(r->model, "byte_fallback"));
+    return bytes && ch_token_byte_name(name, n) >= 0 ? CH_TOKEN_BYTE : CH_TOKEN_NORMAL;
+}
+
+/* {"name": id, ...}, or of a unigram [["name", score], ...] */
+static int read_vocab(reader *r)
+{
+    int rc = CH_OK;
+    for (void *i = json_object_iter((json_t *)r->vocab); i != NULL && rc == CH_OK;
+         i = json_object_iter_next((json_t *)r->vocab, i)) {
+        const char *name = json_object_iter_key(i);
+        const size_t n = json_object_iter_key_len(i);
+        rc = set_name(r, integer(json_object_iter_value(i)), name, n, type_of(r, name, n));
     }
-    r->name = calloc(r->n + 1, sizeof *r->name);
-    r->type = calloc(r->n + 1, 1);
-    int rc = r->name != NULL && r->type != NULL
-                 ? CH_OK
-                 : ch_fail(r->e, CH_ENOMEM, "out of memory for %zu tokens", r->n);
-    for (void *i = json_object_iter((json_t *)vocab); i != NULL && rc == CH_OK;
-         i = json_object_iter_next((json_t *)vocab, i))
-        rc = set_name(r, json_object_iter_value(i), json_object_iter_key(i),
-                      json_object_iter_key_len(i), CH_TOKEN_NORMAL);
-    if (rc == CH_OK)
-        rc = read_added(r);
-    for (size_t i = 0; i < r->n && rc == CH_OK; i++) {
-        if (r->name[i].p == NULL)
-            rc = ch_fail(r->e, CH_EFORMAT, "%s: no token has id %zu of %zu", r->path, i, r->n);
-        bytes += r->name[i].n;
+    for (size_t i = 0; i < json_array_size(r->vocab) && rc == CH_OK; i++) {
+        const json_t *o = json_array_get(r->vocab, i), *name = json_array_get(o, 0),
+                     *score = json_array_get(o, 1);
+        if (!json_is_string(name) || !json_is_number(score))
+            return ch_fail(r->e, CH_EFORMAT, "%s: entry %zu of the vocabulary is no name and score",
+                           r->path, i);
+        r->score[i] = (float)json_number_value(score);
+        rc = set_name(r, (json_int_t)i, json_string_value(name), json_string_length(name),
+                      type_of(r, json_string_value(name), json_string_length(name)));
     }
-    if (rc == CH_OK &&
-        (rc = ch_token_new(out, ch_token_kind_find("gpt2", 4), r->n, bytes, r->e)) < 0)
-        ch_fail_at(r->e, "%s", r->path);
-    for (size_t i = 0; i < r->n && rc == CH_OK; i++)
-        ch_token_add(*out, (ch_token)i, r->name[i].p, r->name[i].n, r->type[i], 0);
     return rc;
 }
 
-/* The id of a name that stands in another part of the file; a token may be written "x" or
- * {"content": "x"}. */
-static ch_token id_of(const reader *r, const json_t *name)
+static int room(reader *r)
 {
-    if (json_is_object(name))
-        name = json_object_get(name, "content");
-    for (size_t i = 0; i < r->n && json_is_string(name); i++)
-        if (r->name[i].n == json_string_length(name) &&
-            memcmp(r->name[i].p, json_string_value(name), r->name[i].n) == 0)
-            return (ch_token)i;
-    return -1;
+    const size_t n = json_object_size(r->vocab) + json_array_size(r->vocab);
+    r->cap = n + json_array_size(r->added) + CH_MIN(GAPS_MAX, n / 2 + 1);
+    r->name = calloc(r->cap, sizeof *r->name);
+    r->type = calloc(r->cap, 1);
+    r->score = calloc(r->cap, sizeof *r->score);
+    return r->name != NULL && r->type != NULL && r->score != NULL
+               ? CH_OK
+               : ch_fail(r->e, CH_ENOMEM, "out of memory for %zu tokens", r->cap);
 }
 
-/* ---- Beginning and end ---- */
-
-/* TemplateProcessing of one text: [BOS] A [EOS]. */
-static bool read_template(ch_tokenizer *t, const reader *r, const json_t *o)
+/* As GGUF writes it: the start of a word is marked, where the file marks what continues one. */
+static void add_wordpiece(ch_tokenizer *t, ch_token id, const ch_str *name, int type)
 {
-    const json_t *single = json_object_get(o, "single");
-    bool seen_text = false;
-    for (size_t i = 0; i < json_array_size(single); i++) {
-        const json_t *special = json_object_get(json_array_get(single, i), "SpecialToken");
-        ch_token id = id_of(r, json_object_get(special, "id"));
-        if (special == NULL ? seen_text : id < 0)
-            return false;
-        if (special == NULL) {
-            seen_text = true;
-        } else if (!seen_text) {
-            if (t->add_bos)
-                return false;
-            t->bos = id;
-            t->add_bos = true;
+    char small[CH_META_BYTES + 512];
+    if (type != CH_TOKEN_NORMAL || name->n > 512) {
+        ch_token_add(t, id, name->p, name->n, type, 0);
+    } else if (name->n > 2 && memcmp(name->p, "##", 2) == 0) {
+        ch_token_add(t, id, name->p + 2, name->n - 2, type, 0);
+    } else {
+        memcpy(small, CH_META, CH_META_BYTES);
+        memcpy(small + CH_META_BYTES, name->p, name->n);
+        ch_token_add(t, id, small, CH_META_BYTES + name->n, type, 0);
+    }
+}
+
+static int add_names(ch_tokenizer **out, reader *r)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < r->n; i++)
+        bytes += r->name[i].n + 32;
+    int rc = ch_token_new(out, r->kind, r->n, bytes, r->e);
+    if (rc < 0)
+        return ch_fail_at(r->e, "%s", r->path);
+    for (size_t i = 0; i < r->n; i++) {
+        char gap[32];
+        if (r->name[i].p == NULL) {
+            snprintf(gap, sizeof gap, "[PAD%zu]", i);
+            ch_token_add(*out, (ch_token)i, gap, strlen(gap), CH_TOKEN_UNUSED, 0);
+        } else if (strcmp(r->kind->name, "wordpiece") == 0) {
+            add_wordpiece(*out, (ch_token)i, &r->name[i], r->type[i]);
         } else {
-            if (t->add_eos)
-                return false;
-            t->eos = id;
-            t->add_eos = true;
+            ch_token_add(*out, (ch_token)i, r->name[i].p, r->name[i].n, r->type[i], r->score[i]);
         }
     }
-    return seen_text;
+    return CH_OK;
 }
 
-static int read_post(ch_tokenizer *t, const reader *r)
+static int read_flags(ch_tokenizer *t, const reader *r)
 {
-    const json_t *post = json_object_get(r->all, "post_processor");
-    const json_t *list = is_type(post, "Sequence") ? json_object_get(post, "processors") : NULL;
-    size_t n = list != NULL ? json_array_size(list) : !is_off(post);
-    for (size_t i = 0; i < n; i++) {
-        const json_t *o = list != NULL ? json_array_get(list, i) : post;
-        if (!is_type(o, "ByteLevel") &&
-            !(is_type(o, "TemplateProcessing") && read_template(t, r, o)))
-            return refuse(r, "post_processor", post);
+    static const struct {
+        const char *key;
+        int flag;
+    } keys[] = {{"lstrip", CH_ADDED_LSTRIP},
+                {"rstrip", CH_ADDED_RSTRIP},
+                {"single_word", CH_ADDED_WORD},
+                {"normalized", CH_ADDED_NORMALIZED}};
+    int rc = CH_OK;
+    for (size_t i = 0; i < json_array_size(r->added) && rc == CH_OK; i++) {
+        const json_t *o = json_array_get(r->added, i);
+        int flags = 0;
+        for (size_t k = 0; k < CH_COUNT(keys); k++)
+            if (json_is_true(json_object_get(o, keys[k].key)))
+                flags |= keys[k].flag;
+        if (t->norm == NULL)
+            flags &= ~CH_ADDED_NORMALIZED; /* means nothing */
+        rc = ch_token_set_flags(t, (ch_token)integer(json_object_get(o, "id")), flags, r->e);
     }
-    return CH_OK;
+    return rc;
 }
 
-/* tokenizer_config.json beside the file, if there is one. */
-static int read_config(ch_tokenizer *t, const reader *r)
-{
-    const char *slash = strrchr(r->path, '/');
-    size_t folder = slash != NULL ? (size_t)(slash + 1 - r->path) : 0;
-    char *path = malloc(folder + 32);
-    json_t *config = NULL;
-    if (path == NULL)
-        return ch_fail(r->e, CH_ENOMEM, "out of memory for a path");
-    memcpy(path, r->path, folder);
-    strcpy(path + folder, "tokenizer_config.json");
-    int rc = ch_io_exists(path) ? ch_json_load(&config, path, FILE_MAX, r->e) : CH_OK;
-    free(path);
-    if (rc < 0)
-        return rc;
-    ch_token bos = id_of(r, json_object_get(config, "bos_token")),
-             eos = id_of(r, json_object_get(config, "eos_token"));
-    if (bos >= 0 && !t->add_bos)
-        t->bos = bos;
-    if (eos >= 0 && !t->add_eos)
-        t->eos = eos;
-    json_decref(config);
-    return CH_OK;
-}
-
-/* Without a configuration: the first control token whose name ends a text. */
-static void guess_eos(ch_tokenizer *t)
-{
-    for (ch_token id = 0; id < t->n && t->eos < 0; id++)
-        if (t->end[id] && t->type[id] == CH_TOKEN_CONTROL)
-            t->eos = id;
-}
+/* ---- Merges ---- */
 
 static int read_merges(ch_tokenizer *t, const reader *r)
 {
@@ -308,20 +282,52 @@ static int read_merges(ch_tokenizer *t, const reader *r)
     return rc;
 }
 
+static int read_unknown(ch_tokenizer *t, const reader *r)
+{
+    const json_t *id = json_object_get(r->model, "unk_id");
+    t->unknown = ch_token_by_json(t, json_object_get(r->model, "unk_token"));
+    if (json_is_integer(id)) {
+        if (json_integer_value(id) < 0 || json_integer_value(id) >= t->n)
+            return ch_fail(r->e, CH_EFORMAT, "%s: unk_id is %lld in a vocabulary of %d", r->path,
+                           (long long)json_integer_value(id), t->n);
+        t->unknown = (ch_token)json_integer_value(id);
+    }
+    if (t->unknown >= 0)
+        t->type[t->unknown] = CH_TOKEN_UNKNOWN;
+    t->fuse_unknown = json_is_true(json_object_get(r->model, "fuse_unk"));
+    return CH_OK;
+}
+
+/* Without a configuration: the first control token whose name ends a text. */
+static void guess_eos(ch_tokenizer *t)
+{
+    for (ch_token id = 0; id < t->n && t->eos < 0; id++)
+        if (t->end[id] && t->type[id] == CH_TOKEN_CONTROL)
+            t->eos = id;
+}
+
 static int read_all(ch_tokenizer **out, reader *r)
 {
     int rc = check_top(r);
-    if (rc < 0 || (rc = read_names(out, r)) < 0)
+    if (rc < 0 || (rc = room(r)) < 0 || (rc = read_vocab(r)) < 0 || (rc = read_added(r)) < 0 ||
+        (rc = add_names(out, r)) < 0)
         return rc;
     ch_tokenizer *t = *out;
-    const json_t *unknown = json_object_get(r->model, "unk_token");
-    t->unknown = id_of(r, unknown);
-    if (t->unknown >= 0)
-        t->type[t->unknown] = CH_TOKEN_UNKNOWN;
-    if ((rc = read_pre(t, r)) < 0 || (rc = read_post(t, r)) < 0 || (rc = read_config(t, r)) < 0)
+    const json_t *all = r->all;
+    t->whole_first = json_is_true(json_object_get(r->model, "ignore_merges"));
+    if ((rc = read_unknown(t, r)) < 0 ||
+        (rc = ch_token_json_normalizer(t, json_object_get(all, "normalizer"), r->path, r->e)) < 0 ||
+        (rc = read_flags(t, r)) < 0 ||
+        (rc = ch_token_json_decoder(t, json_object_get(all, "decoder"), r->path, r->e)) < 0 ||
+        (rc = ch_token_json_pre(t, json_object_get(all, "pre_tokenizer"),
+                                strcmp(t->kind->name, "bpe") == 0, r->path, r->e)) < 0 ||
+        (rc = ch_token_json_post(t, json_object_get(all, "post_processor"), r->path, r->e)) < 0 ||
+        (rc = ch_token_read_config(t, r->path, r->e)) < 0)
         return rc;
-    if ((rc = ch_token_index(t, r->e)) == CH_OK && (rc = read_merges(t, r)) == CH_OK)
-        rc = ch_token_finish(t, r->e);
+    if ((rc = ch_token_index(t, r->e)) == CH_OK && t->kind->merges)
+        rc = read_merges(t, r);
+    if (rc == CH_OK && (rc = ch_token_finish(t, r->e)) < 0)
+        ch_fail_at(r->e, "%s", r->path);
     if (rc == CH_OK)
         guess_eos(t);
     return rc;
@@ -342,6 +348,7 @@ int ch_tokenizer_from_json(ch_tokenizer **out, const char *path, ch_err *e)
         ch_tokenizer_close(out);
     free(r.name);
     free(r.type);
+    free(r.score);
     json_decref(all);
     return rc;
 }

@@ -149,7 +149,7 @@ static int document(json_t **out, const ch_tokenizer *t, ch_err *e)
             "{s:s, s:n, s:o, s:n, s:n, s:b, s:b, s:b, s:O, s:O}", "type", "BPE", "dropout",
             "unk_token", name_or_null(t, ch_token_unknown(t)), "continuing_subword_prefix",
             "end_of_word_suffix", "fuse_unk", 0, "byte_fallback", 0, "ignore_merges",
-            (int)t->pre->whole_first, "vocab", vocab, "merges", pairs);
+            (int)t->whole_first, "vocab", vocab, "merges", pairs);
         all = json_pack("{s:s, s:n, s:n, s:O, s:n}", "version", "1.0", "truncation", "padding",
                         "added_tokens", added, "normalizer");
         if (!put(all, "pre_tokenizer", pre_tokenizer(t->pre)) ||
@@ -196,7 +196,7 @@ static int write_config(const ch_tokenizer *t, const char *path, ch_err *e)
 
 int ch_tokenizer_to_json(const ch_tokenizer *t, const char *path, ch_err *e)
 {
-    if (!t->kind->merges)
+    if (strcmp(t->kind->name, "bpe") != 0)
         return ch_fail(
             e, CH_EUNSUPPORTED,
             "%s: only byte-level BPE vocabularies are written as tokenizer.json, this is %s", path,

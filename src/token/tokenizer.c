@@ -1,8 +1,9 @@
 /* tokenizer.c - text to ids and back: what all algorithms share
  *
- * Added tokens are cut out first; the text between them goes to the algorithm.  In a long text
- * most pieces come again and again, so one call remembers where in its output it put a piece
- * (direct-mapped, keyed by the piece's bytes). SPDX-License-Identifier: MIT */
+ * Added tokens are cut out first; the text between them is normalized, cut into pieces, and a piece
+ * at a time goes to the algorithm.  In a long text most pieces come again and again, so one call
+ * remembers short ones with their ids (direct-mapped, keyed by the piece's bytes).
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,10 +15,9 @@
 #define SEEN_FROM 8 /* bytes of text below which it does not pay */
 #else
 #define SEEN_MIN  256
-#define SEEN_MAX  8192
+#define SEEN_MAX  16384
 #define SEEN_FROM 1024
 #endif
-#define SEEN_LENGTH 128 /* longest piece remembered */
 
 void ch_tokens_free(ch_tokens *t)
 {
@@ -54,19 +54,32 @@ static uint32_t piece_hash(const char *p, size_t n)
     return (uint32_t)(h >> 32);
 }
 
-ch_piece_seen *ch_encoder_recall(ch_encoder *w, const char *piece, size_t n, int *done)
+static int encode_piece(void *arg, const char *piece, size_t n, bool valid)
 {
-    if (w->seen == NULL || n > SEEN_LENGTH)
-        return NULL;
-    ch_piece_seen *s = &w->seen[piece_hash(piece, n) & w->seen_mask];
-    if (s->text == NULL || s->n != n || memcmp(s->text, piece, n) != 0)
-        return s;
-    if (w->out->cap - w->out->n < s->count && (*done = ch_tokens_room(w->out, s->count, w->e)) < 0)
-        return NULL;
-    for (uint32_t i = 0; i < s->count; i++)
-        w->out->id[w->out->n++] = w->out->id[s->at + i];
-    *done = 1;
-    return s;
+    ch_encoder *w = arg;
+    ch_piece_seen *s = NULL;
+    if (w->seen != NULL && n <= CH_SEEN_BYTES && valid) {
+        s = &w->seen[piece_hash(piece, n) & w->seen_mask];
+        if (s->n == n && memcmp(s->text, piece, n) == 0) {
+            if (w->out->cap - w->out->n < CH_SEEN_IDS &&
+                ch_tokens_room(w->out, CH_SEEN_IDS, w->e) < 0)
+                return CH_ENOMEM;
+            memcpy(w->out->id + w->out->n, s->id, sizeof s->id);
+            w->out->n += s->count;
+            return CH_OK;
+        }
+    }
+    const size_t at = w->piece_at = w->out->n;
+    int rc = w->t->kind->encode(w, piece, n, valid);
+    const size_t count = w->out->n - at;
+    if (rc == CH_OK && s != NULL && count <= CH_SEEN_IDS) {
+        memcpy(s->text, piece, n);
+        if (count > 0)
+            memcpy(s->id, w->out->id + at, count * sizeof *s->id);
+        s->n = (uint8_t)n;
+        s->count = (uint8_t)count;
+    }
+    return rc;
 }
 
 int ch_encoder_emit(ch_encoder *w, const char *piece,
@@ -90,36 +103,65 @@ ch_token ch_token_unknown(const ch_tokenizer *t)
     return t->unknown >= 0 && t->type[t->unknown] == CH_TOKEN_UNKNOWN ? t->unknown : -1;
 }
 
-/* The next added token at or after text[from]: its id and place, or -1. */
-static ch_token next_added(size_t *at, size_t *length, const ch_tokenizer *t, const char *text,
-                           size_t n, size_t from, bool special)
+int ch_encoder_fallback(ch_encoder *w, const char *bytes, size_t n)
 {
-    for (; from < n && t->n_added > 0; from++) {
-        unsigned char b = (unsigned char)text[from];
-        if (t->added_from[b] == t->added_from[b + 1])
-            continue;
-        ch_token id = ch_token_added_at(t, text + from, n - from, special, length);
-        if (id >= 0) {
-            *at = from;
-            return id;
-        }
+    const ch_tokenizer *t = w->t;
+    bool all = t->byte_fallback;
+    for (size_t i = 0; i < n && all; i++)
+        all = t->byte[(unsigned char)bytes[i]] >= 0;
+    if (all) {
+        for (size_t i = 0; i < n; i++)
+            w->out->id[w->out->n++] = t->byte[(unsigned char)bytes[i]];
+        return CH_OK;
     }
-    *at = n;
-    *length = 0;
-    return -1;
+    const ch_token unknown = ch_token_unknown(t);
+    if (unknown < 0)
+        return ch_fail(w->e, CH_EUNSUPPORTED, "the vocabulary has no token for byte 0x%02X",
+                       (unsigned char)*bytes);
+    if (!t->fuse_unknown || w->out->n == w->piece_at || w->out->id[w->out->n - 1] != unknown)
+        w->out->id[w->out->n++] = unknown;
+    return CH_OK;
 }
 
-static int encode_all(ch_encoder *w, const char *text, size_t n, bool special)
+static int encode_text(ch_encoder *w, const char *text, size_t n, bool first)
 {
+    int rc = w->cut != NULL ? CH_OK : ch_cut_work_open(&w->cut, w->e);
+    return rc < 0 ? rc
+                  : ch_cutter_cut(w->t->cutter, w->cut, text, n, first, encode_piece, w, w->e);
+}
+
+/* Text between the added tokens of a set: through `next`. */
+static int encode_between(ch_encoder *w, int set, const char *text, size_t n, bool first,
+                          bool special)
+{
+    const ch_tokenizer *t = w->t;
     for (size_t at = 0, end, length; at < n; at = end + length) {
-        ch_token id = next_added(&end, &length, w->t, text, n, at, special);
-        int rc = end > at ? w->t->kind->encode(w, text + at, end - at, true) : CH_OK;
+        const ch_token id = ch_token_next_added(&end, &length, t, set, text, n, at, special);
+        int rc = CH_OK;
+        if (end > at && set == 0 && t->norm != NULL) {
+            const char *made;
+            size_t n_made;
+            rc = ch_normalizer_run(&made, &n_made, t->norm, &w->norm, text + at, end - at, w->e);
+            if (rc == CH_OK)
+                rc = encode_between(w, 1, made, n_made, first && at == 0, special);
+        } else if (end > at) {
+            rc = encode_text(w, text + at, end - at, first && at == 0);
+        }
         if (rc == CH_OK && id >= 0 && (rc = ch_tokens_room(w->out, 1, w->e)) == CH_OK)
             w->out->id[w->out->n++] = id;
         if (rc < 0)
             return rc;
     }
     return CH_OK;
+}
+
+static int encode(ch_encoder *w, const char *text, size_t n, int flags)
+{
+    const ch_tokenizer *t = w->t;
+    int rc = ch_tokens_room(w->out, n / 4 + 2, w->e);
+    if (rc == CH_OK && flags & CH_ENCODE_BOS && ch_tokenizer_adds_bos(t))
+        w->out->id[w->out->n++] = t->bos;
+    return rc < 0 ? rc : encode_between(w, 0, text, n, true, flags & CH_ENCODE_SPECIAL);
 }
 
 int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text, size_t n,
@@ -133,18 +175,18 @@ int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text,
     while (slots < SEEN_MAX && slots < n / 8)
         slots *= 2;
     if (n >= SEEN_FROM &&
-        (w.seen = calloc(slots, sizeof *w.seen)) != NULL) /* without it, only slower */
+        (w.seen = aligned_alloc(sizeof *w.seen, slots * sizeof *w.seen)) != NULL) {
+        memset(w.seen, 0, slots * sizeof *w.seen); /* without it, only slower */
         w.seen_mask = slots - 1;
-    int rc = ch_tokens_room(out, n / 4 + 1, e);
-    if (rc == CH_OK && flags & CH_ENCODE_BOS && ch_tokenizer_adds_bos(t))
-        out->id[out->n++] = t->bos;
-    if (rc == CH_OK)
-        rc = encode_all(&w, text, n, flags & CH_ENCODE_SPECIAL);
+    }
+    ch_norm_work_init(&w.norm);
+    int rc = encode(&w, text, n, flags);
     if (rc < 0)
         out->n = before;
     ch_merger_close(&w.merger);
     ch_cut_work_close(&w.cut);
-    free(w.word);
+    ch_norm_work_close(&w.norm);
+    free(w.best);
     free(w.seen);
     return rc;
 }

@@ -7,13 +7,14 @@
 #include <string.h>
 
 static const ch_token_kind kinds[] = {
-#define TOKENIZER(name, model, merges)                                                            \
+#define TOKENIZER(name, model, merges, scores, piece)                                             \
     {#name,                                                                                       \
      model,                                                                                       \
      merges,                                                                                      \
+     scores,                                                                                      \
      ch_token_##name##_finish,                                                                    \
      ch_token_##name##_encode,                                                                    \
-     ch_token_##name##_piece},
+     ch_token_##piece##_piece},
 #include "tokenizers.def"
 #undef TOKENIZER
 };
@@ -51,6 +52,8 @@ int ch_token_new(ch_tokenizer **out, const ch_token_kind *kind, size_t n, size_t
     t->kind = kind;
     t->n = (int)n;
     t->bos = t->eos = t->eot = t->eom = t->unknown = -1;
+    t->sep = t->pad = t->cls = t->mask = -1;
+    memset(t->byte, 0xff, sizeof t->byte);
     t->text = malloc(bytes + 1);
     t->at = calloc(n + 1, sizeof *t->at);
     t->score = calloc(n, sizeof *t->score);
@@ -84,8 +87,15 @@ void ch_tokenizer_close(ch_tokenizer **t)
     free((*t)->type);
     free((*t)->end);
     free((*t)->names.slots);
-    free((*t)->added);
+    free((*t)->flags);
+    free((*t)->norm_json);
+    free((*t)->pre_json);
+    free((*t)->template);
     free((*t)->order);
+    ch_added_close(&(*t)->added[0]);
+    ch_added_close(&(*t)->added[1]);
+    ch_added_close(&(*t)->pieces);
+    ch_normalizer_close(&(*t)->norm);
     ch_cutter_close(&(*t)->cutter);
     ch_pairs_close(&(*t)->pairs);
     free(*t);
@@ -99,6 +109,48 @@ int ch_token_byte_name(const char *name, size_t n)
         return -1;
     const char *high = strchr(digits, name[3]), *low = strchr(digits, name[4]);
     return high != NULL && low != NULL ? (int)(high - digits) * 16 + (int)(low - digits) : -1;
+}
+
+int ch_token_find_bytes(ch_tokenizer *t, ch_err *e)
+{
+    t->all_bytes = true;
+    memset(t->byte, 0xff, sizeof t->byte);
+    for (ch_token id = 0; id < t->n; id++) {
+        if (t->type[id] != CH_TOKEN_BYTE)
+            continue;
+        size_t n;
+        const char *name = ch_token_name(t, id, &n);
+        const int byte = ch_token_byte_name(name, n);
+        if (byte < 0)
+            return ch_fail(e, CH_EFORMAT,
+                           "byte token %d is named \"%.*s\"; <0x00> to <0xFF> are allowed", id,
+                           CH_MIN((int)n, 60), name);
+        t->byte[byte] = id;
+    }
+    for (int b = 0; b < 256; b++)
+        t->all_bytes = t->all_bytes && t->byte[b] >= 0;
+    return CH_OK;
+}
+
+static bool is_meta(const char *s, size_t n)
+{
+    return n >= CH_META_BYTES && memcmp(s, CH_META, CH_META_BYTES) == 0;
+}
+
+bool ch_token_words_apart(const ch_tokenizer *t)
+{
+    for (ch_token id = 0; id < t->n; id++) {
+        size_t n;
+        const char *name = ch_token_name(t, id, &n);
+        if (t->type[id] != CH_TOKEN_NORMAL && t->type[id] != CH_TOKEN_USER &&
+            t->type[id] != CH_TOKEN_UNUSED)
+            continue;
+        for (size_t i = 1; i < n; i++)
+            if (is_meta(name + i, n - i) &&
+                !(i >= CH_META_BYTES && is_meta(name + i - CH_META_BYTES, CH_META_BYTES)))
+                return false;
+    }
+    return true;
 }
 
 /* ---- Names to ids ----
@@ -208,8 +260,8 @@ int ch_token_index(ch_tokenizer *t, ch_err *e)
     for (ch_token id = 0; id < t->n; id++)
         if (t->type[id] == CH_TOKEN_NORMAL && name_put(t, id, true, e) < 0)
             return CH_ELIMIT;
-    /* Merges of real files name user-defined tokens too. */
-    for (ch_token id = 0; id < t->n && t->kind->merges; id++)
+    /* Merges of real files name user-defined tokens too; so do lists of words. */
+    for (ch_token id = 0; id < t->n && strcmp(t->kind->name, "spm") != 0; id++)
         if ((t->type[id] == CH_TOKEN_USER || t->type[id] == CH_TOKEN_UNUSED) &&
             name_put(t, id, false, e) < 0)
             return CH_ELIMIT;

@@ -2,8 +2,9 @@
  * token/
  *
  * Building: ch_token_new, ch_token_add for each id in order, the fields below, ch_token_index,
- * then for BPE ch_token_merge in order of rank, then ch_token_finish.  Names are kept as the
- * vocabulary writes them (byte-level BPE: GPT-2's byte alphabet; SentencePiece: U+2581 for space).
+ * then for BPE ch_token_merge in order of rank, then ch_token_finish.  Names are kept as GGUF
+ * writes them (byte-level BPE: GPT-2's byte alphabet; SentencePiece: U+2581 for space; WordPiece:
+ * U+2581 at the start of words, where BERT's own files mark what continues them).
  *
  * The promise of chalcis.h, that text never becomes a special token by itself, rests on `names`:
  * it holds no control, unknown or byte token, and it is the only way from text to ids besides the
@@ -12,6 +13,7 @@
 #define CH_VOCAB_H
 
 #include "merge.h"
+#include "normalize.h"
 #include "pretokenize.h"
 #include "token.h"
 
@@ -25,34 +27,57 @@ typedef struct ch_encoder ch_encoder;
 typedef struct ch_token_kind {
     const char *name, *model;
     bool merges; /* has a list of merges */
+    bool scores; /* has a score a token */
     int (*finish)(ch_tokenizer *t, ch_err *e);
-    /* Appends the ids of text that holds no added token; `prefix`: it stands at the start or after
-     * an added token. */
-    int (*encode)(ch_encoder *w, const char *text, size_t n, bool prefix);
+    /* Appends the ids of one piece (pretokenize.h); they depend on its bytes alone. */
+    int (*encode)(ch_encoder *w, const char *piece, size_t n, bool valid);
     /* The bytes of a normal token: at most cap are written to out, their number is returned;
-     * `first` as `prefix`. */
+     * `first`: text starts anew with it. */
     size_t (*piece)(char *out, size_t cap, const ch_tokenizer *t, ch_token id, bool first);
 } ch_token_kind;
 
-#define TOKENIZER(name, model, merges)                                                            \
+#define TOKENIZER(name, model, merges, scores, piece)                                             \
     int ch_token_##name##_finish(ch_tokenizer *t, ch_err *e);                                     \
-    int ch_token_##name##_encode(ch_encoder *w, const char *text, size_t n, bool prefix);         \
-    size_t ch_token_##name##_piece(char *out, size_t cap, const ch_tokenizer *t, ch_token id,     \
-                                   bool first);
+    int ch_token_##name##_encode(ch_encoder *w, const char *p, size_t n, bool valid);             \
+    size_t ch_token_##piece##_piece(char *out, size_t cap, const ch_tokenizer *t, ch_token id,    \
+                                    bool first);
 #include "tokenizers.def"
 #undef TOKENIZER
+
+enum { /* how an added token is found: ch_tokenizer.flags */
+    CH_ADDED_LSTRIP = 1, /* takes the white space before it */
+    CH_ADDED_RSTRIP = 2, /* and after it */
+    CH_ADDED_WORD = 4,   /* only between characters that are no word's */
+    CH_ADDED_NORMALIZED = 8, /* looked for in normalized text, its name normalized too */
+};
+
+/* Names that are looked for, sorted. */
+typedef struct ch_added_entry {
+    const char *name;
+    size_t n;
+    ch_token id;
+} ch_added_entry;
+typedef struct ch_added_set {
+    ch_added_entry *entry;
+    int n;
+    int from[257]; /* entry[from[b] .. from[b+1]) begin with byte b */
+    char *text;    /* names that are not the vocabulary's own */
+} ch_added_set;
 
 struct ch_tokenizer {
     const ch_token_kind *kind;
     int n;
     char *text; /* name i is text[at[i] .. at[i+1]) */
     uint32_t *at;
-    float *score; /* spm; zeros otherwise */
+    float *score; /* where the kind has scores; zeros otherwise */
     uint8_t *type;
     bool *end;
-    ch_token bos, eos, eot, eom, unknown;
-    bool add_bos, add_eos;
-    bool add_space_prefix; /* spm */
+    ch_token bos, eos, eot, eom, unknown, sep, pad, cls, mask; /* -1: none */
+    bool add_bos, add_eos, add_sep;
+    bool add_space_prefix; /* decoding takes a space from the start of a text */
+    bool whole_first;      /* bpe, chars: a piece that is a token as it stands is not merged */
+    bool byte_fallback;    /* characters without token become <0xXX> tokens */
+    bool fuse_unknown;     /* unknown characters in a row are one token */
     ch_token byte[256];    /* -1: that byte has no token */
     bool all_bytes;
     size_t longest; /* name, in bytes */
@@ -61,21 +86,25 @@ struct ch_tokenizer {
         size_t cap;
     } names; /* what merging may make */
 
-    ch_token *added; /* tokens that are looked for in text, sorted by name */
-    int n_added;
-    int added_from[257]; /* added[added_from[b] .. added_from[b+1]) begin with byte b */
+    uint8_t *flags;        /* of added tokens, by id; NULL: none has any */
+    ch_added_set added[2]; /* looked for in text as it comes; in normalized text */
 
-    const ch_pretokenizer *pre; /* bpe */
+    ch_normalizer *norm; /* NULL: none */
+    char *norm_json;     /* as tokenizer.json has it; NULL: none */
+    const ch_pretokenizer *pre; /* NULL: no line of pretokenizers.def */
     char pre_name[32];          /* as the file calls it */
+    char *pre_json;             /* as tokenizer.json has it, where it is no line; NULL: none */
+    char *template;             /* tokenizer.chat_template; NULL: none */
     ch_cutter *cutter;
     ch_pairs pairs;
 
-    uint32_t *order;  /* spm: a token's place in merging, smaller first */
-    bool words_apart; /* spm: no token reaches over the start of a word */
+    uint32_t *order;      /* spm: a token's place in merging, smaller first */
+    ch_added_set pieces;  /* unigram: all names that text may become */
+    double unknown_score; /* unigram */
 };
 
 const ch_token_kind *ch_token_kind_find(const char *model, size_t n); /* NULL: unknown */
-const char *ch_token_kinds(char *out, size_t size);                   /* "gpt2, llama" */
+const char *ch_token_kinds(char *out, size_t size);                   /* "gpt2, llama, ..." */
 
 /* n entries whose names take `bytes` in all (an upper bound). */
 int ch_token_new(ch_tokenizer **out, const ch_token_kind *kind, size_t n, size_t bytes, ch_err *e);
@@ -87,13 +116,28 @@ ch_token ch_token_find(const ch_tokenizer *t, const char *name, size_t n);
 /* The next merge, by names; `at` stands in the error. */
 int ch_token_merge(ch_tokenizer *t, ch_str left, ch_str right, size_t at, ch_err *e);
 int ch_token_finish(ch_tokenizer *t, ch_err *e);
+/* Ends the text that is t's: of the kind's own steps, where no reader gave any. */
+int ch_token_default_steps(ch_tokenizer *t, ch_err *e);
+/* Does no token reach over the start of a word (a U+2581 after something else)?  Then words cannot
+ * influence each other, and each is a piece. */
+bool ch_token_words_apart(const ch_tokenizer *t);
+/* Flags of an added token. */
+int ch_token_set_flags(ch_tokenizer *t, ch_token id, int flags, ch_err *e);
+/* Marks byte tokens by their names <0xXX>, of type CH_TOKEN_BYTE; other names: CH_EFORMAT. */
+int ch_token_find_bytes(ch_tokenizer *t, ch_err *e);
 
-/* added.c: collects the tokens that are looked for in text. */
+/* added.c: sorts what is looked for; entries' names must outlive the set, or lie in its text. */
+int ch_added_open(ch_added_set *s, const ch_added_entry *entry, size_t n, ch_err *e);
+void ch_added_close(ch_added_set *s);
+/* Of sorted entries that agree with a text in `depth` bytes and are longer, lo..hi, those whose next
+ * byte is c. */
+void ch_added_narrow(const ch_added_set *s, int *lo, int *hi, size_t depth, unsigned char c);
+/* Collects the tokens that are looked for in text. */
 int ch_token_find_added(ch_tokenizer *t, ch_err *e);
-/* The longest of them at the start of text[0..n), n >= 1, or -1; `special`: control and unknown
- * tokens too. */
-ch_token ch_token_added_at(const ch_tokenizer *t, const char *text, size_t n, bool special,
-                           size_t *length);
+/* The next one at or after text[from]: its id and place (white space that it takes included, none of
+ * it before `from`); -1: none.  `special`: control and unknown tokens too. */
+ch_token ch_token_next_added(size_t *at, size_t *length, const ch_tokenizer *t, int set,
+                             const char *text, size_t n, size_t from, bool special);
 
 static inline const char *ch_token_name(const ch_tokenizer *t, ch_token id, size_t *n)
 {
@@ -109,36 +153,45 @@ bool ch_token_is_llama2c(const unsigned char *data, size_t size);
 /* The same reader over bytes in memory; `name` for messages. */
 int ch_token_from_llama2c(ch_tokenizer **out, const unsigned char *data, size_t size,
                           const char *name, ch_err *e);
+/* Likewise SentencePiece's tokenizer.model. */
+bool ch_token_is_sentencepiece(const unsigned char *data, size_t size);
+/* json_norm.c: the "normalizer" of a tokenizer.json, into t->norm and t->norm_json. */
+int ch_token_json_normalizer(ch_tokenizer *t, const json_t *o, const char *name, ch_err *e);
+
+int ch_token_from_sentencepiece(ch_tokenizer **out, const unsigned char *data, size_t size,
+                                const char *name, ch_err *e);
 
 /* ---- One call of encode ------------------------------------------------------------------------
- * Remembers where in the output a piece was encoded before: most pieces of a text are repetitions.
- */
-typedef struct ch_piece_seen {
-    const char *text; /* NULL: empty */
-    uint32_t n, count;
-    size_t at; /* its ids are out->id[at .. at+count) */
+ * Remembers short pieces and their ids: most pieces of a text are repetitions. */
+#define CH_SEEN_BYTES 30
+#define CH_SEEN_IDS   8
+typedef struct ch_piece_seen { /* a cache line */
+    char text[CH_SEEN_BYTES];
+    uint8_t n, count; /* n 0: empty */
+    ch_token id[CH_SEEN_IDS];
 } ch_piece_seen;
 
 struct ch_encoder {
     const ch_tokenizer *t;
     ch_tokens *out;
+    size_t piece_at; /* where the ids of this piece begin */
     ch_err *e;
     ch_merger merger;
-    ch_cut_work *cut; /* bpe */
-    char *word;       /* spm: one word with its spaces escaped */
-    size_t word_cap;
+    ch_cut_work *cut;
+    ch_norm_work norm;
+    void *best; /* unigram: the best way to each place */
+    size_t best_cap;
     ch_piece_seen *seen; /* NULL in short texts */
     size_t seen_mask;
 };
 
 /* Room for that many more ids. */
 int ch_tokens_room(ch_tokens *t, size_t more, ch_err *e);
-/* The place to remember a piece (NULL: remembering is off).  When it was seen before its ids are
- * appended and *done is 1, or an error code. */
-ch_piece_seen *ch_encoder_recall(ch_encoder *w, const char *piece, size_t n, int *done);
 /* Appends what merging symbols 0.. left; `fallback` appends a symbol that is no token. */
 int ch_encoder_emit(ch_encoder *w, const char *piece,
                     int (*fallback)(ch_encoder *w, const char *bytes, size_t n));
+/* Appends the byte tokens of a character without token of its own, or the unknown token. */
+int ch_encoder_fallback(ch_encoder *w, const char *bytes, size_t n);
 /* The unknown token where text may become it, or -1. */
 ch_token ch_token_unknown(const ch_tokenizer *t);
 

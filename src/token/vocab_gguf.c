@@ -1,23 +1,28 @@
-/* vocab_gguf.c - a vocabulary in a model file's metadata
+/* vocab_gguf.c - a vocabulary from a model file's metadata
  *
- *   tokenizer.ggml.model       "gpt2" or "llama" (tokenizers.def)
- *   tokenizer.ggml.pre         how text is cut before merging (pretokenizers.def)
- *   tokenizer.ggml.tokens      names              .scores      one each ("llama")
- *   tokenizer.ggml.token_type  kinds, 1 to 6      .merges      "left right", lowest rank first
- * ("gpt2") tokenizer.ggml.{bos,eos,eot,eom,unknown}_token_id          add_{bos,eos}_token,
- * add_space_prefix
+ *   tokenizer.ggml.model       the algorithm (tokenizers.def)
+ *   tokenizer.ggml.pre         how text is cut before merging (pretokenizers.def; "gpt2")
+ *   tokenizer.ggml.tokens      names              .scores   one each ("llama", "t5")
+ *   tokenizer.ggml.token_type  kinds, 1 to 6      .merges   "left right", lowest rank first
+ *   tokenizer.ggml.{bos,eos,eot,eom,unknown,seperator,padding,cls,mask}_token_id
+ *   tokenizer.ggml.add_{bos,eos,sep}_token, add_space_prefix
+ *   tokenizer.ggml.precompiled_charsmap, remove_extra_whitespaces ("t5")
+ *   tokenizer.ggml.normalizer.lowercase, .strip_accents ("bert")
+ *   chalcis.tokenizer.normalizer   tokenizer.json's, where the algorithm implies another
+ *   chalcis.tokenizer.added        id, flags (vocab.h) of added tokens that have flags
  *
  * Absent: token_type means normal tokens (bytes by their names; the special ids are special), ids
- * mean none (SentencePiece: 0 unknown, 1 BOS, 2 EOS), pre means "default". Source: GGUF
- * specification, "Tokenizer"; llama.cpp's readings of what is absent.
- * SPDX-License-Identifier: MIT */
+ * mean none (SentencePiece: 0 unknown, 1 BOS, 2 EOS; "t5": 0 padding, 1 EOS, 2 unknown; "bert": 100
+ * to 103 unknown, CLS, SEP, MASK), pre means "default".  Source: GGUF specification, "Tokenizer";
+ * llama.cpp's readings of what is absent.  SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 
 #include "vocab.h"
 
-#define KEY  "tokenizer.ggml."
-#define NONE UINT32_MAX /* some writers store "no such token" so */
+#define KEY     "tokenizer.ggml."
+#define CHALCIS "chalcis.tokenizer."
+#define NONE    UINT32_MAX /* some writers store "no such token" so */
 
 /* Errors of the vocabulary itself do not know the file. */
 static int at_file(const ch_file *f, int rc, ch_err *e)
@@ -49,7 +54,7 @@ static int read_names(ch_tokenizer **out, const ch_file *f, const ch_token_kind 
     size_t n, bytes = 0;
     int rc = ch_file_str_array(&names, &n, f, KEY "tokens", e);
     if (rc < 0 || (rc = array(&types, f, KEY "token_type", n, false, e)) < 0 ||
-        (rc = array(&scores, f, KEY "scores", n, !kind->merges, e)) < 0)
+        (rc = array(&scores, f, KEY "scores", n, kind->scores, e)) < 0)
         return rc;
     for (size_t i = 0; i < n; i++)
         bytes += CH_MIN(names[i].n, (size_t)INT32_MAX + 1);
@@ -66,7 +71,7 @@ static int read_names(ch_tokenizer **out, const ch_file *f, const ch_token_kind 
         if (scores != NULL && ch_meta_at_real(&score, scores, i) < 0)
             return ch_fail(e, CH_EFORMAT, "%s: " KEY "scores: element %zu is no number", f->path,
                            i);
-        if (types == NULL && !kind->merges && ch_token_byte_name(names[i].p, names[i].n) >= 0)
+        if (types == NULL && kind->scores && ch_token_byte_name(names[i].p, names[i].n) >= 0)
             type = CH_TOKEN_BYTE;
         ch_token_add(*out, (ch_token)i, names[i].p, names[i].n, CH_MAX((int)type, CH_TOKEN_NORMAL),
                      (float)score);
@@ -92,30 +97,161 @@ static int read_id(ch_token *out, const ch_tokenizer *t, const ch_file *f, const
     return CH_OK;
 }
 
+/* The ids that an algorithm's files mean where they do not say. */
+typedef struct ids {
+    const char *kind;
+    int bos, eos, unknown, sep, pad, mask;
+    bool add_bos, add_eos, add_space_prefix;
+} ids;
+static const ids defaults[] = {
+    {"spm", 1, 2, 0, -1, -1, -1, true, false, true},
+    {"unigram", -1, 1, 2, -1, 0, -1, false, true, true},
+    {"wordpiece", 101, -1, 100, 102, 0, 103, true, false, false},
+    {NULL, -1, -1, -1, -1, -1, -1, false, false, false},
+};
+
+static const ids *defaults_of(const ch_tokenizer *t)
+{
+    const ids *d = defaults;
+    while (d->kind != NULL && strcmp(d->kind, t->kind->name) != 0)
+        d++;
+    return d;
+}
+
+static int read_ids(ch_tokenizer *t, const ch_file *f, const ids *d, ch_err *e)
+{
+    const struct {
+        const char *key;
+        ch_token *id;
+        int or;
+    } all[] = {
+        {KEY "bos_token_id", &t->bos, d->bos},
+        {KEY "eos_token_id", &t->eos, d->eos},
+        {KEY "unknown_token_id", &t->unknown, d->unknown},
+        {KEY "eot_token_id", &t->eot, -1},
+        {KEY "eom_token_id", &t->eom, -1},
+        {KEY "seperator_token_id", &t->sep, d->sep},
+        {KEY "padding_token_id", &t->pad, d->pad},
+        {KEY "cls_token_id", &t->cls, -1},
+        {KEY "mask_token_id", &t->mask, d->mask},
+    };
+    int rc = CH_OK;
+    for (size_t i = 0; i < CH_COUNT(all) && rc == CH_OK; i++)
+        rc = read_id(all[i].id, t, f, all[i].key, all[i].or, e);
+    return rc;
+}
+
 static int read_settings(ch_tokenizer *t, const ch_file *f, ch_err *e)
 {
-    bool spm = !t->kind->merges;
-    int rc;
-    if ((rc = read_id(&t->bos, t, f, KEY "bos_token_id", spm ? 1 : -1, e)) < 0 ||
-        (rc = read_id(&t->eos, t, f, KEY "eos_token_id", spm ? 2 : -1, e)) < 0 ||
-        (rc = read_id(&t->unknown, t, f, KEY "unknown_token_id", spm ? 0 : -1, e)) < 0 ||
-        (rc = read_id(&t->eot, t, f, KEY "eot_token_id", -1, e)) < 0 ||
-        (rc = read_id(&t->eom, t, f, KEY "eom_token_id", -1, e)) < 0)
+    const ids *d = defaults_of(t);
+    int rc = read_ids(t, f, d, e);
+    if (rc < 0)
         return rc;
     if (ch_file_meta_find(f, KEY "token_type") == NULL) {
-        const ch_token control[] = {t->bos, t->eos, t->eot, t->eom};
+        const ch_token control[] = {t->bos, t->eos, t->eot, t->eom, t->sep, t->pad, t->cls, t->mask};
         if (t->unknown >= 0)
             t->type[t->unknown] = CH_TOKEN_UNKNOWN;
         for (size_t i = 0; i < CH_COUNT(control); i++)
             if (control[i] >= 0)
                 t->type[control[i]] = CH_TOKEN_CONTROL;
     }
-    t->add_bos = spm || t->pre->add_bos;
-    t->add_space_prefix = spm;
+    t->add_bos = d->add_bos || (t->pre != NULL && t->pre->add_bos);
+    t->add_eos = d->add_eos;
+    t->add_sep = d->sep >= 0;
+    t->add_space_prefix = d->add_space_prefix;
     if ((rc = ch_file_bool_opt(&t->add_bos, f, KEY "add_bos_token", e)) < 0 ||
-        (rc = ch_file_bool_opt(&t->add_eos, f, KEY "add_eos_token", e)) < 0)
+        (rc = ch_file_bool_opt(&t->add_eos, f, KEY "add_eos_token", e)) < 0 ||
+        (rc = ch_file_bool_opt(&t->add_sep, f, KEY "add_sep_token", e)) < 0)
         return rc;
-    return spm ? ch_file_bool_opt(&t->add_space_prefix, f, KEY "add_space_prefix", e) : CH_OK;
+    return d->add_space_prefix
+               ? ch_file_bool_opt(&t->add_space_prefix, f, KEY "add_space_prefix", e)
+               : CH_OK;
+}
+
+/* ---- Normalizing ---- */
+
+static int read_charsmap(ch_tokenizer *t, const ch_file *f, ch_err *e)
+{
+    const char *key = KEY "precompiled_charsmap";
+    const ch_meta *m = ch_file_meta_find(f, key);
+    bool collapse = false;
+    int rc = ch_file_bool_opt(&collapse, f, KEY "remove_extra_whitespaces", e);
+    if (rc < 0)
+        return rc;
+    unsigned char *map = m != NULL && m->type == CH_META_ARRAY ? malloc(m->v.a.n + 1) : NULL;
+    if (m != NULL && m->type != CH_META_ARRAY)
+        rc = ch_fail(e, CH_EFORMAT, "%s: %s is no array", f->path, key);
+    else if (m != NULL && map == NULL)
+        rc = ch_fail(e, CH_ENOMEM, "out of memory for a table of %zu bytes", m->v.a.n);
+    for (size_t i = 0; m != NULL && rc == CH_OK && i < m->v.a.n; i++) {
+        int64_t byte;
+        if (ch_meta_at_int(&byte, m, i) < 0 || byte < -128 || byte > 255)
+            rc = ch_fail(e, CH_EFORMAT, "%s: %s: element %zu is no byte", f->path, key, i);
+        else
+            map[i] = (unsigned char)byte;
+    }
+    if (rc == CH_OK && m != NULL && m->v.a.n > 0)
+        rc = at_file(f, ch_normalizer_add(t->norm, CH_NORM_CHARSMAP, 0, map, m->v.a.n, "", 0, e),
+                     e);
+    if (rc == CH_OK && collapse)
+        rc = ch_normalizer_add(t->norm, CH_NORM_COLLAPSE, 0, "", 0, "", 0, e);
+    free(map);
+    return rc;
+}
+
+static int read_bert(ch_tokenizer *t, const ch_file *f, ch_err *e)
+{
+    bool lower = true;
+    int rc = ch_file_bool_opt(&lower, f, KEY "normalizer.lowercase", e);
+    bool strip = lower;
+    if (rc == CH_OK)
+        rc = ch_file_bool_opt(&strip, f, KEY "normalizer.strip_accents", e);
+    const int flags = CH_NORM_CLEAN | CH_NORM_CHINESE | (strip ? CH_NORM_ACCENTS : 0) |
+                      (lower ? CH_NORM_LOWERCASE : 0);
+    return rc < 0 ? rc : ch_normalizer_add(t->norm, CH_NORM_BERT, flags, "", 0, "", 0, e);
+}
+
+static int read_normalizer(ch_tokenizer *t, const ch_file *f, ch_err *e)
+{
+    const char *key = CHALCIS "normalizer", *kind = t->kind->name;
+    ch_str text;
+    if (ch_file_meta_find(f, key) != NULL) {
+        json_t *o = NULL;
+        int rc = ch_file_str(&text, f, key, e);
+        if (rc == CH_OK && (rc = ch_json_parse(&o, text.p, text.n, key, e)) == CH_OK)
+            rc = ch_token_json_normalizer(t, o, f->path, e);
+        json_decref(o);
+        return rc;
+    }
+    if (strcmp(kind, "bpe") == 0 || strcmp(kind, "spm") == 0)
+        return CH_OK;
+    int rc = ch_normalizer_open(&t->norm, e);
+    if (rc == CH_OK && strcmp(kind, "chars") == 0)
+        rc = ch_normalizer_add(t->norm, CH_NORM_REPLACE, 0, " ", 1, CH_META, CH_META_BYTES, e);
+    else if (rc == CH_OK)
+        rc = strcmp(kind, "unigram") == 0 ? read_charsmap(t, f, e) : read_bert(t, f, e);
+    return rc;
+}
+
+static int read_flags(ch_tokenizer *t, const ch_file *f, ch_err *e)
+{
+    const char *key = CHALCIS "added";
+    const ch_meta *m = ch_file_meta_find(f, key);
+    if (m == NULL)
+        return CH_OK;
+    int rc = m->type == CH_META_ARRAY && m->v.a.n % 2 == 0
+                 ? CH_OK
+                 : ch_fail(e, CH_EFORMAT, "%s: %s is no list of pairs", f->path, key);
+    for (size_t i = 0; rc == CH_OK && i + 1 < m->v.a.n; i += 2) {
+        int64_t id, flags;
+        if (ch_meta_at_int(&id, m, i) < 0 || ch_meta_at_int(&flags, m, i + 1) < 0 || id < 0 ||
+            id >= t->n || flags < 0 || flags > 15)
+            rc = ch_fail(e, CH_EFORMAT, "%s: %s: element %zu is no id and flags of a token",
+                         f->path, key, i);
+        else
+            rc = ch_token_set_flags(t, (ch_token)id, (int)flags, e);
+    }
+    return rc;
 }
 
 static int read_pre(ch_tokenizer *t, const ch_file *f, ch_err *e)
@@ -131,6 +267,7 @@ static int read_pre(ch_tokenizer *t, const ch_file *f, ch_err *e)
                        ch_pretokenizer_names(known, sizeof known));
     }
     memcpy(t->pre_name, name.p, name.n);
+    t->whole_first = t->pre->whole_first;
     return CH_OK;
 }
 
@@ -170,10 +307,14 @@ int ch_tokenizer_from_file(ch_tokenizer **out, const ch_file *f, ch_err *e)
                        ch_token_kinds(known, sizeof known));
     }
     rc = read_names(out, f, kind, e);
-    if (rc == CH_OK && kind->merges)
+    if (rc == CH_OK && strcmp(kind->name, "bpe") == 0)
         rc = read_pre(*out, f, e);
     if (rc == CH_OK)
         rc = read_settings(*out, f, e);
+    if (rc == CH_OK)
+        rc = read_normalizer(*out, f, e);
+    if (rc == CH_OK)
+        rc = read_flags(*out, f, e);
     if (rc == CH_OK)
         rc = at_file(f, ch_token_index(*out, e), e);
     if (rc == CH_OK && kind->merges)
@@ -182,90 +323,5 @@ int ch_tokenizer_from_file(ch_tokenizer **out, const ch_file *f, ch_err *e)
         rc = at_file(f, ch_token_finish(*out, e), e);
     if (rc < 0)
         ch_tokenizer_close(out);
-    return rc;
-}
-
-/* ---- Writing ---- */
-
-static int write_merges(const ch_tokenizer *t, ch_file *f, ch_err *e)
-{
-    size_t n = t->pairs.n, bytes = 0, at = 0;
-    ch_pair *all = ch_pairs_sorted(&t->pairs);
-    for (size_t i = 0; all != NULL && i < n; i++)
-        bytes += t->at[all[i].left + 1] - t->at[all[i].left] + t->at[all[i].right + 1] -
-                 t->at[all[i].right] + 1;
-    char *text = malloc(bytes + 1);
-    ch_str *merges = malloc((n + 1) * sizeof *merges);
-    int rc = all != NULL && text != NULL && merges != NULL
-                 ? CH_OK
-                 : ch_fail(e, CH_ENOMEM, "out of memory for %zu merges", n);
-    for (size_t i = 0; rc == CH_OK && i < n; i++) {
-        size_t left, right;
-        const char *l = ch_token_name(t, all[i].left, &left),
-                   *r = ch_token_name(t, all[i].right, &right);
-        merges[i] = (ch_str){text + at, left + 1 + right};
-        memcpy(text + at, l, left);
-        text[at + left] = ' ';
-        memcpy(text + at + left + 1, r, right);
-        at += merges[i].n;
-    }
-    if (rc == CH_OK)
-        rc = ch_file_set_strs(f, KEY "merges", merges, n, e);
-    free(all);
-    free(text);
-    free(merges);
-    return rc;
-}
-
-static int write_names(const ch_tokenizer *t, ch_file *f, ch_err *e)
-{
-    size_t n = (size_t)t->n;
-    ch_str *names = malloc(n * sizeof *names);
-    int32_t *types = malloc(n * sizeof *types);
-    int rc = names != NULL && types != NULL
-                 ? CH_OK
-                 : ch_fail(e, CH_ENOMEM, "out of memory for %zu tokens", n);
-    for (ch_token id = 0; rc == CH_OK && id < t->n; id++) {
-        names[id].p = ch_token_name(t, id, &names[id].n);
-        types[id] = t->type[id];
-    }
-    if (rc == CH_OK)
-        rc = ch_file_set_strs(f, KEY "tokens", names, n, e);
-    if (rc == CH_OK && !t->kind->merges)
-        rc = ch_file_set_f32s(f, KEY "scores", t->score, n, e);
-    if (rc == CH_OK)
-        rc = ch_file_set_i32s(f, KEY "token_type", types, n, e);
-    free(names);
-    free(types);
-    return rc;
-}
-
-int ch_tokenizer_to_file(const ch_tokenizer *t, ch_file *f, ch_err *e)
-{
-    const struct {
-        const char *key;
-        ch_token id;
-    } ids[] = {
-        {KEY "bos_token_id", t->bos},         {KEY "eos_token_id", t->eos},
-        {KEY "eot_token_id", t->eot},         {KEY "eom_token_id", t->eom},
-        {KEY "unknown_token_id", t->unknown},
-    };
-    const char *pre = t->kind->merges ? t->pre_name : "default";
-    int rc = ch_file_set_str(f, KEY "model", t->kind->model, strlen(t->kind->model), e);
-    if (rc == CH_OK)
-        rc = ch_file_set_str(f, KEY "pre", pre, strlen(pre), e);
-    if (rc == CH_OK)
-        rc = write_names(t, f, e);
-    if (rc == CH_OK && t->kind->merges)
-        rc = write_merges(t, f, e);
-    for (size_t i = 0; i < CH_COUNT(ids) && rc == CH_OK; i++)
-        if (ids[i].id >= 0 || !t->kind->merges)
-            rc = ch_file_set_u32(f, ids[i].key, ids[i].id >= 0 ? (uint32_t)ids[i].id : NONE, e);
-    if (rc == CH_OK)
-        rc = ch_file_set_bool(f, KEY "add_bos_token", t->add_bos, e);
-    if (rc == CH_OK)
-        rc = ch_file_set_bool(f, KEY "add_eos_token", t->add_eos, e);
-    if (rc == CH_OK && !t->kind->merges)
-        rc = ch_file_set_bool(f, KEY "add_space_prefix", t->add_space_prefix, e);
     return rc;
 }

@@ -14,6 +14,12 @@ ch_hash128 ch_tokenizer_hash(const ch_tokenizer *t)
     h = ch_hash_bytes(h, t->kind->name, strlen(t->kind->name));
     if (t->pre)
         h = ch_hash_bytes(h, t->pre->names, strlen(t->pre->names));
+    if (t->pre_json)
+        h = ch_hash_bytes(h, t->pre_json, strlen(t->pre_json));
+    if (t->norm_json)
+        h = ch_hash_bytes(h, t->norm_json, strlen(t->norm_json));
+    if (t->flags)
+        h = ch_hash_bytes(h, t->flags, n);
     h = ch_hash_bytes(h, t->at, (n + 1) * sizeof *t->at);
     h = ch_hash_bytes(h, t->text, t->at[n]);
     h = ch_hash_bytes(h, t->type, n);
