@@ -10,7 +10,7 @@
 #include "support.h"
 
 #define SHAPE .D = 48, .H = 4, .K = 2, .E = 16, .F = 80, .V = NANO_VOCAB
-#define SQUARE .D = 64, .H = 4, .K = 2, .E = 16, .F = 80, .V = NANO_VOCAB /* heads together are D wide */
+#define SQUARE .D = 64, .H = 4, .K = 2, .E = 16, .F = 80, .V = NANO_VOCAB /* H E = D */
 #define YARN {"rope.scaling.type", 's', 0, "yarn"}, {"rope.scaling.factor", 'f', 4, NULL}, \
              {"rope.scaling.original_context_length", 'i', NANO_ORIGINAL, NULL}
 
@@ -24,7 +24,8 @@ const nano nanos[] = {
     {"qwen2", "qwen2", SQUARE, .L = 3, .tied = true, .keys = {{"rope.freq_base", 'f', 1e4, NULL}}},
     {"qwen3", "qwen3", SHAPE, .L = 3, .keys = {{"rope.freq_base", 'f', 1e4, NULL}}},
     {"qwen3 yarn", "qwen3", SHAPE, .L = 3, .keys = {YARN, {"rope.freq_base", 'f', 100, NULL}}},
-    {"gpt2", "gpt2", .D = 64, .H = 4, .K = 4, .E = 16, .F = 256, .V = NANO_VOCAB, .L = 3, .tied = true},
+    {"gpt2", "gpt2", .D = 64, .H = 4, .K = 4, .E = 16, .F = 256, .V = NANO_VOCAB, .L = 3,
+     .tied = true},
     {"gemma2", "gemma2", SHAPE, .L = 4, .tied = true,
      .keys = {{"attention.sliding_window", 'i', 20, NULL},
               {"attn_logit_softcapping", 'f', 4, NULL},
