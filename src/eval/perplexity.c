@@ -65,8 +65,6 @@ static int score_windows(struct scoring *s, ch_session *session, const ch_tokens
 
 static int check_windows(int *window, int *stride, int head, ch_err *e)
 {
-    if (*window == 0)
-        *window = DEFAULT_WINDOW;
     if (*stride == 0)
         *stride = CH_MAX(1, (*window - head) / 2);
     if (*window < 2 || *window > CH_MAX_CONTEXT)
@@ -92,6 +90,8 @@ int ch_model_perplexity(ch_perplexity *out, ch_model *m, const ch_tokenizer *tk,
     if (rc == CH_OK && ids.n < 2)
         rc = ch_fail(e, CH_EARG, "the text has %zu tokens; at least 2 are needed to score one",
                      ids.n);
+    if (window == 0)
+        window = CH_MIN((int)DEFAULT_WINDOW, ch_config_most_tokens(&m->config));
     if (rc == CH_OK)
         rc = check_windows(&window, &stride, head, e);
     so.context = (int)CH_MIN((size_t)window, CH_MAX(ids.n, (size_t)1));

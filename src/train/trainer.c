@@ -106,7 +106,8 @@ static double run_batch(ch_trainer *t, bool learn)
                                    .id = b->id,
                                    .pos = b->pos,
                                    .first = b->first,
-                                   .adapter = t->chosen}};
+                                   .adapter = t->chosen},
+                          .context = t->length};
     ch_run run = {.scratch = &t->scratch,
                   .pool = t->pool,
                   .kernels = &t->kernels,
