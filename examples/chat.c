@@ -42,8 +42,10 @@ int main(int argc, char **argv)
         rc = ch_tokenizer_open(&tk, argv[1], NULL, &e);
     if (rc == CH_OK)
         rc = ch_session_open(&s, m, NULL, &e);
-    while (rc == CH_OK && fgets(line, sizeof line, stdin))
+    while (rc == CH_OK && fgets(line, sizeof line, stdin)) {
+        line[strcspn(line, "\n")] = '\0';
         rc = answer(s, tk, line, &e);
+    }
     if (rc < 0)
         fprintf(stderr, "%s\n", argc == 2 ? e.text : "usage: chat MODEL");
     ch_session_close(&s);

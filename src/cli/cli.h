@@ -123,6 +123,8 @@ bool ch_cli_tty(FILE *f);
 int ch_cli_finish(int code);
 /* A number, or null for those that JSON does not have. */
 json_t *ch_cli_number(double x);
+/* Beyond 2^63 a text: what reads JSON would round a number or take it for a negative one. */
+json_t *ch_cli_unsigned(uint64_t x);
 /* Prints a value as one line of JSON and frees it. */
 int ch_cli_print_json(json_t *v);
 

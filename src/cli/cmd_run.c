@@ -11,7 +11,7 @@
 enum { DEFAULT_COUNT = 256, COUNT_UNSAID = -2 };
 
 struct options {
-    const char *model, *tokenizer, *prompt, *file, *k_type, *v_type, *lora, *system;
+    const char *model, *tokenizer, *prompt, *file, *k_type, *v_type, *lora, *system, *save, *load;
     int count, threads, context;
     bool echo, json, ignore_end, chat;
     ch_sampling sampling;
@@ -19,22 +19,21 @@ struct options {
 
 #define O(f) offsetof(struct options, f)
 static const ch_opt opts[] = {
-    {'m', "model", CH_OPT_STR, O(model), "FILE", "a GGUF or llama2.c model [the bundled one]", 0, 0},
-    {0, "tokenizer", CH_OPT_STR, O(tokenizer), "FILE", "vocabulary of a llama2.c model [beside it]", 0, 0},
+    CH_OPTS_MODEL(O(model), O(tokenizer), O(lora)),
     {'p', "prompt", CH_OPT_STR, O(prompt), "TEXT", "what to continue", 0, 0},
     {'f', "file", CH_OPT_STR, O(file), "FILE", "the same from a file; - is standard input [-]", 0, 0},
     {0, "chat", CH_OPT_FLAG, O(chat), NULL, "the prompt is what a user says, in the vocabulary's chat format", 0, 0},
     {0, "system", CH_OPT_STR, O(system), "TEXT", "with --chat: a system message before it", 0, 0},
-    {0, "lora", CH_OPT_STR, O(lora), "DIR[=SCALE]", "an adapter, as PEFT keeps them", 0, 0},
+    {0, "load", CH_OPT_STR, O(load), "FILE", "go on with a session that was saved; the prompt comes behind it, and may be none", 0, 0},
+    {0, "save", CH_OPT_STR, O(save), "FILE", "save the session at the end: tokens and what was computed of them", 0, 0},
     {'n', "count", CH_OPT_INT, O(count), "N", "most tokens to write [256, within the context]; -1: until it is full", -1, 1e9},
-    {0, "seed", CH_OPT_U64, O(sampling.seed), "S", "same seed, same text [0]", 0, 0},
-    {'t', "threads", CH_OPT_INT, O(threads), "N", "threads; never changes the text [one per CPU]", 0, 1024},
+    {'s', "seed", CH_OPT_U64, O(sampling.seed), "S", "same seed, same text [0]", 0, 0},
+    CH_OPT_THREADS(O(threads), "the text"),
     {'c', "context", CH_OPT_INT, O(context), "N", "most tokens in all [the model's, at most 4096; more if -n asks for it]", 1, 1e9},
-    {0, "cache-k", CH_OPT_STR, O(k_type), "TYPE", "how keys are kept: f32 f16 bf16 q8_0 [f16]", 0, 0},
-    {0, "cache-v", CH_OPT_STR, O(v_type), "TYPE", "how values are kept: these, or q4_0 [f16]", 0, 0},
+    CH_OPTS_CACHE(O(k_type), O(v_type)),
     {0, "echo", CH_OPT_FLAG, O(echo), NULL, "print the prompt too", 0, 0},
     {0, "ignore-end", CH_OPT_FLAG, O(ignore_end), NULL, "go on after an end token", 0, 0},
-    {0, "json", CH_OPT_FLAG, O(json), NULL, "one JSON object instead of text", 0, 0},
+    CH_OPT_JSON(O(json)),
     {0},
 };
 #undef O
@@ -74,14 +73,15 @@ static int read_prompt(struct running *r, ch_err *e)
 {
     ch_buf b;
     ch_buf_init(&b, (size_t)1 << 30);
-    int rc = ch_cli_text(&b, r->o->prompt, r->o->file, e);
+    const bool none = r->o->load && !r->o->prompt && !r->o->file;
+    int rc = none ? CH_OK : ch_cli_text(&b, r->o->prompt, r->o->file, e);
     const char *text = b.data ? b.data : "";
     if (rc == CH_OK)
         rc = r->o->chat ? ch_chat_prompt(&r->prompt, ch_chat_for(r->tokenizer), r->tokenizer,
                                          r->o->system, text, b.size, e)
                         : ch_tokenizer_encode(&r->prompt, r->tokenizer, text, b.size,
-                                              CH_ENCODE_BOS, e);
-    if (rc == CH_OK && r->prompt.n == 0)
+                                              r->o->load ? 0 : CH_ENCODE_BOS, e);
+    if (rc == CH_OK && r->prompt.n == 0 && !r->o->load)
         rc = ch_fail(e, CH_EARG, "the prompt is empty, and %s has no token to begin a text with",
                      r->path);
     if (rc == CH_OK && r->o->echo && !r->o->json && b.size)
@@ -113,9 +113,15 @@ static int open_session(struct running *r, ch_err *e)
         return rc;
     if (context > info.context)
         ch_cli_note_context(context, info.context);
-    if (r->prompt.n > (size_t)ch_session_context(r->session))
-        rc = ch_fail(e, CH_ELIMIT, "the prompt has %zu tokens, the context holds %d", r->prompt.n,
+    if (o->load)
+        rc = ch_session_load(r->session, o->load, e);
+    if (rc == CH_OK && r->prompt.n + (size_t)ch_session_length(r->session) >
+                           (size_t)ch_session_context(r->session))
+        rc = ch_fail(e, CH_ELIMIT, "the prompt has %zu tokens, the context holds %d",
+                     r->prompt.n + (size_t)ch_session_length(r->session),
                      ch_session_context(r->session));
+    if (rc == CH_OK && r->prompt.n == 0 && ch_session_length(r->session) == 0)
+        rc = ch_fail(e, CH_EARG, "%s holds no token, and there is no prompt", o->load);
     return rc;
 }
 
@@ -146,7 +152,8 @@ static int generate(struct running *r, ch_err *e)
     const int most = o->count == COUNT_UNSAID ? DEFAULT_COUNT : o->count;
     int rc = ch_session_feed(r->session, r->prompt.id, (int)r->prompt.n, e);
     r->stop = "length";
-    ch_token before = r->prompt.id[r->prompt.n - 1];
+    const int length = ch_session_length(r->session);
+    ch_token before = length > 0 ? ch_session_tokens(r->session)[length - 1] : -1;
     while (rc == CH_OK && (most < 0 || r->drawn < most)) {
         if (ch_session_length(r->session) == ch_session_context(r->session)) {
             r->stop = "context";
@@ -205,11 +212,11 @@ static int print_json(const struct running *r)
     ch_buf_init(&clean, (size_t)1 << 30);
     ch_buf_utf8(&clean, r->text.data, r->text.size);
     json_t *v =
-        json_pack("{s:s%, s:i, s:i, s:s, s:f, s:f, s:f, s:I, s:s}", "text",
+        json_pack("{s:s%, s:i, s:i, s:s, s:f, s:f, s:f, s:o, s:s}", "text",
                   clean.data ? clean.data : "", clean.size, "prompt_tokens", (int)r->prompt.n,
                   "tokens", r->drawn, "stop", r->stop, "prompt_s", st.prompt_s, "generate_s",
                   st.drawn_s, "tok_s", written_rate(&st), "seed",
-                  (json_int_t)r->o->sampling.seed, "model", r->path);
+                  ch_cli_unsigned(r->o->sampling.seed), "model", r->path);
     ch_buf_close(&clean);
     return ch_cli_print_json(v);
 }
@@ -227,6 +234,10 @@ static int run(struct running *r)
     ch_cli_catch_interrupts(r->session);
     rc = generate(r, &e);
     ch_cli_catch_interrupts(NULL);
+    if ((rc == CH_OK || rc == CH_ECANCELED) && r->o->save) {
+        const int saved = ch_session_save(r->session, r->o->save, &e);
+        rc = saved < 0 ? saved : rc;
+    }
     if (rc < 0 && rc != CH_ECANCELED)
         return ch_cli_fail(&e);
     int code = rc == CH_ECANCELED ? CH_EXIT_INTERRUPTED : CH_EXIT_OK;
@@ -248,6 +259,9 @@ int ch_cmd_run(int argc, char **argv)
     const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
     if (rc >= 0)
         return rc;
+    if (o.chat && o.load)
+        return ch_cli_usage("run", "--chat begins a conversation, --load goes on with a text; "
+                                   "give one");
     if (o.prompt && o.file)
         return ch_cli_usage("run", "-p and -f are two prompts; give one");
     struct running r = {.o = &o};

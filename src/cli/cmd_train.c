@@ -19,6 +19,7 @@ struct options {
     ch_list data, validation;
     const char *config;
     bool quiet, json, learn_prompts;
+    bool seed_said; /* 0 is a seed, too, and a flag goes before the file */
     const char *command;
     char model[4096]; /* the bundled one's path */
 };
@@ -61,6 +62,7 @@ static int set_option(void *into, const ch_opt *opt, const char *text)
     for (char *c = flag; *c; c++)
         *c = *c == '_' ? '-' : *c;
     ch_option_clear(&o->t, ch_option_find(name));
+    o->seed_said |= strcmp(name, "seed") == 0;
     return ch_train_option_parse(&o->t, name, text, flag, &e) < 0
                ? ch_cli_usage(o->command, "%s", e.text)
                : -1;
@@ -174,7 +176,7 @@ static int from_file(struct options *o, json_t **config, ch_err *e)
         return rc;
     const bool said = says_length(&o->t);
     json_object_foreach(*config, key, v) {
-        if (said && is_length(key))
+        if ((said && is_length(key)) || (o->seed_said && strcmp(key, "seed") == 0))
             continue;
         if (strcmp(key, "mask_prompts") == 0 && json_is_false(v))
             o->learn_prompts = true; /* what finetune masks unless it is told not to */

@@ -69,6 +69,15 @@ json_t *ch_cli_number(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
+json_t *ch_cli_unsigned(uint64_t x)
+{
+    char digits[24];
+    if (x <= INT64_MAX)
+        return json_integer((json_int_t)x);
+    snprintf(digits, sizeof digits, "%llu", (unsigned long long)x);
+    return json_string(digits);
+}
+
 int ch_cli_print_json(json_t *v)
 {
     ch_buf b;

@@ -1,19 +1,34 @@
 /* keep.c - going back, saving and loading a timeline
  *
- * File: "CHSESS01", model hash (16), page scope (16), i32 tokens, i32 computed, i32 flags (1:
+ * File: "CHSESS02", model hash (16), adapter hash (16, zero: none), page scope (16), i32 GGUF type
+ * of keys, of values, i32 page size, u32 CPU features, i32 tokens, i32 computed, i32 flags (1:
  * logits, 2: private), token ids, V f32 logits if flag 1, then the states' snapshots, and a hash
  * (16) of all before: pages that are loaded may be found by others, so they must be what was saved.
- * Little-endian.  SPDX-License-Identifier: MIT */
+ * Everything that decides bits has to be what it is here; the scope holds the policies that have no
+ * field of their own.  Little-endian.  SPDX-License-Identifier: MIT */
 #include "session.h"
 
 #include <string.h>
 
-static const char magic[8] = "CHSESS01";
+static const char magic[8] = "CHSESS02";
 enum { HAS_LAST = 1, PRIVATE = 2 };
+
+/* Could the first n tokens be computed a second time? */
+static bool known(const ch_session *s, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (s->tokens[i] < 0)
+            return false;
+    return true;
+}
 
 int ch_session_go_back(ch_session *s, int length, ch_err *e)
 {
-    const int rc = ch_sequence_rollback(&s->sequence, length, e);
+    int rc = ch_sequence_rollback(&s->sequence, length, e);
+    if (rc == CH_ELIMIT && known(s, length)) { /* a state that does not remember as much */
+        length = 0;
+        rc = ch_sequence_rollback(&s->sequence, length, e);
+    }
     if (rc < 0)
         return rc;
     s->computed = length;
@@ -42,13 +57,67 @@ static ch_hash128 checksum(const void *bytes, size_t n)
     return ch_hash_bytes((ch_hash128){0, 0}, bytes, n);
 }
 
+struct made_by { /* as it lies in the file */
+    ch_hash128 model, adapter, scope;
+    int32_t k_type, v_type, page_size;
+    uint32_t features;
+};
+
+static struct made_by maker(const ch_family *f)
+{
+    const ch_cache_options *o = ch_cache_get_options(f->cache);
+    return (struct made_by){.model = f->model->hash,
+                            .adapter = f->adapter,
+                            .scope = f->scope,
+                            .k_type = ch_dtype_get(o->k_dtype)->gguf,
+                            .v_type = ch_dtype_get(o->v_dtype)->gguf,
+                            .page_size = o->page_size,
+                            .features = f->features};
+}
+
+static const char *type_name(int32_t gguf)
+{
+    ch_dtype t;
+    return ch_dtype_by_gguf(&t, gguf) ? ch_dtype_get(t)->name : "an unknown type";
+}
+
+/* Is all as it was when the file was written?  Else the first difference. */
+static int check_maker(const struct made_by *was, const struct made_by *is, const char *path,
+                       ch_err *e)
+{
+    if (!ch_hash_equal(was->model, is->model))
+        return ch_fail(e, CH_EFORMAT, "%s: it was saved with another model", path);
+    if (!ch_hash_equal(was->adapter, is->adapter))
+        return ch_fail(e, CH_EFORMAT, "%s: it was saved with another adapter, or without one",
+                       path);
+    if (was->k_type != is->k_type || was->v_type != is->v_type)
+        return ch_fail(e, CH_EFORMAT, "%s: its keys are %s and its values %s, here they are %s "
+                                      "and %s",
+                       path, type_name(was->k_type), type_name(was->v_type),
+                       type_name(is->k_type), type_name(is->v_type));
+    if (was->page_size != is->page_size)
+        return ch_fail(e, CH_EFORMAT, "%s: its pages hold %d keys, here they hold %d", path,
+                       (int)was->page_size, (int)is->page_size);
+    if (was->features != is->features) {
+        char then[100], now[100];
+        ch_cpu_describe(then, sizeof then, was->features);
+        ch_cpu_describe(now, sizeof now, is->features);
+        return ch_fail(e, CH_EFORMAT, "%s: it was computed with %s, which rounds otherwise than "
+                                      "%s here; CHALCIS_CPU says what to use",
+                       path, then, now);
+    }
+    if (!ch_hash_equal(was->scope, is->scope))
+        return ch_fail(e, CH_EFORMAT, "%s: it was saved under another policy of the cache", path);
+    return CH_OK;
+}
+
 static void header(ch_buf *b, const ch_session *s)
 {
+    const struct made_by here = maker(s->family);
     const int32_t numbers[3] = {s->n_tokens, s->computed,
                                 (s->has_last ? HAS_LAST : 0) | (s->private_pages ? PRIVATE : 0)};
     ch_buf_put(b, magic, sizeof magic);
-    ch_buf_put(b, &s->family->model->hash, sizeof(ch_hash128));
-    ch_buf_put(b, &s->family->scope, sizeof(ch_hash128));
+    ch_buf_put(b, &here, sizeof here);
     ch_buf_put(b, numbers, sizeof numbers);
     ch_buf_put(b, s->tokens, (size_t)s->n_tokens * sizeof *s->tokens);
     if (s->has_last)
@@ -130,21 +199,19 @@ static int load_bytes(ch_session *s, const ch_mapping *whole, const char *path, 
 {
     struct cursor cursor = {whole->data, whole->size}, *c = &cursor;
     char start[8];
-    ch_hash128 model, scope;
+    struct made_by was, is = maker(s->family);
     int32_t numbers[3];
     if (!take(c, start, sizeof start) || memcmp(start, magic, sizeof magic) != 0)
         return ch_fail(e, CH_EFORMAT, "%s: not a saved session", path);
-    if (!take(c, &model, sizeof model) || !take(c, &scope, sizeof scope) ||
-        !take(c, numbers, sizeof numbers))
+    if (!take(c, &was, sizeof was) || !take(c, numbers, sizeof numbers))
         return ch_fail(e, CH_EFORMAT, "%s: the file ends early, within its header", path);
     if (!unharmed(whole))
         return ch_fail(e, CH_EFORMAT, "%s: the file is damaged or incomplete (its hash differs)",
                        path);
     c->left -= CH_MIN(c->left, sizeof(ch_hash128));
-    if (!ch_hash_equal(model, s->family->model->hash) || !ch_hash_equal(scope, s->family->scope))
-        return ch_fail(e, CH_EFORMAT,
-                       "%s: it was saved with another model, cache type or page size", path);
-    int rc = load_tokens(s, c, numbers, path, e);
+    int rc = check_maker(&was, &is, path, e);
+    if (rc == CH_OK)
+        rc = load_tokens(s, c, numbers, path, e);
     if (rc == CH_OK)
         rc = ch_sequence_restore(&s->sequence, c->p, c->left, e);
     if (rc < 0)

@@ -117,6 +117,7 @@ static int take_adapter(char *name, size_t size, ch_family *f, const ch_lora *lo
         return CH_OK;
     const int rc = ch_lora_fits(lora, f->model, e);
     f->adapters = &lora->alone;
+    f->adapter = lora->hash;
     snprintf(name, size, "%016" PRIx64 "%016" PRIx64, lora->hash.hi, lora->hash.lo);
     return rc;
 }
@@ -141,11 +142,10 @@ static int fill_family(ch_family *f, const ch_session_options *o, ch_err *e)
     int rc = take_adapter(adapter, sizeof adapter, f, o->lora, e);
     if (rc < 0)
         return rc;
-    unsigned features;
-    rc = ch_cpu_features(&features, NULL, e);
+    rc = ch_cpu_features(&f->features, NULL, e);
     if (rc < 0)
         return rc;
-    ch_kernels_init(&f->kernels, features);
+    ch_kernels_init(&f->kernels, f->features);
     rc = ch_pool_open(&f->pool, o->threads ? o->threads : THREADS, e);
     if (rc == CH_OK)
         rc = open_cache(f, o, e);

@@ -19,6 +19,8 @@ typedef struct ch_family {
     ch_kernels kernels;
     ch_arena scratch;
     ch_hash128 scope; /* of page keys */
+    ch_hash128 adapter; /* zero: none */
+    unsigned features;  /* of the CPU, that kernels were chosen by */
     int context, step_rows;
     int logit_rows;     /* most rows whose logits one step may give */
     ch_candidate *work; /* V */
@@ -68,7 +70,8 @@ int ch_session_catch_up(ch_session *s, ch_err *e);
 /* CH_ECANCELED, once, after ch_session_cancel. */
 int ch_session_interrupted(ch_session *s, ch_err *e);
 void ch_session_keep_logits(ch_session *s, const real *row); /* in s->last */
-/* Takes the sequence back to `length` <= computed tokens; their logits are gone then. */
+/* Takes the sequence back to `length` <= computed tokens; their logits are gone then.  Where its
+ * states do not go back so far, to nothing: all is computed again when it is needed. */
 int ch_session_go_back(ch_session *s, int length, ch_err *e);
 /* Keys for whole pages of computed tokens; makes newly sealed ones findable. */
 void ch_session_seal(ch_session *s);

@@ -102,6 +102,51 @@ static void a_full_cache_loses_nothing(void **state)
     ch_session_close(&plain);
 }
 
+/* What would change bits has to be what it was. */
+static void saved_by_another(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    char *dir = temp_dir();
+    char *path = ch_io_join(dir, "session");
+    ch_session *s = open_session(64, 0), *l;
+    assert_ok(ch_session_feed(s, text, 20, &e), e);
+    assert_ok(ch_session_save(s, path, &e), e);
+    ch_session_close(&s);
+    const ch_session_options rows[] = {{.context = 64, .k_type = "q8_0"},
+                                       {.context = 64, .v_type = "q4_0"},
+                                       {.context = 64, .page_size = 5}};
+    static const char *const parts[] = {"here they are q8_0", "and q4_0", "here they hold 5"};
+    for (size_t i = 0; i < CH_COUNT(rows); i++) {
+        assert_ok(ch_session_open(&l, model, &rows[i], &e), e);
+        assert_fails(ch_session_load(l, path, &e), CH_EFORMAT, e, parts[i]);
+        assert_int_equal(ch_session_length(l), 0);
+        ch_session_close(&l);
+    }
+    ch_model *other = tiny_open("llama", CH_F32, 77);
+    assert_ok(ch_session_open(&l, other, NULL, &e), e);
+    assert_fails(ch_session_load(l, path, &e), CH_EFORMAT, e, "another model");
+    ch_session_close(&l);
+    ch_model_close(&other);
+    const char *mask = getenv("CHALCIS_CPU");
+    char *before = mask ? strdup(mask) : NULL;
+    unsigned features;
+    assert_ok(ch_cpu_features(&features, NULL, &e), e);
+    if (features) { /* plain C rounds otherwise */
+        setenv("CHALCIS_CPU", "c", 1);
+        l = open_session(64, 0);
+        assert_fails(ch_session_load(l, path, &e), CH_EFORMAT, e, "CHALCIS_CPU");
+        ch_session_close(&l);
+        if (before)
+            setenv("CHALCIS_CPU", before, 1);
+        else
+            unsetenv("CHALCIS_CPU");
+    }
+    free(before);
+    free(path);
+    temp_dir_remove(dir);
+}
+
 static void saved_and_loaded_is_the_same(void **state)
 {
     (void)state;
@@ -357,7 +402,7 @@ int main(void)
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(limits_come_before_work),
         cmocka_unit_test(a_full_cache_loses_nothing),
-        cmocka_unit_test(saved_and_loaded_is_the_same),
+        cmocka_unit_test(saved_and_loaded_is_the_same), cmocka_unit_test(saved_by_another),
         cmocka_unit_test(vectors_stand_in_for_tokens),
         cmocka_unit_test(cancelling_keeps_whole_tokens),
         cmocka_unit_test(cancelling_forgets_nothing),
