@@ -70,6 +70,12 @@ static void spell_escape(speller *s)
             if (strchr("pPrntfvxbBAzZ", c) == NULL || (c == 'b' && s->in_class))
                 s->refused = "this escape";
         ch_buf_put(s->b, s->p - 2, 2);
+        if (strchr("pPx", c) != NULL && s->p < s->end && *s->p == '{') {
+            const char *close = memchr(s->p, '}', (size_t)(s->end - s->p));
+            const size_t n = close != NULL ? (size_t)(close + 1 - s->p) : 1;
+            ch_buf_put(s->b, s->p, n);
+            s->p += n;
+        }
     }
 }
 

@@ -155,6 +155,10 @@ int ch_token_from_llama2c(ch_tokenizer **out, const unsigned char *data, size_t 
                           const char *name, ch_err *e);
 /* Likewise SentencePiece's tokenizer.model. */
 bool ch_token_is_sentencepiece(const unsigned char *data, size_t size);
+/* gpt2_read.c: encoder.json and vocab.bpe, or vocab.json and merges.txt, in a folder. */
+int ch_token_from_gpt2(ch_tokenizer **out, const char *folder, ch_err *e);
+/* The path of the first of these that the folder has (free it); NULL: none. */
+char *ch_token_first_of(const char *folder, const char *const *names, size_t n);
 /* json_norm.c: the "normalizer" of a tokenizer.json, into t->norm and t->norm_json. */
 int ch_token_json_normalizer(ch_tokenizer *t, const json_t *o, const char *name, ch_err *e);
 

@@ -1,11 +1,13 @@
 /* vocab_open.c - a tokenizer by the path of whatever carries it
  *
  *   a GGUF file                       its metadata
- *   {...                              tokenizer.json
+ *   {... with a "model"               tokenizer.json
+ *   {... without, or *.bpe, *.txt     one of encoder.json + vocab.bpe, vocab.json + merges.txt
  *   tokenizer.bin, to the last byte   llama2.c's vocabulary
+ *   a SentencePiece model             tokenizer.model
  *   any other model file              a vocabulary beside it: the path given, or tok<V>.bin,
- * tokenizer.bin or tokenizer.json in its folder a folder                          its
- * tokenizer.json
+ *                                     tokenizer.bin, or as a folder's
+ *   a folder                          its tokenizer.json, tokenizer.model, or the two files
  *
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
@@ -13,7 +15,13 @@
 
 #include "vocab.h"
 
-enum { IS_MODEL, IS_JSON, IS_LLAMA2C };
+enum { IS_MODEL, IS_JSON, IS_LLAMA2C, IS_SENTENCEPIECE, IS_GPT2 };
+
+static bool ends_with(const char *s, const char *end)
+{
+    const size_t n = strlen(s), k = strlen(end);
+    return n >= k && strcmp(s + n - k, end) == 0;
+}
 
 static int look_at(int *what, const char *path, ch_err *e)
 {
@@ -24,10 +32,39 @@ static int look_at(int *what, const char *path, ch_err *e)
     size_t at = 0;
     while (at < map.size && strchr(" \t\r\n", map.data[at]) != NULL && map.data[at] != 0)
         at++;
-    bool json = at < map.size && map.data[at] == '{';
-    *what = json ? IS_JSON : ch_token_is_llama2c(map.data, map.size) ? IS_LLAMA2C : IS_MODEL;
+    const bool json = at < map.size && map.data[at] == '{';
+    const bool pair = ends_with(path, "encoder.json") || ends_with(path, "vocab.json") ||
+                      ends_with(path, "vocab.bpe") || ends_with(path, "merges.txt");
+    *what = pair                                           ? IS_GPT2
+            : json                                         ? IS_JSON
+            : ch_token_is_llama2c(map.data, map.size)       ? IS_LLAMA2C
+            : ch_token_is_sentencepiece(map.data, map.size) ? IS_SENTENCEPIECE
+                                                            : IS_MODEL;
     ch_io_unmap(&map);
     return CH_OK;
+}
+
+static int open_sentencepiece(ch_tokenizer **out, const char *path, ch_err *e)
+{
+    ch_mapping map;
+    int rc = ch_io_map(&map, path, e);
+    if (rc < 0)
+        return rc;
+    rc = ch_token_from_sentencepiece(out, map.data, map.size, path, e);
+    ch_io_unmap(&map);
+    return rc;
+}
+
+static char *folder_of(const char *path);
+static int open_folder(ch_tokenizer **out, const char *path, ch_err *e);
+
+static int open_pair(ch_tokenizer **out, const char *path, ch_err *e)
+{
+    char *folder = folder_of(path);
+    int rc = folder != NULL ? ch_token_from_gpt2(out, folder, e)
+                            : ch_fail(e, CH_ENOMEM, "out of memory for a path");
+    free(folder);
+    return rc;
 }
 
 /* A file that is a vocabulary and nothing else, or a model file that carries one. */
@@ -35,13 +72,16 @@ static int open_vocabulary(ch_tokenizer **out, const char *path, ch_err *e)
 {
     int what;
     ch_file *f;
+    if (ch_io_is_dir(path))
+        return open_folder(out, path, e);
     int rc = look_at(&what, path, e);
     if (rc < 0)
         return rc;
-    if (what == IS_JSON)
-        return ch_tokenizer_from_json(out, path, e);
-    if (what == IS_LLAMA2C)
-        return ch_tokenizer_from_llama2c(out, path, e);
+    if (what != IS_MODEL)
+        return what == IS_JSON      ? ch_tokenizer_from_json(out, path, e)
+               : what == IS_LLAMA2C ? ch_tokenizer_from_llama2c(out, path, e)
+               : what == IS_GPT2    ? open_pair(out, path, e)
+                                    : open_sentencepiece(out, path, e);
     if ((rc = ch_file_open(&f, path, e)) < 0)
         return rc;
     rc = ch_tokenizer_from_file(out, f, e);
@@ -70,23 +110,17 @@ static char *find_beside(const char *path, int64_t rows, ch_err *e)
 {
     char sized[40];
     snprintf(sized, sizeof sized, "tok%lld.bin", (long long)rows);
-    const char *const names[] = {sized, "tokenizer.bin", "tokenizer.json"};
-    char *folder = folder_of(path), *found = NULL;
-    for (size_t i = 0; folder != NULL && i < CH_COUNT(names); i++) {
-        if ((found = ch_io_join(folder, names[i])) == NULL)
-            break;
-        if (ch_io_exists(found)) {
-            free(folder);
-            return found;
-        }
-        free(found);
-        found = NULL;
-    }
-    ch_fail(e, CH_EFORMAT,
-            "%s carries no vocabulary, and its folder has no %s, tokenizer.bin or tokenizer.json",
-            path, sized);
+    const char *const names[] = {sized,          "tokenizer.bin", "tokenizer.json",
+                                 "tokenizer.model", "encoder.json",  "vocab.json"};
+    char *folder = folder_of(path),
+         *found = folder != NULL ? ch_token_first_of(folder, names, CH_COUNT(names)) : NULL;
+    if (found == NULL)
+        ch_fail(e, CH_EFORMAT,
+                "%s carries no vocabulary, and its folder has no %s, tokenizer.bin or "
+                "tokenizer.json",
+                path, sized);
     free(folder);
-    return NULL;
+    return found;
 }
 
 static int open_beside(ch_tokenizer **out, const ch_file *f, const char *vocabulary, ch_err *e)
@@ -108,10 +142,15 @@ static int open_beside(ch_tokenizer **out, const ch_file *f, const char *vocabul
 
 static int open_folder(ch_tokenizer **out, const char *path, ch_err *e)
 {
-    char *json = ch_io_join(path, "tokenizer.json");
-    int rc = json != NULL ? ch_tokenizer_from_json(out, json, e)
-                          : ch_fail(e, CH_ENOMEM, "out of memory for a path");
-    free(json);
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "encoder.json",
+                                        "vocab.json"};
+    char *found = ch_token_first_of(path, names, CH_COUNT(names));
+    int rc = found != NULL
+                 ? open_vocabulary(out, found, e)
+                 : ch_fail(e, CH_EFORMAT,
+                           "%s has no tokenizer.json, tokenizer.model, encoder.json or vocab.json",
+                           path);
+    free(found);
     return rc;
 }
 

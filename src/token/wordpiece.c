@@ -13,6 +13,8 @@
 int ch_token_wordpiece_finish(ch_tokenizer *t, ch_err *e)
 {
     t->byte_fallback = false;
+    if (t->unknown >= 0) /* older files call it control like the rest; words may become it */
+        t->type[t->unknown] = CH_TOKEN_UNKNOWN;
     return ch_token_default_steps(t, e);
 }
 

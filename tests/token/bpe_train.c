@@ -131,7 +131,7 @@ static void against_the_textbook(void **state)
         size_t n = k < 5 ? k : 20 + (size_t)ch_rng_below(680, k, CH_RNG_TEST, 0, 0);
         small_text(text, n, k, letters[k % CH_COUNT(letters)]);
         ch_bpe_pieces p = {0};
-        assert_ok(ch_cutter_cut(c, w, text, n, count, &p, &e), e);
+        assert_ok(ch_cutter_cut(c, w, text, n, true, count, &p, &e), e);
         ch_bpe_options o = {.vocab = 260 + (int)(k % 5) * 20, .n_special = (int)(k % 3)};
         static const char *const specials[] = {"<|a|>", "<|b|>"};
         o.specials = specials;

@@ -94,7 +94,7 @@ static void bpe_fast_and_slow(void **state)
         size_t n = k < 40 ? 1 + (size_t)ch_rng_below(200, k, CH_RNG_TEST, 3, 0) : sizeof text;
         small_text(text, n, 100 + k, letters[k % CH_COUNT(letters)]);
         slow s = {.t = t};
-        assert_ok(ch_cutter_cut(t->cutter, work, text, n, slow_piece, &s, &e), e);
+        assert_ok(ch_cutter_cut(t->cutter, work, text, n, true, slow_piece, &s, &e), e);
         assert_same(t, text, n, &s.ids);
         ch_tokens_free(&s.ids);
     }
@@ -175,7 +175,7 @@ static void spm_fast_and_slow(void **state)
                                          " ab", "  ", "aa", "cd", "aab", "abab", "\xc3\xa9"};
     static const float scores[] = {-9, -9, -9, -9, -1, -1, -2, -3, -2, -0.0f, 0, -5, 1, -1};
     ch_tokenizer *t = small_spm(tokens, scores, CH_COUNT(tokens));
-    assert_true(t->words_apart);
+    assert_true(ch_token_words_apart(t));
     check_spm(t);
     ch_tokenizer_close(&t);
 }
@@ -187,7 +187,7 @@ static void spm_over_words(void **state)
     static const char *const tokens[] = {" ", "a", "b", " a", "b a", "a ", "ab"};
     static const float scores[] = {-9, -9, -9, -3, -1, -2, -2};
     ch_tokenizer *t = small_spm(tokens, scores, CH_COUNT(tokens));
-    assert_false(t->words_apart);
+    assert_false(ch_token_words_apart(t));
     check_spm(t);
     ch_tokenizer_close(&t);
 }

@@ -30,7 +30,7 @@ static void assert_cut(const char *pre, const char *text, const char *want)
     assert_non_null(p);
     assert_ok(ch_cutter_open(&c, p, &e), e);
     assert_ok(ch_cut_work_open(&w, &e), e);
-    assert_ok(ch_cutter_cut(c, w, text, strlen(text), show, &b, &e), e);
+    assert_ok(ch_cutter_cut(c, w, text, strlen(text), true, show, &b, &e), e);
     assert_string_equal(b.data, want);
     ch_buf_close(&b);
     ch_cut_work_close(&w);
@@ -98,7 +98,7 @@ static void long_runs(void **state)
             for (size_t i = 0; i < n; i++)
                 text[i] = fills[k][i % strlen(fills[k])];
             text[n - 1] = 'x';
-            assert_ok(ch_cutter_cut(c, w, text, n, show, &b, &e), e);
+            assert_ok(ch_cutter_cut(c, w, text, n, true, show, &b, &e), e);
             assert_true(b.size >= n);
             ch_buf_close(&b);
         }
@@ -126,7 +126,8 @@ static void names(void **state)
     const ch_pretokenizer *p = ch_pretokenizer_find("mpt", 3);
     assert_ptr_equal(p, ch_pretokenizer_find("gpt-2", 5));
     assert_string_equal(ch_pretokenizer_name(name, sizeof name, p), "gpt-2");
-    const char *const pattern[] = {ch_pattern_gpt2, ch_pattern_gpt2};
+    const ch_pre_step step = {.pattern = ch_pattern_gpt2, .n = strlen(ch_pattern_gpt2)};
+    const ch_pre_step pattern[] = {step, step};
     assert_ptr_equal(ch_pretokenizer_like(pattern, 1, false), p);
     assert_null(ch_pretokenizer_like(pattern, 1, true));
     assert_null(ch_pretokenizer_like(pattern, 2, false));
@@ -138,7 +139,7 @@ static void names(void **state)
     int left = 2;
     assert_ok(ch_cutter_open(&c, p, &e), e);
     assert_ok(ch_cut_work_open(&w, &e), e);
-    assert_int_equal(ch_cutter_cut(c, w, "a b c d", 7, stop, &left, &e), CH_ECANCELED);
+    assert_int_equal(ch_cutter_cut(c, w, "a b c d", 7, true, stop, &left, &e), CH_ECANCELED);
     assert_int_equal(left, -1);
     ch_cut_work_close(&w);
     ch_cutter_close(&c);

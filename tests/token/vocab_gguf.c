@@ -238,8 +238,8 @@ static void lies_in_settings(void **state)
     m = good("gpt2");
     m.pre = "";
     assert_refused(m, CH_EUNSUPPORTED, "is unknown");
-    m = good("bert");
-    assert_refused(m, CH_EUNSUPPORTED, "model \"bert\" is unknown; known are: gpt2, llama");
+    m = good("rwkv");
+    assert_refused(m, CH_EUNSUPPORTED, "model \"rwkv\" is unknown; known are: gpt2, llama");
 
     ch_file *f;
     ch_err e = {0};
