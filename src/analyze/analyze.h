@@ -62,6 +62,7 @@ double ch_analyze_fixed_point(const ch_integrator *k);
 /* The published bound dt < 2 / (beta sqrt(1 - alpha^2)) as one of p: too strict below
  * alpha = 0.8393, too loose above. */
 double ch_analyze_published_bound(double alpha);
+bool ch_analyze_published_stable(double alpha, double p);
 /* The published criterion, alpha^2 against 4 p. */
 ch_regime ch_analyze_published_regime(double alpha, double p);
 
@@ -193,5 +194,28 @@ void ch_analyze_count(ch_tally *t, const ch_spectrum *s);
 /* Into tallies[layer], those outside 0..n_layers-1 into none; returns how many were counted. */
 size_t ch_analyze_count_samples(ch_tally *tallies, int n_layers, const ch_sample *samples,
                                 size_t n);
+
+/* ---- Drawings (plot_regions.c, plot_motion.c) ---------------------------------------------- */
+
+typedef struct ch_grid {
+    int alphas, ps;
+    double p_most; /* alpha = i / (alphas - 1), p = p_most (j + 1) / ps */
+} ch_grid;
+static inline double ch_analyze_grid_alpha(const ch_grid *g, int i)
+{
+    return g->alphas > 1 ? (double)i / (g->alphas - 1) : 0;
+}
+static inline double ch_analyze_grid_p(const ch_grid *g, int j)
+{
+    return g->p_most * (j + 1) / g->ps;
+}
+
+/* Each writes the image, its data and its script (report.h: ch_report_draw). */
+int ch_analyze_plot_map(bool *drawn, const ch_grid *g, const char *path, ch_err *e);
+int ch_analyze_plot_eigenvalues(bool *drawn, const char *path, ch_err *e);
+int ch_analyze_plot_settling(bool *drawn, const ch_published_set *sets, int n, int steps,
+                             const char *path, ch_err *e);
+int ch_analyze_plot_energy(bool *drawn, const ch_integrator *k, ch_motion from, int steps,
+                           const char *path, ch_err *e);
 
 #endif

@@ -12,6 +12,11 @@ double ch_analyze_published_bound(double alpha)
     return 2 / sqrt(1 - alpha * alpha);
 }
 
+bool ch_analyze_published_stable(double alpha, double p)
+{
+    return alpha >= 0 && alpha < 1 && p > 0 && p < ch_analyze_published_bound(alpha);
+}
+
 ch_regime ch_analyze_published_regime(double alpha, double p)
 {
     if (!isfinite(alpha) || !isfinite(p))

@@ -7,7 +7,7 @@
 
 void ch_analyze_count(ch_tally *t, const ch_spectrum *s)
 {
-    const bool published = s->p > 0 && s->p < ch_analyze_published_bound(s->alpha);
+    const bool published = ch_analyze_published_stable(s->alpha, s->p);
     if (t->n == 0) {
         t->reach_least = (double)INFINITY;
         t->reach_most = -(double)INFINITY;
