@@ -240,6 +240,30 @@ static int prepare(ch_tokenizer *t, const reader *r)
     return rc;
 }
 
+static int read_flags(ch_tokenizer *t, const reader *r)
+{
+    static const struct {
+        const char *key;
+        int flag;
+    } keys[] = {{"lstrip", CH_ADDED_LSTRIP},
+                {"rstrip", CH_ADDED_RSTRIP},
+                {"single_word", CH_ADDED_WORD}};
+    const char *key;
+    json_t *o;
+    int rc = CH_OK;
+    json_object_foreach(json_object_get(r->config, "added_tokens_decoder"), key, o)
+    {
+        const long id = strtol(key, NULL, 10); /* put_added has seen it */
+        int flags = 0;
+        for (size_t k = 0; k < CH_COUNT(keys); k++)
+            if (json_is_true(json_object_get(o, keys[k].key)))
+                flags |= keys[k].flag;
+        if (rc == CH_OK && flags != 0 && id >= 0 && id < t->n)
+            rc = ch_token_set_flags(t, (ch_token)id, flags, r->e);
+    }
+    return rc;
+}
+
 static int build(ch_tokenizer **out, const reader *r)
 {
     size_t bytes = 0;
@@ -264,7 +288,8 @@ static int build(ch_tokenizer **out, const reader *r)
     t->add_eos = r->model == UNIGRAM;
     t->add_space_prefix = r->prefix;
     t->fuse_unknown = true;
-    if ((rc = prepare(t, r)) < 0 || (rc = ch_token_read_config(t, r->path, r->e)) < 0 ||
+    if ((rc = prepare(t, r)) < 0 || (rc = read_flags(t, r)) < 0 ||
+        (rc = ch_token_read_config(t, r->path, r->e)) < 0 ||
         (rc = ch_token_index(t, r->e)) < 0)
         return rc;
     return ch_token_finish(t, r->e);

@@ -6,6 +6,9 @@
  *   spm  SentencePiece-style BPE: the pair with the best score is merged, leftmost first on ties;
  *        characters that are no token fall back to <0xXX> byte tokens (or to the unknown token
  *        where there are none)
+ *   chars      BPE over characters by ranks: the same vocabularies as Hugging Face writes them
+ *   unigram    the cutting with the best sum of scores
+ *   wordpiece  BERT's: the longest token, again and again
  * The public part is in chalcis.h ("Tokenizers"); here is how one is made and stored.
  * A tokenizer is immutable and may be used by many threads at once.
  * SPDX-License-Identifier: MIT */
@@ -30,12 +33,17 @@ int ch_tokenizer_from_file(ch_tokenizer **out, const ch_file *f, ch_err *e);
 /* From llama2.c's tokenizer.bin (max length, then score, length, bytes per token; ids 0 unk, 1
  * BOS, 2 EOS). */
 int ch_tokenizer_from_llama2c(ch_tokenizer **out, const char *path, ch_err *e);
-/* Writes tokenizer.ggml.* into a file under construction. */
+/* Writes tokenizer.ggml.* and tokenizer.chat_template into a file under construction, as llama.cpp's
+ * converter has them.  rows: of the model's embedding; ids beyond the vocabulary become unused tokens
+ * (0: there are none). */
 int ch_tokenizer_to_file(const ch_tokenizer *t, ch_file *f, ch_err *e);
-/* Hugging Face tokenizer.json, for byte-level BPE ("type": "BPE", ByteLevel).  Reading accepts
- * what writing makes and GPT-2's own; anything it cannot reproduce to the id is refused by name.
- * Which tokens are BOS and EOS stands in tokenizer_config.json in the same folder, as in Hugging
- * Face's: written and read along. */
+int ch_tokenizer_to_file_rows(const ch_tokenizer *t, ch_file *f, int64_t rows, ch_err *e);
+/* The same from a Hugging Face folder: tokenizer.model where there is one, for GGUF's algorithm is
+ * SentencePiece's, else as ch_tokenizer_open takes it. */
+int ch_tokenizer_folder_to_file(ch_file *f, const char *folder, int64_t rows, ch_err *e);
+/* Hugging Face tokenizer.json, with tokenizer_config.json and its kin in the same folder (BOS, EOS,
+ * chat template), which are read and written along.  What cannot be reproduced to the id is refused by
+ * name, both ways. */
 int ch_tokenizer_to_json(const ch_tokenizer *t, const char *path, ch_err *e);
 int ch_tokenizer_from_json(ch_tokenizer **out, const char *path, ch_err *e);
 

@@ -44,45 +44,60 @@ static int write_merges(const ch_tokenizer *t, ch_file *f, ch_err *e)
     return rc;
 }
 
-/* Scores that order merging as the ranks do: -rank of the first merge that makes a token. */
-static int write_scores_of_merges(const ch_tokenizer *t, ch_file *f, ch_err *e)
+/* The vocabulary's own, or such as order merging like its ranks: -rank of the first merge that makes
+ * a token. */
+static int write_scores(const ch_tokenizer *t, ch_file *f, size_t n, ch_err *e)
 {
-    ch_pair *all = ch_pairs_sorted(&t->pairs);
-    float *score = malloc((size_t)t->n * sizeof *score);
-    int rc = all != NULL && score != NULL
+    ch_pair *all = t->kind->merges ? ch_pairs_sorted(&t->pairs) : NULL;
+    float *score = malloc(n * sizeof *score);
+    int rc = score != NULL && (all != NULL || !t->kind->merges)
                  ? CH_OK
-                 : ch_fail(e, CH_ENOMEM, "out of memory for %d scores", t->n);
-    for (ch_token id = 0; rc == CH_OK && id < t->n; id++)
-        score[id] = -1e9f;
-    for (size_t i = t->pairs.n; rc == CH_OK && i-- > 0;)
+                 : ch_fail(e, CH_ENOMEM, "out of memory for %zu scores", n);
+    for (size_t i = 0; rc == CH_OK && i < n; i++)
+        score[i] = i >= (size_t)t->n ? -10000.0f : t->kind->merges ? -1e9f : t->score[i];
+    for (size_t i = all != NULL ? t->pairs.n : 0; rc == CH_OK && i-- > 0;)
         score[all[i].id] = -(float)i;
     if (rc == CH_OK)
-        rc = ch_file_set_f32s(f, KEY "scores", score, (size_t)t->n, e);
+        rc = ch_file_set_f32s(f, KEY "scores", score, n, e);
     free(all);
     free(score);
     return rc;
 }
 
-static int write_names(const ch_tokenizer *t, ch_file *f, ch_err *e)
+/* n names, those beyond the vocabulary "[PAD12]"; false: out of memory. */
+static bool list_names(ch_str *names, int32_t *types, char **pads, const ch_tokenizer *t, size_t n)
 {
-    size_t n = (size_t)t->n;
+    enum { PAD_BYTES = 32 };
+    const size_t own = (size_t)t->n;
+    *pads = malloc((n - own) * PAD_BYTES + 1);
+    for (size_t i = 0; i < n && *pads != NULL; i++) {
+        if (i < own) {
+            names[i].p = ch_token_name(t, (ch_token)i, &names[i].n);
+            types[i] = t->type[i];
+            continue;
+        }
+        char *pad = *pads + (i - own) * PAD_BYTES;
+        names[i] = (ch_str){pad, (size_t)snprintf(pad, PAD_BYTES, "[PAD%zu]", i)};
+        types[i] = CH_TOKEN_UNUSED;
+    }
+    return *pads != NULL;
+}
+
+static int write_names(const ch_tokenizer *t, ch_file *f, size_t n, ch_err *e)
+{
     ch_str *names = malloc(n * sizeof *names);
     int32_t *types = malloc(n * sizeof *types);
-    int rc = names != NULL && types != NULL
+    char *pads = NULL;
+    int rc = names != NULL && types != NULL && list_names(names, types, &pads, t, n)
                  ? CH_OK
                  : ch_fail(e, CH_ENOMEM, "out of memory for %zu tokens", n);
-    for (ch_token id = 0; rc == CH_OK && id < t->n; id++) {
-        names[id].p = ch_token_name(t, id, &names[id].n);
-        types[id] = t->type[id];
-    }
     if (rc == CH_OK)
         rc = ch_file_set_strs(f, KEY "tokens", names, n, e);
-    if (rc == CH_OK && t->kind->scores)
-        rc = ch_file_set_f32s(f, KEY "scores", t->score, n, e);
     if (rc == CH_OK)
         rc = ch_file_set_i32s(f, KEY "token_type", types, n, e);
     free(names);
     free(types);
+    free(pads);
     return rc;
 }
 
@@ -121,9 +136,9 @@ static int write_charsmap(const ch_tokenizer *t, ch_file *f, ch_err *e)
 }
 
 /* What only we read back. */
-static int write_own(const ch_tokenizer *t, ch_file *f, ch_err *e)
+static int write_own(const ch_tokenizer *t, ch_file *f, bool as_spm, ch_err *e)
 {
-    int rc = t->norm_json != NULL
+    int rc = t->norm_json != NULL && !as_spm
                  ? ch_file_set_str(f, CHALCIS "normalizer", t->norm_json, strlen(t->norm_json), e)
                  : CH_OK;
     size_t n = 0;
@@ -164,7 +179,7 @@ static int write_settings(const ch_tokenizer *t, ch_file *f, ch_err *e)
     return rc;
 }
 
-int ch_tokenizer_to_file(const ch_tokenizer *t, ch_file *f, ch_err *e)
+int ch_tokenizer_to_file_rows(const ch_tokenizer *t, ch_file *f, int64_t rows, ch_err *e)
 {
     const bool bpe = strcmp(t->kind->name, "bpe") == 0;
     const bool as_spm = strcmp(t->kind->name, "chars") == 0 && t->norm_json != NULL;
@@ -173,18 +188,40 @@ int ch_tokenizer_to_file(const ch_tokenizer *t, ch_file *f, ch_err *e)
         return ch_fail(e, CH_EUNSUPPORTED,
                        "GGUF has no name for the way this vocabulary cuts text: %.300s",
                        t->pre_json != NULL ? t->pre_json : "?");
+    if (rows != 0 && (rows < t->n || rows > CH_TOKEN_MAX))
+        return ch_fail(e, CH_EFORMAT, "a vocabulary of %d tokens for a model with %lld rows", t->n,
+                       (long long)rows);
+    const size_t n = (size_t)CH_MAX(rows, (int64_t)t->n);
     int rc = ch_file_set_str(f, KEY "model", model, strlen(model), e);
     if (rc == CH_OK)
         rc = ch_file_set_str(f, KEY "pre", pre, strlen(pre), e);
     if (rc == CH_OK)
-        rc = write_names(t, f, e);
-    if (rc == CH_OK && as_spm)
-        rc = write_scores_of_merges(t, f, e);
+        rc = write_names(t, f, n, e);
+    if (rc == CH_OK && (as_spm || t->kind->scores))
+        rc = write_scores(t, f, n, e);
     else if (rc == CH_OK && t->kind->merges)
         rc = write_merges(t, f, e);
     if (rc == CH_OK)
         rc = write_ids(t, f, t->kind->scores, e);
     if (rc == CH_OK)
         rc = write_settings(t, f, e);
-    return rc < 0 || as_spm ? rc : write_own(t, f, e);
+    return rc < 0 ? rc : write_own(t, f, as_spm, e);
+}
+
+int ch_tokenizer_to_file(const ch_tokenizer *t, ch_file *f, ch_err *e)
+{
+    return ch_tokenizer_to_file_rows(t, f, 0, e);
+}
+
+int ch_tokenizer_folder_to_file(ch_file *f, const char *folder, int64_t rows, ch_err *e)
+{
+    ch_tokenizer *t = NULL;
+    char *model = ch_io_join(folder, "tokenizer.model");
+    int rc = model == NULL ? ch_fail(e, CH_ENOMEM, "out of memory for a path")
+                           : ch_tokenizer_open(&t, ch_io_exists(model) ? model : folder, NULL, e);
+    if (rc == CH_OK && (rc = ch_tokenizer_to_file_rows(t, f, rows, e)) < 0)
+        ch_fail_at(e, "%s", folder);
+    ch_tokenizer_close(&t);
+    free(model);
+    return rc;
 }
