@@ -101,7 +101,7 @@ static int make_keys(ch_session *s, int from, int pages)
 
 void ch_session_seal(ch_session *s)
 {
-    if (s->private_pages)
+    if (s->private_pages || s->sequence.n_states != 1) /* see adopt */
         return;
     const int sealed = s->computed / ch_cache_get_options(s->family->cache)->page_size;
     if (sealed <= s->keyed)

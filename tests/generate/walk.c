@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAMILY = 4, STEPS = 600, CONTEXT = 48, VOCAB = 320, PAGE = 4 };
+enum { FAMILY = 4, VOCAB = 320, PAGE = 4, FAR = 64 };
 
 struct walk {
     ch_model *model;
@@ -19,7 +19,8 @@ struct walk {
     ch_sampling how;
     uint64_t draws;
     char *path;
-    int drawn, loaded, forked, checked;
+    int context, stretch; /* fed at most at once */
+    int drawn, loaded, forked, checked, far;
     uint64_t shared, accepted;
 };
 
@@ -49,7 +50,7 @@ static ch_session *open_one(const struct walk *w, int cache_tokens, int rows)
     ch_err e = {0};
     ch_session *s;
     const ch_session_options o = {.threads = 1,
-                                  .context = CONTEXT,
+                                  .context = w->context,
                                   .page_size = PAGE,
                                   .step_rows = rows,
                                   .cache_tokens = cache_tokens};
@@ -121,8 +122,8 @@ static void fork_one(struct walk *w, int from, int to)
 static void feed_some(struct walk *w, ch_session *s)
 {
     ch_err e = {0};
-    ch_token t[9];
-    const int n = pick(w, (int)CH_COUNT(t) + 1);
+    ch_token t[40];
+    const int n = pick(w, w->stretch + 1);
     for (int i = 0; i < n; i++) /* few texts, so that prefixes meet */
         t[i] = (ch_token)(10 + (ch_session_length(s) + i) % 7 + (pick(w, 32) == 0));
     const int rc = ch_session_feed(s, t, n, &e);
@@ -142,9 +143,16 @@ static void draw_some(struct walk *w, ch_session *s)
     }
 }
 
-static void one_step(struct walk *w)
+static void go_back(struct walk *w, ch_session *s, int length)
 {
     ch_err e = {0};
+    w->far += ch_session_length(s) - length > FAR;
+    assert_ok(ch_session_rollback(s, length, &e), e);
+    assert_int_equal(ch_session_length(s), length);
+}
+
+static void one_step(struct walk *w)
+{
     const int i = pick(w, FAMILY - 1), what = pick(w, 16);
     ch_session *s = w->s[i];
     const int n = ch_session_length(s);
@@ -153,7 +161,7 @@ static void one_step(struct walk *w)
     else if (what < 10)
         draw_some(w, s);
     else if (what < 13 && n > 0)
-        assert_ok(ch_session_rollback(s, 1 + pick(w, n), &e), e);
+        go_back(w, s, 1 + pick(w, n));
     else if (what == 13)
         fork_one(w, pick(w, 2) ? i : FAMILY - 1, (i + 1) % (FAMILY - 1));
     else if (what == 14)
@@ -164,36 +172,56 @@ static void one_step(struct walk *w)
         check(w, w->s[k]);
 }
 
-static void walk_about(void **state)
+/* What has happened is left in the walk, which is over. */
+static struct walk walk_about(const char *arch, int context, int stretch, int steps)
 {
-    (void)state;
     ch_err e = {0};
     char *dir = temp_dir();
-    struct walk w = {.model = tiny_open("llama", CH_Q8_0, 21), .how = CH_SAMPLING};
+    struct walk w = {.model = tiny_open(arch, CH_Q8_0, 21),
+                     .how = CH_SAMPLING,
+                     .context = context,
+                     .stretch = stretch};
     w.path = ch_io_join(dir, "session");
     w.how.temp = 0.3;
-    w.truth = open_one(&w, 2 * CONTEXT, CONTEXT);
-    w.s[FAMILY - 1] = open_one(&w, 2 * CONTEXT + 5, 5);
+    w.truth = open_one(&w, 2 * context, context);
+    w.s[FAMILY - 1] = open_one(&w, 2 * context + 5, 5);
     for (int i = 0; i < FAMILY - 1; i++)
         assert_ok(ch_session_fork(&w.s[i], w.s[FAMILY - 1], &e), e);
-    for (int i = 0; i < STEPS; i++)
+    for (int i = 0; i < steps; i++)
         one_step(&w);
     for (int i = 0; i < FAMILY; i++)
         close_one(&w, &w.s[i]);
-    print_message("# %d checks; %d tokens drawn, %d guessed, %d shared; %d loads, %d forks\n",
-                  w.checked, w.drawn, (int)w.accepted, (int)w.shared, w.loaded, w.forked);
-    assert_true(w.checked > STEPS && w.drawn > 100 && w.loaded > 5 && w.forked > 5);
-    assert_true(w.shared > 0 && w.accepted > 50);
+    print_message("# %s: %d checks; %d tokens drawn, %d guessed, %d shared; %d loads, %d forks, %d "
+                  "far back\n", arch, w.checked, w.drawn, (int)w.accepted, (int)w.shared, w.loaded,
+                  w.forked, w.far);
     ch_session_close(&w.truth);
     ch_model_close(&w.model);
     free(w.path);
     temp_dir_remove(dir);
+    assert_true(w.checked > steps && w.drawn > steps / 6 && w.loaded > 5 && w.forked > 5);
+    assert_true(w.accepted > 50);
+    return w;
+}
+
+static void pages_alone(void **state)
+{
+    (void)state;
+    assert_true(walk_about("llama", 48, 9, 600).shared > 0);
+}
+
+/* Convolutions remember less than pages: going farther back computes all again. */
+static void with_convolutions(void **state)
+{
+    (void)state;
+    const struct walk w = walk_about("lfm2", 200, 40, 300);
+    assert_true(w.shared == 0 && w.far > 3);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(walk_about),
+        cmocka_unit_test(pages_alone),
+        cmocka_unit_test(with_convolutions),
     };
     return cmocka_run_group_tests_name("generate/walk", tests, NULL, NULL);
 }
