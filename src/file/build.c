@@ -66,6 +66,11 @@ int ch_file_set_u32(ch_file *f, const char *key, uint32_t value, ch_err *e)
     return set_number(f, key, CH_GGUF_U32, &value, e);
 }
 
+int ch_file_set_i32(ch_file *f, const char *key, int32_t value, ch_err *e)
+{
+    return set_number(f, key, CH_GGUF_I32, &value, e);
+}
+
 int ch_file_set_u64(ch_file *f, const char *key, uint64_t value, ch_err *e)
 {
     return set_number(f, key, CH_GGUF_U64, &value, e);
@@ -178,7 +183,7 @@ int ch_file_set_meta(ch_file *f, const ch_meta *m, ch_err *e)
     return set(f, m->key, &copy, e);
 }
 
-int ch_file_add_tensor(ch_file *f, const char *name, const ch_tensor *t, ch_err *e)
+static int add_tensor(ch_file *f, const char *name, const ch_tensor *t, ch_err *e)
 {
     ch_tensor shaped;
     size_t bytes;
@@ -190,10 +195,22 @@ int ch_file_add_tensor(ch_file *f, const char *name, const ch_tensor *t, ch_err 
     for (int i = 0; i < t->rank; i++)
         if (t->dim[i] > 1 && t->stride[i] != shaped.stride[i])
             return ch_fail(e, CH_EARG, "tensor \"%s\": its elements are not contiguous", name);
-    if (!t->data)
-        return ch_fail(e, CH_EARG, "tensor \"%s\": it has no data", name);
     if (ch_file_tensor_find(f, name))
         return ch_fail(e, CH_EARG, "%s: tensor \"%s\" is there already", f->path, name);
     shaped.data = t->data;
     return ch_file_put_tensor(f, (ch_str){.p = name, .n = strlen(name)}, &shaped, bytes, e);
+}
+
+int ch_file_add_tensor(ch_file *f, const char *name, const ch_tensor *t, ch_err *e)
+{
+    if (!t->data)
+        return ch_fail(e, CH_EARG, "tensor \"%s\": it has no data", name);
+    return add_tensor(f, name, t, e);
+}
+
+int ch_file_plan_tensor(ch_file *f, const char *name, const ch_tensor *t, ch_err *e)
+{
+    ch_tensor planned = *t;
+    planned.data = NULL;
+    return add_tensor(f, name, &planned, e);
 }

@@ -105,6 +105,7 @@ int ch_meta_at_real(double *out, const ch_meta *m, size_t i); /* of integers or 
 int ch_file_new(ch_file **out, ch_err *e);
 int ch_file_set_str(ch_file *f, const char *key, const char *value, size_t n, ch_err *e);
 int ch_file_set_u32(ch_file *f, const char *key, uint32_t value, ch_err *e);
+int ch_file_set_i32(ch_file *f, const char *key, int32_t value, ch_err *e);
 int ch_file_set_u64(ch_file *f, const char *key, uint64_t value, ch_err *e);
 int ch_file_set_f32(ch_file *f, const char *key, float value, ch_err *e);
 int ch_file_set_bool(ch_file *f, const char *key, bool value, ch_err *e);
@@ -117,6 +118,9 @@ int ch_file_set_meta(ch_file *f, const ch_meta *m, ch_err *e);
 /* Contiguous tensors only; a name that is there already: CH_EARG. */
 int ch_file_add_tensor(ch_file *f, const char *name, const ch_tensor *t, ch_err *e);
 
+/* The same without data, which is made when the file is written (ch_file_made). */
+int ch_file_plan_tensor(ch_file *f, const char *name, const ch_tensor *t, ch_err *e);
+
 /* Memory that f owns until it is closed, for tensor data made on the way out; NULL (and *e) when
  * there is none. */
 void *ch_file_memory(ch_file *f, size_t bytes, ch_err *e);
@@ -124,10 +128,22 @@ void *ch_file_memory(ch_file *f, size_t bytes, ch_err *e);
 /* GGUF v3: alignment 32 or what general.alignment says, metadata and tensors in the order they were
  * added.  Never leaves half a file. */
 int ch_gguf_write(const ch_file *f, const char *path, ch_err *e);
+/* Files too large to lie in memory: each tensor's data is asked for when it is its turn. */
+typedef struct ch_file_made {
+    /* *data gets the bytes of f->tensors[i], which stay good until the next call. */
+    int (*make)(void *arg, const void **data, size_t i, ch_err *e);
+    void *arg;
+} ch_file_made;
+int ch_gguf_write_made(const ch_file *f, const char *path, const ch_file_made *made, ch_err *e);
 /* safetensors: names as given (no translation), header padded with spaces to 8, string metadata
  * under __metadata__ (other kinds are skipped), tensors by descending alignment then name.  Block
  * formats are CH_EUNSUPPORTED. */
 int ch_safetensors_write(const ch_file *f, const char *path, ch_err *e);
+/* The same into a folder, made on the way: model.safetensors, or where that had more than
+ * `shard_bytes` (0: any size) model-00001-of-0000N.safetensors and so on, each of at most so many
+ * bytes of tensors (or of one tensor), and model.safetensors.index.json. */
+int ch_safetensors_write_folder(const ch_file *f, const char *dir, uint64_t shard_bytes,
+                                const ch_file_made *made, ch_err *e);
 
 /* ---- Names --------------------------------------------------------------------------------- */
 

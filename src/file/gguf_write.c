@@ -54,7 +54,28 @@ static void put_meta(ch_writer *w, const ch_meta *m)
     }
 }
 
-int ch_gguf_write(const ch_file *f, const char *path, ch_err *e)
+static void put_directory(ch_writer *w, const ch_file *f, size_t alignment)
+{
+    ch_io_write(w, CH_GGUF_MAGIC, 4);
+    put_u32(w, 3);
+    put_u64(w, f->n_tensors);
+    put_u64(w, f->n_meta);
+    for (size_t i = 0; i < f->n_meta; i++)
+        put_meta(w, &f->meta[i]);
+    uint64_t offset = 0;
+    for (size_t i = 0; i < f->n_tensors; i++) {
+        const ch_file_tensor *t = &f->tensors[i];
+        put_str(w, t->name, strlen(t->name));
+        put_u32(w, (uint32_t)t->t.rank);
+        for (int d = t->t.rank - 1; d >= 0; d--)
+            put_u64(w, (uint64_t)t->t.dim[d]);
+        put_u32(w, (uint32_t)ch_dtype_get(t->t.dtype)->gguf);
+        put_u64(w, offset);
+        offset = (offset + t->bytes + alignment - 1) / alignment * alignment;
+    }
+}
+
+int ch_gguf_write_made(const ch_file *f, const char *path, const ch_file_made *made, ch_err *e)
 {
     size_t alignment;
     ch_writer w;
@@ -63,28 +84,22 @@ int ch_gguf_write(const ch_file *f, const char *path, ch_err *e)
         rc = ch_io_create(&w, path, e);
     if (rc < 0)
         return rc;
-    ch_io_write(&w, CH_GGUF_MAGIC, 4);
-    put_u32(&w, 3);
-    put_u64(&w, f->n_tensors);
-    put_u64(&w, f->n_meta);
-    for (size_t i = 0; i < f->n_meta; i++)
-        put_meta(&w, &f->meta[i]);
-    uint64_t offset = 0;
+    put_directory(&w, f, alignment);
     for (size_t i = 0; i < f->n_tensors; i++) {
-        const ch_file_tensor *t = &f->tensors[i];
-        put_str(&w, t->name, strlen(t->name));
-        put_u32(&w, (uint32_t)t->t.rank);
-        for (int d = t->t.rank - 1; d >= 0; d--)
-            put_u64(&w, (uint64_t)t->t.dim[d]);
-        put_u32(&w, (uint32_t)ch_dtype_get(t->t.dtype)->gguf);
-        put_u64(&w, offset);
-        offset = (offset + t->bytes + alignment - 1) / alignment * alignment;
-    }
-    for (size_t i = 0; i < f->n_tensors; i++) {
+        const void *data = f->tensors[i].t.data;
+        if (made && (rc = made->make(made->arg, &data, i, e)) < 0) {
+            ch_io_abandon(&w);
+            return rc;
+        }
         ch_io_pad(&w, alignment);
-        ch_io_write(&w, f->tensors[i].t.data, f->tensors[i].bytes);
+        ch_io_write(&w, data, f->tensors[i].bytes);
     }
     if (f->n_tensors)
         ch_io_pad(&w, alignment);
     return ch_io_commit(&w, e);
+}
+
+int ch_gguf_write(const ch_file *f, const char *path, ch_err *e)
+{
+    return ch_gguf_write_made(f, path, NULL, e);
 }

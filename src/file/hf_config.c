@@ -276,6 +276,14 @@ static int read_hidden(const ch_hf_config *c)
     return ch_hf_put_int(c, "feed_forward_length", n);
 }
 
+/* Values are as wide as keys in all of these models; GGUF says it where it says how wide. */
+static int read_value_width(const ch_hf_config *c)
+{
+    int64_t width;
+    const int rc = ch_hf_get_int(&width, c, "attention.key_length", 0);
+    return rc < 0 || width == 0 ? rc : ch_hf_put_int(c, "attention.value_length", width);
+}
+
 static int find_arch(ch_hf_config *c)
 {
     const char *type;
@@ -310,11 +318,8 @@ int ch_hf_config_read(ch_hf_config *c)
     for (size_t i = 0; i < CH_COUNT(keys) && rc == CH_OK; i++)
         if (keys[i].models & c->arch->bit)
             rc = read_key(c, i);
-    char key[CH_HF_KEY_MOST];
-    ch_hf_key(key, c, "attention.key_length");
-    const ch_meta *width = ch_file_meta_find(c->f, key);
-    if (rc == CH_OK && width)
-        rc = ch_hf_put_int(c, "attention.value_length", (int64_t)width->v.u);
+    if (rc == CH_OK)
+        rc = read_value_width(c);
     if (rc == CH_OK && (c->arch->bit & (GPT2 | LFM2)))
         rc = read_hidden(c);
     const char *act = json_string_value(json_object_get(c->v, "hidden_act"));
@@ -350,7 +355,9 @@ static int write_key(const ch_hf_config *c, size_t i)
         return rc < 0 ? rc : ch_hf_set(c, c->to, keys[i].key, ch_hf_number(x));
     }
     const int rc = ch_hf_get_int(&n, c, keys[i].suffix, (int64_t)keys[i].or);
-    return rc < 0 ? rc : ch_hf_set(c, c->to, keys[i].key, json_integer(n));
+    const bool none = n == 0 && strcmp(keys[i].key, "sliding_window") == 0;
+    return rc < 0 ? rc
+                  : ch_hf_set(c, c->to, keys[i].key, none ? json_null() : json_integer(n));
 }
 
 static int write_hidden(const ch_hf_config *c)

@@ -21,6 +21,12 @@ int ch_hf_config_read(ch_hf_config *c);
 /* c->to from the keys of c->f. */
 int ch_hf_config_write(ch_hf_config *c);
 
+/* config.json and generation_config.json for f's model, whose tensors are mostly of `type`. */
+int ch_hf_write_config(const char *dir, const ch_file *f, const ch_hf_arch *a, ch_dtype type,
+                       ch_err *e);
+/* What generation_config.json says, where there is one. */
+int ch_hf_read_generation(ch_file *f, const char *dir, ch_err *e);
+
 /* hf_rope.c: everything about positions, both ways. */
 int ch_hf_rope_read(const ch_hf_config *c);
 int ch_hf_rope_write(const ch_hf_config *c);

@@ -229,7 +229,9 @@ static int write_convolutions(const ch_hf_config *c, int64_t layers)
         most = CH_MAX(most, n);
         json_array_append_new(types, json_string(n > 0 ? "full_attention" : "conv"));
     }
-    const int rc = ch_hf_set(c, c->to, "layer_types", types);
+    int rc = ch_hf_set(c, c->to, "layer_types", types);
+    if (rc == CH_OK && most == 0) /* no layer attends */
+        rc = ch_hf_get_int(&most, c, "attention.head_count", 1);
     return rc == CH_OK ? ch_hf_set(c, c->to, "num_key_value_heads", json_integer(most)) : rc;
 }
 

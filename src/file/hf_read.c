@@ -279,6 +279,8 @@ int ch_file_open_folder(ch_file **out, const char *dir, ch_err *e)
         rc = open_weights(*out, dir, e);
     if (rc == CH_OK)
         rc = assemble(*out, v, path, e);
+    if (rc == CH_OK)
+        rc = ch_hf_read_generation(*out, dir, e);
     if (rc < 0)
         ch_file_close(out);
     json_decref(v);

@@ -3,6 +3,7 @@
  * Tensors by descending size of their elements, then by name, so that every one is aligned; the
  * header is padded with spaces to a multiple of 8, which aligns the data.
  * SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,14 +68,15 @@ static int add_tensor(json_t *root, const ch_file_tensor *t, uint64_t at, ch_err
 }
 
 /* The header's text; order: the tensors as they will be written. */
-static int make_header(ch_buf *text, const ch_file *f, const ch_file_tensor **order, ch_err *e)
+static int make_header(ch_buf *text, const ch_file *f, const ch_file_tensor **order, size_t n,
+                       ch_err *e)
 {
     json_t *root = json_object();
     if (!root)
         return ch_fail(e, CH_ENOMEM, "out of memory for a safetensors header");
     uint64_t at = 0;
     int rc = add_metadata(root, f, e);
-    for (size_t i = 0; rc == CH_OK && i < f->n_tensors; i++) {
+    for (size_t i = 0; rc == CH_OK && i < n; i++) {
         rc = add_tensor(root, order[i], at, e);
         at += order[i]->bytes;
     }
@@ -87,37 +89,134 @@ static int make_header(ch_buf *text, const ch_file *f, const ch_file_tensor **or
     return rc;
 }
 
-static int write_file(const char *path, const ch_buf *header, const ch_file_tensor **order,
-                      size_t n, ch_err *e)
+/* n tensors of f, in that order, as one file. */
+static int write_file(const char *path, const ch_file *f, const ch_file_tensor **order, size_t n,
+                      const ch_file_made *made, ch_err *e)
 {
+    ch_buf header;
     ch_writer w;
-    int rc = ch_io_create(&w, path, e);
+    ch_buf_init(&header, CH_FILE_MAX_ST_HEADER);
+    int rc = make_header(&header, f, order, n, e);
     if (rc < 0)
-        return rc;
-    const uint64_t size = header->size;
-    ch_io_write(&w, &size, sizeof size);
-    ch_io_write(&w, header->data, header->size);
-    for (size_t i = 0; i < n; i++)
-        ch_io_write(&w, order[i]->t.data, order[i]->bytes);
-    return ch_io_commit(&w, e);
+        ch_fail_at(e, "%s", path);
+    else
+        rc = ch_io_create(&w, path, e);
+    if (rc == CH_OK) {
+        const uint64_t size = header.size;
+        ch_io_write(&w, &size, sizeof size);
+        ch_io_write(&w, header.data, header.size);
+    }
+    for (size_t i = 0; i < n && rc == CH_OK; i++) {
+        const void *data = order[i]->t.data;
+        if (made && (rc = made->make(made->arg, &data, (size_t)(order[i] - f->tensors), e)) < 0)
+            ch_io_abandon(&w);
+        else
+            ch_io_write(&w, data, order[i]->bytes);
+    }
+    ch_buf_close(&header);
+    return rc == CH_OK ? ch_io_commit(&w, e) : rc;
+}
+
+static int in_order(const ch_file_tensor ***order, const ch_file *f, ch_err *e)
+{
+    *order = malloc((f->n_tensors + 1) * sizeof **order);
+    if (!*order)
+        return ch_fail(e, CH_ENOMEM, "out of memory for %zu tensors", f->n_tensors);
+    for (size_t i = 0; i < f->n_tensors; i++)
+        (*order)[i] = &f->tensors[i];
+    return CH_OK;
 }
 
 int ch_safetensors_write(const ch_file *f, const char *path, ch_err *e)
 {
-    const ch_file_tensor **order = malloc((f->n_tensors + 1) * sizeof *order);
-    if (!order)
-        return ch_fail(e, CH_ENOMEM, "%s: out of memory for %zu tensors", path, f->n_tensors);
-    for (size_t i = 0; i < f->n_tensors; i++)
-        order[i] = &f->tensors[i];
-    qsort(order, f->n_tensors, sizeof *order, by_alignment);
-    ch_buf header;
-    ch_buf_init(&header, CH_FILE_MAX_ST_HEADER);
-    int rc = make_header(&header, f, order, e);
+    const ch_file_tensor **order;
+    int rc = in_order(&order, f, e);
     if (rc < 0)
-        ch_fail_at(e, "%s", path);
-    else
-        rc = write_file(path, &header, order, f->n_tensors, e);
-    ch_buf_close(&header);
+        return rc;
+    qsort(order, f->n_tensors, sizeof *order, by_alignment);
+    rc = write_file(path, f, order, f->n_tensors, NULL, e);
+    free(order);
+    return rc;
+}
+
+/* ---- Several files --------------------------------------------------------------------------- */
+
+/* How many tensors from order[0] on make one file. */
+static size_t fill_one(const ch_file_tensor **order, size_t n, uint64_t most)
+{
+    uint64_t bytes = 0;
+    size_t k = 0;
+    while (k < n && (k == 0 || bytes + order[k]->bytes <= most))
+        bytes += order[k++]->bytes;
+    return k;
+}
+
+static int write_parts(const ch_file *f, const char *dir, uint64_t most, size_t parts,
+                       const ch_file_tensor **order, json_t *map, const ch_file_made *made,
+                       ch_err *e)
+{
+    int rc = CH_OK;
+    for (size_t at = 0, part = 1, n; rc == CH_OK && at < f->n_tensors; at += n, part++) {
+        char name[64];
+        snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", part, parts);
+        n = fill_one(order + at, f->n_tensors - at, most);
+        for (size_t i = at; i < at + n && rc == CH_OK; i++)
+            rc = put(map, (ch_str){order[i]->name, strlen(order[i]->name)}, json_string(name), e);
+        qsort(order + at, n, sizeof *order, by_alignment);
+        char *path = ch_io_join(dir, name);
+        if (rc == CH_OK)
+            rc = path ? write_file(path, f, order + at, n, made, e)
+                      : ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
+        free(path);
+    }
+    return rc;
+}
+
+static int write_index(const char *dir, uint64_t bytes, json_t *map, ch_err *e)
+{
+    ch_buf text;
+    ch_buf_init(&text, CH_FILE_MAX_ST_HEADER);
+    char *path = ch_io_join(dir, "model.safetensors.index.json");
+    json_t *root = json_pack("{s:{s:I}, s:O}", "metadata", "total_size", (json_int_t)bytes,
+                             "weight_map", map);
+    int rc = path && root ? ch_json_dump(&text, root, e)
+                          : ch_fail(e, CH_ENOMEM, "%s: out of memory for an index", dir);
+    if (rc == CH_OK)
+        rc = ch_io_write_file(path, text.data, text.size, e);
+    json_decref(root);
+    free(path);
+    ch_buf_close(&text);
+    return rc;
+}
+
+int ch_safetensors_write_folder(const ch_file *f, const char *dir, uint64_t shard_bytes,
+                                const ch_file_made *made, ch_err *e)
+{
+    const ch_file_tensor **order;
+    uint64_t bytes = 0;
+    size_t parts = 0;
+    int rc = in_order(&order, f, e);
+    if (rc < 0)
+        return rc;
+    const uint64_t most = shard_bytes ? shard_bytes : UINT64_MAX;
+    for (size_t at = 0; at < f->n_tensors; parts++)
+        at += fill_one(order + at, f->n_tensors - at, most);
+    for (size_t i = 0; i < f->n_tensors; i++)
+        bytes += order[i]->bytes;
+    if (parts > 1) {
+        json_t *map = json_object();
+        rc = map ? write_parts(f, dir, most, parts, order, map, made, e)
+                 : ch_fail(e, CH_ENOMEM, "%s: out of memory for an index", dir);
+        if (rc == CH_OK)
+            rc = write_index(dir, bytes, map, e);
+        json_decref(map);
+    } else {
+        qsort(order, f->n_tensors, sizeof *order, by_alignment);
+        char *path = ch_io_join(dir, "model.safetensors");
+        rc = path ? write_file(path, f, order, f->n_tensors, made, e)
+                  : ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
+        free(path);
+    }
     free(order);
     return rc;
 }

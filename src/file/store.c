@@ -161,7 +161,7 @@ int ch_file_put_tensor(ch_file *f, ch_str name, const ch_tensor *t, size_t bytes
     ch_file_tensor ft = {.name = ch_file_copy(f, name.p, name.n), .t = *t, .bytes = bytes};
     if (ft.name && (uintptr_t)t->data % element_alignment(t->dtype))
         ft.t.data = ch_file_copy(f, t->data, bytes);
-    if (!ft.name || !ft.t.data)
+    if (!ft.name || (t->data && !ft.t.data))
         return ch_fail(e, CH_ENOMEM, "%s: out of memory for tensor \"%.*s\"", f->path,
                        CH_SHOWN(name.n), name.p);
     rc = ch_map_put(&f->index->tensors, ft.name, name.n, (int64_t)f->n_tensors, NULL, e);
