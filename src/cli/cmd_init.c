@@ -1,6 +1,6 @@
 /* cmd_init.c - chalcis init: a model with random weights, of any architecture
  *
- * To train from (finetune MODEL), and to compare with other programs: with --noise, weights are such
+ * To train from (finetune -m), and to compare with other programs: with --noise, weights are such
  * that everything the architecture does makes a difference.  Without a tokenizer the vocabulary is
  * the 256 bytes, two merges and an end.  SPDX-License-Identifier: MIT */
 #include "cli.h"
@@ -40,13 +40,16 @@ static void more(void)
 {
     printf("\nARCH is one of %s.\n"
            "Letters of --shape: L layers, D width, H heads, K key heads, E head width, F hidden\n"
-           "width, V vocabulary (without --tokenizer), P context, W window (0: the architecture's),\n"
-           "S taps of convolutions, M memory.  Default: L6,D64,H4,K2,E16,F128,V320,P256.\n",
+           "width, V vocabulary (without --tokenizer), P context, W window (0: as the\n"
+           "architecture has it), S taps of convolutions, M memory.  Default: L6,D64,H4,K2,E16,F128,V320,P256.\n",
            ch_arch_names());
 }
 
 static const ch_usage usage = {
-    .synopsis = "init ARCH -o OUT.gguf [options]", .opts = opts, .least_args = 1, .most_args = 1,
+    .synopsis = "init ARCH -o OUT.gguf [options]",
+    .opts = opts,
+    .least_args = 1,
+    .most_args = 1,
     .more = more};
 
 /* ---- The shape ------------------------------------------------------------------------------ */
@@ -104,8 +107,8 @@ static int stretch(ch_config *c, const char *kind, ch_err *e)
             ch_config_stretch(c, kinds[i].kind, kinds[i].llama3);
             return CH_OK;
         }
-    return ch_fail(e, CH_EARG, "--rope is \"%.20s\"; there are linear, yarn, llama3, longrope, none",
-                   kind);
+    return ch_fail(e, CH_EARG,
+                   "--rope is \"%.20s\"; there are linear, yarn, llama3, longrope, none", kind);
 }
 
 static int describe(ch_config *c, const char *arch, const struct options *o,

@@ -207,6 +207,7 @@ ch_hash128 ch_config_hash(ch_hash128 before, const ch_config *c)
     before = ch_hash_bytes(before, real_numbers, sizeof real_numbers);
     before = ch_hash_bytes(before, c->kind, (size_t)c->layers);
     for (int list = 0; list < s->lists; list++)
-        before = ch_hash_bytes(before, s->divisor[list], (size_t)(c->rope.dims / 2) * sizeof(float));
+        before = ch_hash_bytes(before, s->divisor[list],
+                               (size_t)(c->rope.dims / 2) * sizeof(float));
     return before;
 }

@@ -276,18 +276,17 @@ static void refuse_unknown(reader *r, const ch_config *c)
         double value = keys[i].harmless;
         real_opt(r, &value, keys[i].suffix, -1e300, 1e300);
         if (r->rc == CH_OK && value != keys[i].harmless)
-            r->rc = ch_fail(r->e, CH_EUNSUPPORTED, "%s: %s is %g; only %g is supported in %s models",
-                            r->f->path, r->key, value, keys[i].harmless, r->arch);
+            r->rc = ch_fail(r->e, CH_EUNSUPPORTED,
+                            "%s: %s is %g; only %g is supported in %s models", r->f->path,
+                            r->key, value, keys[i].harmless, r->arch);
     }
-    bool causal = true, residual = true;
+    bool causal = true;
     if (r->rc == CH_OK)
         r->rc = ch_file_bool_opt(&causal, r->f, key_of(r, "attention.causal"), r->e);
     if (r->rc == CH_OK && !causal)
         r->rc = ch_fail(r->e, CH_EUNSUPPORTED,
                         "%s: %s is false: tokens that see what follows are not supported",
                         r->f->path, r->key);
-    if (r->rc == CH_OK)
-        r->rc = ch_file_bool_opt(&residual, r->f, key_of(r, "use_parallel_residual"), r->e);
     if (r->rc == CH_OK && find(r, "rope.dimension_sections"))
         r->rc = ch_fail(r->e, CH_EUNSUPPORTED,
                         "%s: %s asks for positions in several dimensions, which are not supported",

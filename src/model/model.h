@@ -88,7 +88,8 @@ bool ch_config_attends(const ch_config *c, int layer);
 int ch_config_attending(const ch_config *c, int layers);
 /* Tokens that a sequence can have at all: P where positions are learned, else CH_MAX_CONTEXT. */
 int ch_config_most_tokens(const ch_config *c);
-/* Among attention layers the window's come in periods: all but every period-th.  1: none; 0: all. */
+/* Among attention layers those with windows come in periods: all but every period-th.  1: none;
+ * 0: all. */
 void ch_config_windows(ch_config *c, int period);
 /* Consistent and within limits (H a multiple of K, rope dims even and <= E, ...); `name` stands
  * in the error. */

@@ -1,6 +1,6 @@
 /* rope_speeds.c - how fast pairs turn once positions have been stretched beyond training
  *
- *   v_i = base^(-2i/R) / d_i                      d: divisors of the file (llama3, LongRoPE), else 1
+ *   v_i = base^(-2i/R) / d_i                      d: the file's divisors (llama3, LongRoPE), or 1
  *   linear    v_i / s                             Chen et al. 2023
  *   YaRN      v_i (1 - g_i) / s + v_i g_i         Peng et al. 2023: pairs that turn more than
  *             g_i = x (1 - clamp((i - lo) / (hi - lo)))        `fast` times within the original

@@ -71,7 +71,7 @@ void ch_config_stretch(ch_config *c, ch_stretch_kind kind, bool llama3)
     }
     if (kind == CH_STRETCH_LONG) {
         two_lists(c);
-        s->magnitude = (float)sqrt(1 + log(4) / log(CH_MAX(original, 2)));
+        s->magnitude = (double)(float)sqrt(1 + log(4) / log(CH_MAX(original, 2)));
     }
     if (llama3)
         llama3_divisors(c, original);

@@ -33,7 +33,7 @@ for rope in linear yarn llama3 longrope none; do
         --shape W20 --type bf16
     is "run it" 0 "$bin" run -m "$tmp/$rope.gguf" -p "The 1 of" -n 8
 done
-is "a vocabulary of another model" 0 "$bin" init qwen2 -o "$tmp/v.gguf" --tokenizer "$tmp/llama.gguf" \
-    --shape L2,D32,H2,K1
+is "a vocabulary of another model" 0 "$bin" init qwen2 -o "$tmp/v.gguf" \
+    --tokenizer "$tmp/llama.gguf" --shape L2,D32,H2,K1
 is "run it" 0 "$bin" run -m "$tmp/v.gguf" -p "The 1 of" -n 4
 echo "1..$n"

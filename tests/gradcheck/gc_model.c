@@ -105,7 +105,7 @@ void check_model(void **state)
         whole(c, c.arch->name);
         c.tied = !c.tied;
         c.biases = CH_ROW_BIASES;
-        if (c.kind[1] == CH_LAYER_UNTURNED) /* a key bias moves all of a row's scores alike: 0 = 0 */
+        if (c.kind[1] == CH_LAYER_UNTURNED) /* a key bias moves a row's scores alike: no gradient */
             c.biases -= CH_ROW_QKV_BIAS;
         c.relu2 = false;
         c.memory = 0;

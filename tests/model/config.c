@@ -151,8 +151,8 @@ static void speeds(void **state)
     near(rope.speed[0], 0.25, "linear");
     near(rope.speed[3], 0.00025, "linear");
 
-    /* Turns within 1024 tokens: 163, 16.3, 1.63, 0.163.  c(32) = 8 ln(5.093) / (2 ln 10000) = 0.7069,
-     * c(1) = 2.2121: lo 0, hi 3, so that a share of 1 - i/3 is left as it was. */
+    /* Turns within 1024 tokens: 163, 16.3, 1.63, 0.163.  c(32) = 8 ln(5.093) / (2 ln 10000) =
+     * 0.7069, c(1) = 2.2121: lo 0, hi 3, so that a share of 1 - i/3 is left as it was. */
     ch_config_stretch(&c, CH_STRETCH_YARN, false);
     ch_rope_speeds(&rope, v, &c, CH_ROPE_SHORT);
     near(rope.speed[0], 1, "yarn, a fast pair");
@@ -212,7 +212,7 @@ static void faults_are_sentences(void **state)
     c[0].kind[2] = CH_LAYER_WINDOW;
     memset(c[1].kind, CH_LAYER_CONVOLUTION, 3);
     c[2].kind[0] = CH_LAYER_CONVOLUTION;
-    c[3].stretch.factor = INFINITY;
+    c[3].stretch.factor = (double)INFINITY;
     c[4].stretch.magnitude = -1;
     c[5].stretch.original = -1;
     c[6].stretch.kind = CH_STRETCH_YARN;
@@ -222,7 +222,7 @@ static void faults_are_sentences(void **state)
     c[10].logit_scale = 1e300;
     c[11].attention_scale = 1e-30;
     c[12].stretch.divisor[0][0] = NAN;
-    c[13].residual_scale = NAN;
+    c[13].residual_scale = (double)NAN;
     for (size_t i = 0; i < CH_COUNT(c); i++) {
         ch_err e = {0};
         assert_fails(ch_config_check(&c[i], "m.gguf", &e), CH_EFORMAT, e,

@@ -9,7 +9,8 @@
 
 ch_config tiny_config(const char *arch)
 {
-    ch_config c = {.arch = ch_arch_find(arch, strlen(arch)), .layers = 3, .hidden = 96, .tied = true};
+    ch_config c = {
+        .arch = ch_arch_find(arch, strlen(arch)), .layers = 3, .hidden = 96, .tied = true};
     ch_err e = {0};
     assert_non_null(c.arch);
     if (strcmp(arch, "gemma3") == 0)

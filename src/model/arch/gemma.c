@@ -29,5 +29,5 @@ ch_tensor *ch_gemma_layer_run(ch_forward *f, int l, ch_tensor *x)
 void ch_gemma_scale(ch_config *c, int layers_of_27b)
 {
     if (c->attention_scale == 0 && c->layers == layers_of_27b)
-        c->attention_scale = (float)(1 / sqrt((double)(c->width / c->heads))); /* as in a file */
+        c->attention_scale = (double)(float)(1 / sqrt(c->width / c->heads)); /* as in a file */
 }

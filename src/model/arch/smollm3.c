@@ -1,9 +1,10 @@
 /* smollm3.c - SmolLM3 (Hugging Face 2025): Llama where every fourth layer knows no positions
  *
- *   x += Wo attention(t(Wq n), t(Wk n), Wv n)      n = rmsnorm(x); t: rope, in layers 3, 7, ... none
+ *   x += Wo attention(t(Wq n), t(Wk n), Wv n)      n = rmsnorm(x)
  *   x += Wd (silu(Wg n) * Wu n)                    n = rmsnorm(x)
  *
- * Wq and Wk lie in rotary pairs, as llama's.  (RoPE to NoPE and back: Yang et al. 2025.)
+ * t is rope, in layers 3, 7, ... nothing (Yang et al. 2025).  Wq and Wk lie in rotary pairs, as
+ * llama's.
  * SPDX-License-Identifier: MIT */
 #include "blocks.h"
 
