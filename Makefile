@@ -223,17 +223,32 @@ check: all ## layers, sizes, exported symbols, headers alone, style
 deps: ## install the Debian packages that are missing
 	$(Q)tools/deps.sh
 
-install: all ## install to PREFIX (default /usr/local)
+# What is written down of commands and options comes from their own tables.
+$(B)/chalcis.1: $(B)/chalcis
+	$(Q)$< man >$@
+$(B)/chalcis.%: $(B)/chalcis
+	$(Q)$< completion $* >$@
+DOCS := $(B)/chalcis.1 $(B)/chalcis.bash $(B)/chalcis.zsh $(B)/chalcis.fish
+
+install: all $(DOCS) ## install to PREFIX (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include \
 	    $(DESTDIR)$(PREFIX)/share/chalcis
 	install -m 755 chalcis $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(B)/libchalcis.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 include/*.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 models/*.gguf $(DESTDIR)$(PREFIX)/share/chalcis/
+	install -D -m 644 $(B)/chalcis.1 $(DESTDIR)$(PREFIX)/share/man/man1/chalcis.1
+	install -D -m 644 $(B)/chalcis.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/chalcis
+	install -D -m 644 $(B)/chalcis.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_chalcis
+	install -D -m 644 $(B)/chalcis.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/chalcis.fish
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/chalcis $(DESTDIR)$(PREFIX)/lib/libchalcis.a \
 	    $(addprefix $(DESTDIR)$(PREFIX)/include/,$(notdir $(wildcard include/*.h)))
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/chalcis.1 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/chalcis \
+	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_chalcis \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/chalcis.fish
 	rm -rf $(DESTDIR)$(PREFIX)/share/chalcis
 
 # ---- Fuzzing (clang's libFuzzer) -----------------------------------------------------------------

@@ -88,6 +88,13 @@ typedef struct ch_usage {
 int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **argv,
                  const ch_usage *u);
 
+/* "--describe=HOW" (not in any help): the command's options for a shell's completions ("bash",
+ * "zsh", "fish") or the manual page ("man"), on stdout. */
+#define CH_CLI_DESCRIBE "--describe="
+int ch_cli_describe(const char *how, const char *command, const ch_usage *u);
+/* "top_k" as a flag is called: "top-k". */
+void ch_cli_flag_name(char *out, size_t size, const char *field);
+
 /* ---- Helpers ------------------------------------------------------------------------------- */
 
 /* "chalcis: <sentence>" on stderr; returns CH_EXIT_INTERRUPTED for CH_ECANCELED, else

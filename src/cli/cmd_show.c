@@ -2,25 +2,29 @@
  *
  * Works on anything that is a well-formed container, also where the model itself cannot be run.
  * SPDX-License-Identifier: MIT */
-#include "cli.h"
+#include "cmd_show.h"
 
 #include <string.h>
 
 struct options {
+    const char *model;
+    int context;
     bool json, tensors, all;
 };
 
 #define O(f) offsetof(struct options, f)
 static const ch_opt opts[] = {
+    {'m', "model", CH_OPT_STR, O(model), "MODEL", "the same as the argument [the bundled model]", 0, 0},
+    {'c', "context", CH_OPT_INT, O(context), "N", "memory that running it with so many tokens takes", 1, 1e9},
     {0, "tensors", CH_OPT_FLAG, O(tensors), NULL, "list every tensor", 0, 0},
     {0, "all", CH_OPT_FLAG, O(all), NULL, "long metadata in full", 0, 0},
-    {0, "json", CH_OPT_FLAG, O(json), NULL, "one JSON object (tensors included)", 0, 0},
+    CH_OPT_JSON(O(json)),
     {0},
 };
 #undef O
 
 static const ch_usage usage = {
-    .synopsis = "show [MODEL] [--tensors] [--json]", .opts = opts, .most_args = 1};
+    .synopsis = "show [MODEL] [-c N] [--tensors] [--json]", .opts = opts, .most_args = 1};
 
 /* A name out of a file, as a terminal and JSON can bear it. */
 typedef struct shown {
@@ -97,7 +101,7 @@ static struct sums add_up(const ch_file *f)
     return s;
 }
 
-static int print_json(const ch_file *f)
+static int print_json(const ch_file *f, json_t *memory)
 {
     const struct sums s = add_up(f);
     json_t *meta = json_object(), *tensors = json_array();
@@ -117,10 +121,16 @@ static int print_json(const ch_file *f)
                                         ch_dtype_get(t->dtype)->name, "shape", shape, "bytes",
                                         (json_int_t)f->tensors[i].bytes));
     }
-    return ch_cli_print_json(json_pack("{s:s, s:i, s:I, s:I, s:o, s:o}", "format", f->format,
-                                       "version", (int)f->version, "parameters",
-                                       (json_int_t)s.parameters, "bytes", (json_int_t)s.all_bytes,
-                                       "metadata", meta, "tensors", tensors));
+    json_t *v = json_pack("{s:s, s:i, s:I, s:I, s:o, s:o, s:o}", "format", f->format, "version",
+                          (int)f->version, "parameters", (json_int_t)s.parameters, "bytes",
+                          (json_int_t)s.all_bytes, "summary", ch_show_summary(f), "metadata", meta,
+                          "tensors", tensors);
+    if (v && s.parameters > 0)
+        json_object_set_new(v, "bits_per_weight",
+                            json_real(8.0 * (double)s.all_bytes / (double)s.parameters));
+    if (v && memory)
+        json_object_set(v, "memory", memory);
+    return ch_cli_print_json(v);
 }
 
 static int print_meta(const ch_file *f, bool all)
@@ -152,7 +162,7 @@ static int print_meta(const ch_file *f, bool all)
     return CH_EXIT_OK;
 }
 
-static int print_text(const ch_file *f, const struct options *o)
+static int print_text(const ch_file *f, const struct options *o, const json_t *memory)
 {
     const struct sums s = add_up(f);
     printf("%s: %s version %u, %zu metadata entries, %zu tensors\n\n", f->path, f->format,
@@ -168,6 +178,11 @@ static int print_text(const ch_file *f, const struct options *o)
             printf("  %-5s %4lld tensors, %12lld parameters, %9.2f MB\n",
                    ch_dtype_get((ch_dtype)d)->name, (long long)s.count[d],
                    (long long)s.elements[d], (double)s.bytes[d] / 1e6);
+    json_t *summary = ch_show_summary(f);
+    ch_show_print_summary(summary);
+    json_decref(summary);
+    if (memory)
+        ch_show_print_memory(memory);
     for (size_t i = 0; i < f->n_tensors && o->tensors; i++) {
         char shape[96];
         ch_tensor_describe(shape, sizeof shape, &f->tensors[i].t);
@@ -188,9 +203,17 @@ int ch_cmd_show(int argc, char **argv)
     ch_err e = {0};
     char path[4096];
     ch_file *f;
-    if (ch_cli_model_path(path, sizeof path, arg, &e) < 0 || ch_file_open(&f, path, &e) < 0)
+    json_t *memory = NULL;
+    if (arg && o.model)
+        return ch_cli_usage("show", "the argument and -m are two models; give one");
+    if (ch_cli_model_path(path, sizeof path, arg ? arg : o.model, &e) < 0 ||
+        (o.context && ch_show_memory(&memory, path, o.context, &e) < 0) ||
+        ch_file_open(&f, path, &e) < 0) {
+        json_decref(memory);
         return ch_cli_fail(&e);
-    const int code = o.json ? print_json(f) : print_text(f, &o);
+    }
+    const int code = o.json ? print_json(f, memory) : print_text(f, &o, memory);
+    json_decref(memory);
     ch_file_close(&f);
     return code;
 }

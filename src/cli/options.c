@@ -38,7 +38,7 @@ static void help_line(char letter, const char *name, const char *value, const ch
     printf("  %-28s %s\n", left, text);
 }
 
-static void flag_name(char *out, size_t size, const char *field)
+void ch_cli_flag_name(char *out, size_t size, const char *field)
 {
     snprintf(out, size, "%s", field);
     for (; *out; out++)
@@ -54,7 +54,7 @@ static int print_help(const ch_usage *u)
     puts("\noptions:");
     for (const ch_opt *o = u->opts; o->name; o++) {
         char name[NAME_MOST];
-        flag_name(name, sizeof name, o->name);
+        ch_cli_flag_name(name, sizeof name, o->name);
         if (o->kind == CH_OPT_TITLE)
             printf(" %s\n", o->help);
         else if (o->help)
@@ -62,7 +62,7 @@ static int print_help(const ch_usage *u)
     }
     for (const ch_sampler_info *s = ch_samplers; u->samplers && s->name; s++) {
         char name[NAME_MOST], text[128];
-        flag_name(name, sizeof name, s->name);
+        ch_cli_flag_name(name, sizeof name, s->name);
         snprintf(text, sizeof text, "%s [%g]", s->help, s->or);
         help_line(0, name, "X", text);
     }
@@ -158,7 +158,7 @@ static struct found find_long(const ch_usage *u, const char *name, size_t n)
             return (struct found){.opt = o};
     for (const ch_sampler_info *s = ch_samplers; u->samplers && s->name; s++) {
         char flag[NAME_MOST];
-        flag_name(flag, sizeof flag, s->name);
+        ch_cli_flag_name(flag, sizeof flag, s->name);
         if (strlen(flag) == n && is_name(flag, name, n))
             return (struct found){.sampler = s};
     }
@@ -192,7 +192,7 @@ static int set_sampler(void *into, const char *command, const ch_usage *u,
                        const ch_sampler_info *s, const char *text)
 {
     char name[NAME_MOST];
-    flag_name(name, sizeof name, s->name);
+    ch_cli_flag_name(name, sizeof name, s->name);
     return number((double *)((char *)into + u->sampling + s->field), command, name, text, false,
                   s->least, s->most);
 }
@@ -216,6 +216,8 @@ int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **ar
         }
         if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
             return print_help(u);
+        if (strncmp(word, CH_CLI_DESCRIBE, sizeof CH_CLI_DESCRIBE - 1) == 0)
+            return ch_cli_describe(word + sizeof CH_CLI_DESCRIBE - 1, argv[0], u);
         const struct found f = find_word(u, word, &value);
         if (!f.opt && !f.sampler)
             return ch_cli_usage(argv[0], "there is no option \"%.40s\"", word);

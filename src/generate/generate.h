@@ -37,5 +37,6 @@ int ch_session_feed_vectors(ch_session *s, const real *vectors, int n, ch_err *e
 void ch_session_profile(ch_session *s, ch_profile *p); /* NULL: stop counting */
 ch_pool_stats ch_session_pool_stats(const ch_session *s);
 const ch_cache *ch_session_cache(const ch_session *s);
+size_t ch_session_scratch(const ch_session *s); /* bytes that a step may take */
 
 #endif

@@ -230,6 +230,7 @@ ch_session_stats ch_session_get_stats(const ch_session *s) { return s->stats; }
 void ch_session_cancel(ch_session *s) { atomic_store(&s->cancelled, 1); }
 const float *ch_session_logits(const ch_session *s) { return s->has_last ? s->last : NULL; }
 const ch_cache *ch_session_cache(const ch_session *s) { return s->family->cache; }
+size_t ch_session_scratch(const ch_session *s) { return s->family->scratch.size; }
 ch_pool_stats ch_session_pool_stats(const ch_session *s)
 {
     return ch_pool_get_stats(s->family->pool);
