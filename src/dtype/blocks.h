@@ -36,17 +36,17 @@ static inline uint16_t ch_block_u16(const unsigned char *p)
 /* Eight scales and eight minima of 6 bits in 12 bytes (Q4_K, Q5_K): the first four of each in the
  * low 6 bits of bytes 0..3 and 4..7; of the others the low 4 bits in bytes 8..11, scale low and
  * minimum high, and the upper 2 on top of bytes 0..3 and 4..7. */
-static inline void ch_k_scales_get(uint8_t scale[8], uint8_t min[8], const unsigned char *p)
+static inline void ch_k_scales_get(int8_t scale[8], uint8_t min[8], const unsigned char *p)
 {
     for (int i = 0; i < 4; i++) {
         scale[i] = p[i] & 63;
         min[i] = p[4 + i] & 63;
-        scale[4 + i] = (uint8_t)((p[8 + i] & 15) | p[i] >> 6 << 4);
+        scale[4 + i] = (int8_t)((p[8 + i] & 15) | p[i] >> 6 << 4);
         min[4 + i] = (uint8_t)(p[8 + i] >> 4 | p[4 + i] >> 6 << 4);
     }
 }
 
-static inline void ch_k_scales_put(unsigned char *p, const uint8_t scale[8], const uint8_t min[8])
+static inline void ch_k_scales_put(unsigned char *p, const int8_t scale[8], const uint8_t min[8])
 {
     for (int i = 0; i < 4; i++) {
         p[i] = (unsigned char)(scale[i] | scale[4 + i] >> 4 << 6);
@@ -86,8 +86,5 @@ static inline int ch_block_round(float x)
 {
     return isnan(x) ? 0 : (int)roundf(x);
 }
-
-/* The sixteen values of IQ4_NL and IQ4_XS, and those of MXFP4 (E2M1, doubled). */
-extern const int8_t ch_iq4_values[16], ch_mxfp4_values[16];
 
 #endif

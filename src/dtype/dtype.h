@@ -27,7 +27,10 @@ typedef enum ch_dtype {
 
 /* What kernels see: few layouts that many formats are packed into (kernel.h, "Panels"). */
 typedef enum ch_panel_kind {
-    CH_PANEL_F32, CH_PANEL_BF16, CH_PANEL_Q8, CH_PANEL_Q4, CH_PANEL_I16, CH_PANELS
+    CH_PANEL_F32, CH_PANEL_BF16, CH_PANEL_Q8, CH_PANEL_Q4, CH_PANEL_I16,
+    CH_PANEL_Q4_1, CH_PANEL_Q5_0, CH_PANEL_Q5_1, CH_PANEL_IQ4_NL, CH_PANEL_MXFP4, /* gemm_block's */
+    CH_PANEL_Q2_K, CH_PANEL_Q3_K, CH_PANEL_Q4_K, CH_PANEL_Q5_K, CH_PANEL_Q6_K, CH_PANEL_IQ4_XS,
+    CH_PANELS
 } ch_panel_kind;
 
 typedef struct ch_dtype_info {
@@ -48,6 +51,28 @@ bool ch_dtype_by_name(ch_dtype *out, const char *name); /* "q8_0"; also the safe
 const char *ch_dtype_removed(int64_t id);
 /* Bytes of n elements (whole blocks), or SIZE_MAX when n is negative, not whole or too large. */
 size_t ch_dtype_bytes(ch_dtype t, int64_t n);
+
+/* A block's integers, unpacked, for those who pack them in another order (kernel/c/panel_block.c).
+ * What they mean stands in the format's file; fields that a format does not have are not written. */
+typedef struct ch_codes {
+    uint8_t code[256];
+    int8_t scale[16]; /* of each 16 or 32 elements, as a signed number */
+    uint8_t min[16];
+    uint16_t d, e;    /* binary16, as stored; mxfp4: d is the exponent's byte */
+} ch_codes;
+void ch_codes_q4_1(ch_codes *out, const void *block);
+void ch_codes_q5_0(ch_codes *out, const void *block);
+void ch_codes_q5_1(ch_codes *out, const void *block);
+void ch_codes_q2_k(ch_codes *out, const void *block);
+void ch_codes_q3_k(ch_codes *out, const void *block);
+void ch_codes_q4_k(ch_codes *out, const void *block);
+void ch_codes_q5_k(ch_codes *out, const void *block);
+void ch_codes_q6_k(ch_codes *out, const void *block);
+void ch_codes_iq4_nl(ch_codes *out, const void *block);
+void ch_codes_iq4_xs(ch_codes *out, const void *block);
+void ch_codes_mxfp4(ch_codes *out, const void *block);
+/* What the codes of IQ4_NL and IQ4_XS, and those of MXFP4 (E2M1, doubled), choose among. */
+extern const int8_t ch_iq4_values[16], ch_mxfp4_values[16];
 
 /* Single values (dtype/f16.c, dtype/bf16.c): rounding to nearest even, NaN and subnormals
  * kept. */

@@ -17,15 +17,25 @@ enum { BLOCK = 32, HALF = 16, BYTES = 17 };
 
 const int8_t ch_mxfp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
+void ch_codes_mxfp4(ch_codes *out, const void *block)
+{
+    const unsigned char *p = block;
+    out->d = p[0];
+    for (int k = 0; k < HALF; k++) {
+        out->code[k] = p[1 + k] & 15;
+        out->code[HALF + k] = p[1 + k] >> 4;
+    }
+}
+
 void ch_decode_mxfp4(float *out, const void *blocks, int64_t n)
 {
     const unsigned char *p = blocks;
+    ch_codes c;
     for (int64_t i = 0; i < n; i += BLOCK, p += BYTES) {
-        const float d = ldexpf(1, p[0] - 128);
-        for (int k = 0; k < HALF; k++) {
-            out[i + k] = (float)ch_mxfp4_values[p[1 + k] & 15] * d;
-            out[i + HALF + k] = (float)ch_mxfp4_values[p[1 + k] >> 4] * d;
-        }
+        ch_codes_mxfp4(&c, p);
+        const float d = ldexpf(1, c.d - 128);
+        for (int k = 0; k < BLOCK; k++)
+            out[i + k] = (float)ch_mxfp4_values[c.code[k]] * d;
     }
 }
 

@@ -6,25 +6,58 @@
  * in bits 2j, 2j+1 of byte l, and its third in bit 4 half + j of h[l].  Scale g of 16: low 4 bits in
  * s[g % 8], low nibble first, upper 2 in bits 2 (g / 4) of s[8 + g % 4].
  *
+ * Encoding: scales by least squares (fit.h).
  * Source: GGUF specification, block_q3_K.  SPDX-License-Identifier: MIT */
-#include "blocks.h"
+#include "fit.h"
 
 enum { BYTES = 110, QUANTS = 32, SCALES = 96, D = 108 };
 
-static int scale(const unsigned char *s, int g)
+void ch_codes_q3_k(ch_codes *out, const void *block)
 {
-    return (s[g % 8] >> g / 8 * 4 & 15) | (s[8 + g % 4] >> g / 4 * 2 & 3) << 4;
+    const unsigned char *p = block, *s = p + SCALES;
+    out->d = ch_block_u16(p + D);
+    for (int g = 0; g < 16; g++)
+        out->scale[g] =
+            (int8_t)(((s[g % 8] >> g / 8 * 4 & 15) | (s[8 + g % 4] >> g / 4 * 2 & 3) << 4) - 32);
+    for (int k = 0; k < CH_SUPER; k++) {
+        const int low = p[QUANTS + k / 128 * 32 + k % 32] >> k % 128 / 32 * 2 & 3;
+        out->code[k] = (uint8_t)(low | (p[k % 32] >> k / 32 & 1) << 2);
+    }
 }
 
 void ch_decode_q3_k(float *out, const void *blocks, int64_t n)
 {
     const unsigned char *p = blocks;
+    ch_codes c;
     for (int64_t i = 0; i < n; i += CH_SUPER, p += BYTES) {
-        const float d = ch_block_f16(p + D);
+        ch_codes_q3_k(&c, p);
+        const float d = ch_f16_to_f32(c.d);
+        for (int g = 0; g < 16; g++) {
+            const float dg = d * (float)c.scale[g];
+            for (int k = 16 * g; k < 16 * (g + 1); k++)
+                out[i + k] = dg * (float)(c.code[k] - 4);
+        }
+    }
+}
+
+void ch_encode_q3_k(void *blocks, const float *in, int64_t n)
+{
+    static const ch_fit_form form = {.group = 16, .most = 7, .offset = 4, .low = 32, .high = 31};
+    unsigned char *p = blocks;
+    ch_codes c;
+    for (int64_t i = 0; i < n; i += CH_SUPER, p += BYTES) {
+        ch_fit_super(&c, in + i, &form);
+        memset(p, 0, BYTES);
+        memcpy(p + D, &c.d, sizeof c.d);
+        for (int g = 0; g < 16; g++) {
+            const int s = c.scale[g] + 32;
+            p[SCALES + g % 8] |= (unsigned char)((s & 15) << g / 8 * 4);
+            p[SCALES + 8 + g % 4] |= (unsigned char)(s >> 4 << g / 4 * 2);
+        }
         for (int k = 0; k < CH_SUPER; k++) {
-            const int low = p[QUANTS + k / 128 * 32 + k % 32] >> k % 128 / 32 * 2 & 3;
-            const int q = low | (p[k % 32] >> k / 32 & 1) << 2;
-            out[i + k] = d * (float)(scale(p + SCALES, k / 16) - 32) * (float)(q - 4);
+            p[QUANTS + k / 128 * 32 + k % 32] |=
+                (unsigned char)((c.code[k] & 3) << k % 128 / 32 * 2);
+            p[k % 32] |= (unsigned char)(c.code[k] >> 2 << k / 32);
         }
     }
 }

@@ -5,25 +5,54 @@
  * Groups 2j and 2j+1 are the low and the high nibbles of bytes 32 j ... 32 j + 31; the fifth bit of
  * element l of group g is bit g of h[l].
  *
+ * Encoding: scales and minima by least squares (fit.h).
  * Source: GGUF specification, block_q5_K.  SPDX-License-Identifier: MIT */
-#include "blocks.h"
+#include "fit.h"
 
 enum { BYTES = 176, SCALES = 4, HIGH = 16, QUANTS = 48 };
+
+void ch_codes_q5_k(ch_codes *out, const void *block)
+{
+    const unsigned char *p = block;
+    out->d = ch_block_u16(p);
+    out->e = ch_block_u16(p + 2);
+    ch_k_scales_get(out->scale, out->min, p + SCALES);
+    for (int k = 0; k < CH_SUPER; k++) {
+        const int low = p[QUANTS + k / 64 * 32 + k % 32] >> k % 64 / 32 * 4 & 15;
+        out->code[k] = (uint8_t)(low | (p[HIGH + k % 32] >> k / 32 & 1) << 4);
+    }
+}
 
 void ch_decode_q5_k(float *out, const void *blocks, int64_t n)
 {
     const unsigned char *p = blocks;
+    ch_codes c;
     for (int64_t i = 0; i < n; i += CH_SUPER, p += BYTES) {
-        const float d = ch_block_f16(p), e = ch_block_f16(p + 2);
-        uint8_t scale[8], min[8];
-        ch_k_scales_get(scale, min, p + SCALES);
+        ch_codes_q5_k(&c, p);
+        const float d = ch_f16_to_f32(c.d), e = ch_f16_to_f32(c.e);
         for (int g = 0; g < 8; g++) {
-            const float dg = d * (float)scale[g], eg = e * (float)min[g];
-            const unsigned char *b = p + QUANTS + g / 2 * 32;
-            for (int k = 0; k < 32; k++) {
-                const int q = (b[k] >> g % 2 * 4 & 15) | (p[HIGH + k] >> g & 1) << 4;
-                out[i + 32 * g + k] = dg * (float)q - eg;
-            }
+            const float dg = d * (float)c.scale[g], eg = e * (float)c.min[g];
+            for (int k = 32 * g; k < 32 * (g + 1); k++)
+                out[i + k] = dg * (float)c.code[k] - eg;
+        }
+    }
+}
+
+void ch_encode_q5_k(void *blocks, const float *in, int64_t n)
+{
+    static const ch_fit_form form = {.group = 32, .most = 31, .high = 63, .min = true};
+    unsigned char *p = blocks;
+    ch_codes c;
+    for (int64_t i = 0; i < n; i += CH_SUPER, p += BYTES) {
+        ch_fit_super(&c, in + i, &form);
+        memset(p, 0, BYTES);
+        memcpy(p, &c.d, sizeof c.d);
+        memcpy(p + 2, &c.e, sizeof c.e);
+        ch_k_scales_put(p + SCALES, c.scale, c.min);
+        for (int k = 0; k < CH_SUPER; k++) {
+            p[QUANTS + k / 64 * 32 + k % 32] |=
+                (unsigned char)((c.code[k] & 15) << k % 64 / 32 * 4);
+            p[HIGH + k % 32] |= (unsigned char)(c.code[k] >> 4 << k / 32);
         }
     }
 }

@@ -7,7 +7,7 @@
  * Order.  Every output element is reduced in an order that its length and format fix.  It does not
  * depend on how many rows are in the call, on n0/n1, or on which tile of a variant computes it:
  * that is what makes a token's bits independent of its neighbours.  Different ISAs may use
- * different orders, except that gemm_q8, gemm_q4 and gemm_i16 agree to the bit on all of them.
+ * different orders, except that gemm_q8, _q4, _block and _i16 agree to the bit on all of them.
  * Arrays need no alignment beyond their element's unless stated.  Outputs alias no input unless
  * stated.
  *
@@ -23,6 +23,8 @@
  *         w = scale (nibble - 8)
  *         An odd last group ends after its own weights (its scales still take two rows, one of
  *         zeros).
+ *   Q4_1 ... IQ4_XS  (gemm_block)  integers of 2 to 6 bits and scales as their formats have them:
+ *         panel.h, "Block panels"
  *   I16   groups of 128 k (the last one: what is left):  f32 scale[16], then i16
  *         [ceil(k/2)][16][2]: w = scale q, |q| <= 4095.  Odd k: padded with a zero.
  * Panels start at 64-byte aligned addresses, their sizes are multiples of 64 (ch_panel_bytes), and
@@ -31,8 +33,8 @@
  * Activation rows, what a gemm multiplies with (K as the matrix has it; Kg = K/32 groups):
  *   F32   real x[K]
  *   BF16  u16 x[K even], rounded to nearest even
- *   Q8    (also for Q4 panels)  per group of 32: int8 q[32], f32 d, i32 -8 sum q,
- *         i32 -128 sum q, 4 bytes of zeros;  x = d q, |q| <= 127
+ *   Q8    (also for Q4 and block panels)  per group of 32, 64 bytes (ch_group in panel.h): int8
+ *         q[32], f32 d, and sums of q that the products start from;  x = d q, |q| <= 127
  * One scale a group of 32 within a row: neighbours never matter.  SPDX-License-Identifier: MIT */
 #ifndef CH_KERNEL_H
 #define CH_KERNEL_H
@@ -44,14 +46,18 @@
 
 /* ---- Products ------------------------------------------------------------------------------ */
 
-enum { CH_GEMM_ADD = 1 }; /* y += instead of y =; the product is reduced first, then added once
-                             (i16: its sum starts at y) */
+enum {
+    CH_GEMM_ADD = 1,  /* y += instead of y =; the product is reduced first, then added once (i16: its
+                         sum starts at y) */
+    CH_GEMM_KIND = 8, /* gemm_block: flags holds the panels' kind, shifted left by this; the others
+                         do not look */
+};
 
 /* y[m*ldy + n] (+)= sum_k x[m][k] w[n][k]   for 0 <= m < M and n0 <= n < n1
  *   y: real, element [m*ldy + n] (so y points at column 0)
  *   x: M activation rows, ldx BYTES apart
  *   w: all panels of the matrix · n0 a multiple of 16; n1 too, or the matrix's last row (columns
- *   past n1 are not written).  M >= 0, K >= 1 (Q8, Q4: a multiple of 32).
+ *   past n1 are not written).  M >= 0, K >= 1 (Q8, Q4, block: whole blocks of the format).
  * Order for one element:
  *   f32   acc = fma(x[k], w[k], acc), k = 0.. in sequence, acc starts at 0
  *   bf16  pairs in sequence: VDPBF16PS's order on avx512bf16, elsewhere fma of the products
@@ -60,6 +66,9 @@ enum { CH_GEMM_ADD = 1 }; /* y += instead of y =; the product is reduced first, 
  *   q8 q4 per group: exact integer dot s = sum q u - offset sum q (offset 128 or 8), then
  *         acc = fma(scale d, (float)s, acc) with scale d rounded to float first; groups in
  *         sequence
+ *   block per group that shares a scale (32 k, or 16: those of a group of 32 one after the other)
+ *         as q8, the scale being the product that the format has, which is exact in floats; then,
+ *         where it has a minimum, acc = fma(-minimum, d sum q, acc) with d sum q rounded first
  *   i16   for training: x is a matrix in panels too, its rows being m, and ldx is the bytes from
  *         one of its panels to the next.  Per group the exact integer dot s (4095^2 128 < 2^31),
  *         then acc = fma((float)s, scale_x scale_w, acc) with the scales' product rounded first;
@@ -84,6 +93,7 @@ typedef void ch_pack_fn(void *panels, const real *src, ptrdiff_t ld, int N, int 
 size_t ch_panel_bytes(ch_panel_kind kind, int K);       /* of one panel */
 size_t ch_panels_bytes(ch_panel_kind kind, int N, int K); /* of the whole matrix */
 size_t ch_row_bytes(ch_panel_kind kind, int K); /* of one activation row, a multiple of 8 */
+ch_panel_kind ch_row_kind(ch_panel_kind kind);  /* the first kind whose rows are in this format */
 
 /* Packs rows [n0, n1) (n0 a multiple of 16, n1 too or N) of a stored (N, K) matrix of any dtype
  * whose rows are row_bytes apart.  Exact for the formats whose own panel it is; f16 widens. */
@@ -170,7 +180,7 @@ typedef void ch_mix_fn(real *acc, const real *keep, const real *p, ptrdiff_t ldp
 /* ---- The table ----------------------------------------------------------------------------- */
 
 typedef struct ch_kernels {
-    ch_gemm_fn *gemm_f32, *gemm_bf16, *gemm_q8, *gemm_q4, *gemm_i16;
+    ch_gemm_fn *gemm_f32, *gemm_bf16, *gemm_q8, *gemm_q4, *gemm_block, *gemm_i16;
     ch_row_fn *row_bf16, *row_q8;
     ch_pack_fn *pack_i16, *pack_i16t;
     ch_rmsnorm_fn *rmsnorm;

@@ -35,22 +35,20 @@ ch_gemm_fn *ch_kernel_gemm(const ch_kernels *k, ch_panel_kind kind)
     case CH_PANEL_Q8: return k->gemm_q8;
     case CH_PANEL_Q4: return k->gemm_q4;
     case CH_PANEL_I16: return k->gemm_i16;
-    case CH_PANELS: break;
+    case CH_PANELS: return NULL;
+    default: return k->gemm_block;
     }
-    return NULL;
 }
 
 ch_row_fn *ch_kernel_row(const ch_kernels *k, ch_panel_kind kind)
 {
     switch (kind) {
     case CH_PANEL_BF16: return k->row_bf16;
-    case CH_PANEL_Q8:
-    case CH_PANEL_Q4: return k->row_q8;
     case CH_PANEL_F32:
     case CH_PANEL_I16:
-    case CH_PANELS: break;
+    case CH_PANELS: return NULL;
+    default: return k->row_q8;
     }
-    return NULL;
 }
 
 ch_score_fn *ch_kernel_score(const ch_kernels *k, ch_dtype t)

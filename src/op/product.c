@@ -60,12 +60,12 @@ void ch_op_product_block(const ch_run *r, const ch_product *p, int m0, int m1, i
     real *y = p->y + m0 * p->ldy;
     const char *x =
         (const char *)p->x + (p->kind == CH_PANEL_I16 ? m0 / CH_PANEL_ROWS : m0) * p->ldx;
-    const int step = p->slice ? p->slice : p->K;
+    const int step = p->slice ? p->slice : p->K, flags = p->flags | (int)p->kind << CH_GEMM_KIND;
     for (int k0 = 0; k0 < p->K; k0 += step) {
         const int k = CH_MIN(step, p->K - k0);
         const char *w = (const char *)p->panels + (k0 ? ch_panels_bytes(p->kind, p->N, k0) : 0);
         gemm(y, p->ldy, x + (size_t)k0 * sizeof(real), p->ldx, w, m1 - m0, n0, n1, k,
-             k0 ? p->flags | CH_GEMM_ADD : p->flags);
+             k0 ? flags | CH_GEMM_ADD : flags);
     }
     if (!p->bias)
         return;
@@ -233,8 +233,7 @@ void ch_op_product_rows(ch_run *r, ch_product *p, ch_encoded *e, const ch_tensor
         p->ldx = (ptrdiff_t)ch_panel_bytes(CH_PANEL_I16, K);
         return;
     }
-    const ch_panel_kind format =
-        p->kind == CH_PANEL_Q4 ? CH_PANEL_Q8 : p->kind; /* they share one */
+    const ch_panel_kind format = ch_row_kind(p->kind);
     const size_t ld = ch_row_bytes(format, K);
     if (!e->rows[format]) {
         encoding task = {ch_kernel_row(r->kernels, format), x,

@@ -55,21 +55,44 @@ static uint16_t scale_of(kcheck_kind kind, uint64_t *state)
     }
 }
 
-/* Blocks of q8_0 (2 + 32 bytes) or q4_0 (2 + 16), the bytes of the kind too. */
-static void fill_blocks(unsigned char *stored, size_t blocks, size_t bytes, kcheck_kind kind,
+/* The format that is packed into a kind of panels. */
+static ch_dtype format_of(ch_panel_kind kind)
+{
+    int t = 0;
+    while (ch_dtype_get((ch_dtype)t)->panel != kind)
+        t++;
+    return (ch_dtype)t;
+}
+
+/* Where a block has its binary16 scales: one or two from here, or none. */
+static int scales_at(ch_dtype t, int *n)
+{
+    const bool minima =
+        t == CH_Q4_1 || t == CH_Q5_1 || t == CH_Q2_K || t == CH_Q4_K || t == CH_Q5_K;
+    *n = t == CH_MXFP4 ? 0 : minima ? 2 : 1;
+    return t == CH_Q2_K ? 80 : t == CH_Q3_K ? 108 : t == CH_Q6_K ? 208 : 0;
+}
+
+/* Blocks of a format, the bytes of the kind too. */
+static void fill_blocks(unsigned char *stored, size_t blocks, ch_dtype t, kcheck_kind kind,
                         uint64_t seed)
 {
+    const size_t bytes = (size_t)ch_dtype_get(t)->bytes;
     uint64_t state = seed + 77;
     for (size_t b = 0; b < blocks; b++, stored += bytes) {
-        const uint16_t scale = scale_of(kind, &state);
-        memcpy(stored, &scale, sizeof scale);
-        for (size_t i = 2; i < bytes; i++) {
+        int n;
+        const int at = scales_at(t, &n);
+        for (size_t i = 0; i < bytes; i++) {
             const unsigned char random = (unsigned char)kcheck_random(&state);
             const unsigned char most = bytes == 34 ? 0x80 : 0xff,
                                 other = bytes == 34 ? 0x7f : 0x0f;
             stored[i] = kind == KCHECK_EXTREME     ? most
                         : kind == KCHECK_ALTERNATE ? (i % 2 ? most : other)
                                                    : random;
+        }
+        for (int i = 0; i < n; i++) {
+            const uint16_t scale = scale_of(kind, &state);
+            memcpy(stored + at + 2 * i, &scale, sizeof scale);
         }
     }
 }
@@ -89,10 +112,10 @@ static void make_weights(problem *p, uint64_t seed)
             ch_panel_pack(w, CH_BF16, stored, (size_t)p->K * sizeof *stored, p->N, p->K, 0, p->N);
         }
     } else {
-        const ch_dtype t = p->kind == CH_PANEL_Q8 ? CH_Q8_0 : CH_Q4_0;
-        const size_t bytes = (size_t)ch_dtype_get(t)->bytes, row = (size_t)p->K / 32 * bytes;
+        const ch_dtype t = format_of(p->kind);
+        const size_t row = ch_dtype_bytes(t, p->K);
         unsigned char *stored = kcheck_slot(SLOT_STORED, (size_t)p->N * row, 1);
-        fill_blocks(stored, cells / 32, bytes, p->w_kind, seed + 1);
+        fill_blocks(stored, cells / (size_t)ch_dtype_get(t)->block, t, p->w_kind, seed + 1);
         ch_panel_pack(w, t, stored, row, p->N, p->K, 0, p->N);
     }
     p->w = w;
@@ -205,7 +228,7 @@ static bool check_invariance(const problem *p, ch_gemm_fn *fn, const real *y)
 static bool check_one(const ch_variant *v, const ch_variant *c, problem p, uint64_t seed)
 {
     ch_gemm_fn *fn = KCHECK_FN(ch_gemm_fn, v), *truth = KCHECK_FN(ch_gemm_fn, c);
-    p.kind = kind_of(v);
+    p.flags |= (int)p.kind << CH_GEMM_KIND;
     p.to_the_bit = strcmp(v->isa, "avx512bf16") != 0;
     p.ldy = p.N + (ptrdiff_t)(seed % 4);
     make_weights(&p, seed);
@@ -229,13 +252,17 @@ static void random_slice(problem *p, uint64_t *state)
 }
 
 /* One size for M, N, K each; kinds, flags and slices go round as the sizes do. */
-static bool check_sizes(const ch_variant *v, const ch_variant *c, int M, int N, int K,
-                        uint64_t *state)
+static bool check_sizes(const ch_variant *v, const ch_variant *c, ch_panel_kind kind, int M, int N,
+                        int K, uint64_t *state)
 {
     const uint32_t bits = kcheck_random(state);
-    const bool grouped = kind_of(v) == CH_PANEL_Q8 || kind_of(v) == CH_PANEL_Q4;
-    problem p = {
-        .M = M, .N = N, .K = grouped ? (K + 31) / 32 * 32 : K, .n1 = N, .flags = (int)(bits % 2)};
+    const int block = ch_dtype_get(format_of(kind))->block;
+    problem p = {.kind = kind,
+                 .M = M,
+                 .N = N,
+                 .K = (K + block - 1) / block * block,
+                 .n1 = N,
+                 .flags = (int)(bits % 2)};
     p.x_kind = (kcheck_kind)(bits / 2 % (KCHECK_KINDS + 1));
     p.w_kind = (kcheck_kind)(bits / 64 % (KCHECK_KINDS + 1));
     if (bits / 1024 % 2)
@@ -243,26 +270,42 @@ static bool check_sizes(const ch_variant *v, const ch_variant *c, int M, int N, 
     return check_one(v, c, p, bits);
 }
 
-static bool check_gemm(const ch_variant *v, const ch_variant *c)
+static bool check_kind(const ch_variant *v, const ch_variant *c, ch_panel_kind kind)
 {
+    const int few = kind > CH_PANEL_I16 ? 5 : 1; /* eleven kinds share one family's time */
+    const int K0 = ch_dtype_get(format_of(kind))->block == 256 ? 768 : 352;
     uint64_t state = 1;
     for (const int *size = kcheck_sizes; *size; size++) {
         const int K = *size;
         const int M = 1 + (int)(kcheck_random(&state) % (K > 300 ? 4 : 17));
         const int N = 1 + (int)(kcheck_random(&state) % (K > 300 ? 40 : 100));
-        if (!check_sizes(v, c, M, N, K, &state) || !check_sizes(v, c, 1, N, K, &state) ||
-            !check_sizes(v, c, 1 + M % 7, *size, 1 + K % 40, &state))
+        if (kind > CH_PANEL_I16 && K > 600)
+            break;
+        if (!check_sizes(v, c, kind, M, N, K, &state) ||
+            !check_sizes(v, c, kind, 1, N, K, &state) ||
+            !check_sizes(v, c, kind, 1 + M % 7, *size, 1 + K % 40, &state))
             return false;
     }
-    for (int M = 1; M <= 70; M++) /* every height of tile, and several tiles */
-        if (!check_sizes(v, c, M, 33 + M % 16, 64 + M, &state))
+    for (int M = 1; M <= 70; M += M < 14 ? 1 : few) /* every height of tile, and several tiles */
+        if (!check_sizes(v, c, kind, M, 33 + M % 16, 64 + M, &state))
             return false;
     for (kcheck_kind x = 0; x <= KCHECK_KINDS; x++)
         for (kcheck_kind w = 0; w <= KCHECK_KINDS; w++) {
-            problem p = {.M = 5, .N = 43, .K = 352, .n1 = 43, .x_kind = x, .w_kind = w};
-            if (!check_one(v, c, p, (uint64_t)(x * 16 + w)))
+            problem p = {
+                .kind = kind, .M = 5, .N = 43, .K = K0, .n1 = 43, .x_kind = x, .w_kind = w};
+            if ((x + w) % (unsigned)few == 0 && !check_one(v, c, p, (uint64_t)(x * 16 + w)))
                 return false;
         }
+    return true;
+}
+
+static bool check_gemm(const ch_variant *v, const ch_variant *c)
+{
+    if (!strstr(v->family, "block"))
+        return check_kind(v, c, kind_of(v));
+    for (int kind = CH_PANEL_Q4_1; kind < CH_PANELS; kind++)
+        if (!check_kind(v, c, (ch_panel_kind)kind))
+            return kcheck_fail("panels of %s", ch_dtype_get(format_of((ch_panel_kind)kind))->name);
     return true;
 }
 
@@ -304,27 +347,42 @@ typedef struct timed_gemm {
 static void run_gemm(ch_any_fn *fn, void *arg)
 {
     const timed_gemm *t = arg;
-    ((ch_gemm_fn *)fn)(t->y, t->p.ldy, t->p.x, t->p.ldx, t->p.w, t->p.M, 0, t->p.N, t->p.K, 0);
+    ((ch_gemm_fn *)fn)(t->y, t->p.ldy, t->p.x, t->p.ldx, t->p.w, t->p.M, 0, t->p.N, t->p.K,
+                       (int)t->p.kind << CH_GEMM_KIND);
 }
 
-static void time_gemm(const ch_variant *v, const ch_variant *c)
+static void time_kind(const ch_variant *v, const ch_variant *c, ch_panel_kind kind)
 {
     static const int sizes[][3] = {
         {1, 2048, 2048}, {64, 2048, 2048}, {1, 256, 1024}, {64, 256, 1024}};
     for (size_t i = 0; i < CH_COUNT(sizes); i++) {
         const int M = sizes[i][0], N = sizes[i][1], K = sizes[i][2];
-        timed_gemm t = {.p = {.kind = kind_of(v), .M = M, .N = N, .K = K, .n1 = N, .ldy = N}};
+        timed_gemm t = {.p = {.kind = kind, .M = M, .N = N, .K = K, .n1 = N, .ldy = N}};
         char label[40];
         make_weights(&t.p, 0);
         make_rows(&t.p, 0);
         t.y = new_y(&t.p, SLOT_Y);
-        snprintf(label, sizeof label, "M %d, %d x %d", M, N, K);
+        if (kind > CH_PANEL_I16)
+            snprintf(label, sizeof label, "%s M %d, %d x %d", ch_dtype_get(format_of(kind))->name,
+                     M, N, K);
+        else
+            snprintf(label, sizeof label, "M %d, %d x %d", M, N, K);
         if (M == 1)
             kcheck_time(label, v, c, run_gemm, &t, (double)ch_panels_bytes(t.p.kind, N, K),
                         "GB/s");
         else
             kcheck_time(label, v, c, run_gemm, &t, 2.0 * M * N * K, "GOP/s");
     }
+}
+
+static void time_gemm(const ch_variant *v, const ch_variant *c)
+{
+    if (!strstr(v->family, "block")) {
+        time_kind(v, c, kind_of(v));
+        return;
+    }
+    for (int kind = CH_PANEL_Q4_1; kind < CH_PANELS; kind++)
+        time_kind(v, c, (ch_panel_kind)kind);
 }
 
 typedef struct timed_row {
@@ -351,6 +409,7 @@ static void time_row(const ch_variant *v, const ch_variant *c)
 const kcheck_family kcheck_gemm[] = {
     {"gemm_f32", check_gemm, time_gemm}, {"gemm_bf16", check_gemm, time_gemm},
     {"gemm_q8", check_gemm, time_gemm},  {"gemm_q4", check_gemm, time_gemm},
+    {"gemm_block", check_gemm, time_gemm},
     {"row_bf16", check_row, time_row},   {"row_q8", check_row, time_row},
     {0},
 };

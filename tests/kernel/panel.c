@@ -139,9 +139,18 @@ static void test_sizes(void **state)
         assert_int_equal(q8, g * 512 + (g + 1) / 2 * 64);
         assert_int_equal(q4, g * 256 + (g + 1) / 2 * 64);
         assert_true(q8 % 64 == 0 && q4 % 64 == 0);
-        assert_int_equal(ch_row_bytes(CH_PANEL_Q8, 32 * g), 48 * g);
-        assert_int_equal(ch_row_bytes(CH_PANEL_Q4, 32 * g), 48 * g);
+        assert_int_equal(ch_row_bytes(CH_PANEL_Q8, 32 * g), 64 * g);
+        assert_int_equal(ch_row_bytes(CH_PANEL_Q4, 32 * g), 64 * g);
+        const size_t q4_1 = ch_panel_bytes(CH_PANEL_Q4_1, 32 * g);
+        assert_int_equal(q4_1, g * 256 + (g + 1) / 2 * 128);
+        assert_int_equal(ch_panel_bytes(CH_PANEL_Q5_0, 32 * g), g * 320 + (g + 1) / 2 * 64);
+        assert_int_equal(ch_panel_bytes(CH_PANEL_Q4_K, 256 * g), g * (64 + 256 + 2048));
+        assert_int_equal(ch_panel_bytes(CH_PANEL_Q6_K, 256 * g), g * (64 + 256 + 3072));
+        assert_int_equal(ch_panel_bytes(CH_PANEL_IQ4_XS, 256 * g), g * (64 + 128 + 2048));
+        assert_int_equal(ch_row_bytes(CH_PANEL_Q4_K, 256 * g), 512 * g);
     }
+    for (int kind = 0; kind < CH_PANELS; kind++)
+        assert_int_equal(ch_panel_bytes((ch_panel_kind)kind, 1280) % 64, 0);
     assert_int_equal(ch_panels_bytes(CH_PANEL_F32, 17, 3), 2 * 3 * 64);
     assert_int_equal(ch_panels_bytes(CH_PANEL_F32, 2147483647, 2147483647),
                      (size_t)134217728 * ((size_t)2147483647 * 64)); /* no int overflows */
@@ -219,6 +228,54 @@ static void test_product(void **state)
     }
 }
 
+/* What a quantized product is worth: the exact one of the row's own values and the decoded weights,
+ * but for the roundings of its sums.  A sum may be as large as its weights without their minimum. */
+static void product_of(ch_dtype t)
+{
+    enum { N = 19, K = 512, GROUPS = K / 32, GROUP_BYTES = 64 };
+    const ch_panel_kind kind = ch_dtype_get(t)->panel;
+    matrix m;
+    ch_kernels kernels;
+    real x[K], y[N];
+    float values[K], w[K];
+    unsigned char row[GROUPS * GROUP_BYTES];
+    open_matrix(&m, t, N, K);
+    for (int i = 0; t == CH_MXFP4 && i < N * GROUPS; i++) /* powers whose sums are floats */
+        m.stored[(size_t)(i / GROUPS) * m.row_bytes + (size_t)(i % GROUPS * 17)] %= 190;
+    ch_kernels_init(&kernels, 0);
+    assert_int_equal(ch_row_bytes(kind, K), sizeof row);
+    fill(values, K, FILL_NORMAL, 5);
+    for (int k = 0; k < K; k++)
+        x[k] = values[k];
+    kernels.row_q8(row, x, K);
+    ch_panel_pack(m.panels, t, m.stored, m.row_bytes, N, K, 0, N);
+    ch_kernel_gemm(&kernels, kind)(y, N, row, 0, m.panels, 1, 0, N, K, (int)kind << CH_GEMM_KIND);
+    for (int n = 0; n < N; n++) {
+        double want = 0, most = 0;
+        ch_dtype_get(t)->decode(w, m.stored + (size_t)n * m.row_bytes, K);
+        for (int k = 0; k < K; k++) {
+            float d, largest = 0;
+            memcpy(&d, row + k / 32 * GROUP_BYTES + 32, sizeof d);
+            const double q = (double)d * (int8_t)row[k / 32 * GROUP_BYTES + k % 32];
+            for (int i = k / 32 * 32; i < k / 32 * 32 + 32; i++)
+                largest = CH_MAX(largest, fabsf(w[i]));
+            want += q * (double)w[k];
+            most += fabs(q) * 64 * (double)largest;
+        }
+        if (!(fabs((double)y[n] - want) <= ldexp(most, -22)))
+            fail_msg("%s row %d: %g, wanted %g", ch_dtype_get(t)->name, n, (double)y[n], want);
+    }
+    close_matrix(&m);
+}
+
+static void test_quantized_products(void **state)
+{
+    (void)state;
+    for (int t = 0; t < CH_DTYPES; t++)
+        if (ch_row_kind(ch_dtype_get((ch_dtype)t)->panel) == CH_PANEL_Q8)
+            product_of((ch_dtype)t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_pack_real),
         cmocka_unit_test(test_product),
+        cmocka_unit_test(test_quantized_products),
     };
     return cmocka_run_group_tests_name("kernel/panel", tests, NULL, NULL);
 }

@@ -21,9 +21,12 @@ size_t ch_panel_bytes(ch_panel_kind kind, int K)
     case CH_PANEL_I16:
         return (k + CH_I16_GROUP - 1) / CH_I16_GROUP * CH_I16_SCALE_BYTES +
                (k + 1) / 2 * CH_I16_PAIR_BYTES;
-    case CH_PANELS: break;
+    case CH_PANELS: return 0;
+    default: break;
     }
-    return 0;
+    const ch_form f = ch_form_of(kind);
+    const size_t units = (groups + (size_t)ch_unit_groups(f) - 1) / (size_t)ch_unit_groups(f);
+    return units * ch_head_bytes(f) + groups * ch_codes_bytes(f);
 }
 
 size_t ch_panels_bytes(ch_panel_kind kind, int N, int K)
@@ -37,12 +40,15 @@ size_t ch_row_bytes(ch_panel_kind kind, int K)
     switch (kind) {
     case CH_PANEL_F32: return (k * sizeof(real) + 7) / 8 * 8;
     case CH_PANEL_BF16: return (k * sizeof(uint16_t) + 7) / 8 * 8;
-    case CH_PANEL_Q8:
-    case CH_PANEL_Q4: return groups * sizeof(ch_group);
     case CH_PANEL_I16: /* rows come in panels */
-    case CH_PANELS: break;
+    case CH_PANELS: return 0;
+    default: return groups * sizeof(ch_group);
     }
-    return 0;
+}
+
+ch_panel_kind ch_row_kind(ch_panel_kind kind)
+{
+    return kind == CH_PANEL_Q4 || ch_is_block(kind) ? CH_PANEL_Q8 : kind;
 }
 
 /* ---- Packing one panel: `rows` stored rows, the other lanes zero --------------------------- */
@@ -127,6 +133,9 @@ void ch_panel_pack(void *panels, ch_dtype dtype, const void *rows, size_t row_by
             break;
         case CH_PANEL_I16: /* no format's own */
         case CH_PANELS: break;
+        default:
+            ch_panel_block_pack((unsigned char *)panel, kind, stored, row_bytes, K, lanes);
+            break;
         }
     }
 }
@@ -175,6 +184,10 @@ void ch_panel_unpack_row(real *out, ch_panel_kind kind, const void *panels, int 
     const unsigned char *panel = (const unsigned char *)panels +
                                  (size_t)(n / CH_PANEL_ROWS) * ch_panel_bytes(kind, K);
     const int lane = n % CH_PANEL_ROWS;
+    if (ch_is_block(kind)) {
+        ch_panel_block_unpack(out, kind, panel, K, lane);
+        return;
+    }
     for (int k = 0; k < K; k++) {
         uint16_t h;
         switch (kind) {
@@ -189,7 +202,7 @@ void ch_panel_unpack_row(real *out, ch_panel_kind kind, const void *panels, int 
         case CH_PANEL_Q8:
         case CH_PANEL_Q4: out[k] = unpack_group_value(panel, kind, k, lane); break;
         case CH_PANEL_I16: out[k] = unpack_i16_value(panel, k, lane); break;
-        case CH_PANELS: break;
+        default: break;
         }
     }
 }

@@ -17,7 +17,7 @@ void ch_row_q8_c(void *out, const real *x, int K)
     for (int k = 0; k < K; k += CH_GROUP, x += CH_GROUP, group++) {
         real most = 0;
         bool finite = true;
-        int32_t sum = 0;
+        int32_t sum[2] = {0};
         for (int i = 0; i < CH_GROUP; i++) {
             finite = finite && real_abs(x[i]) <= (real)FLT_MAX;
             most = real_abs(x[i]) > most ? real_abs(x[i]) : most;
@@ -26,11 +26,8 @@ void ch_row_q8_c(void *out, const real *x, int K)
         for (int i = 0; i < CH_GROUP; i++) {
             const int32_t q = finite && d > 0 ? quantize(x[i] / (real)d) : 0;
             group->q[i] = (int8_t)q;
-            sum += q;
+            sum[i / 16] += q;
         }
-        group->d = d;
-        group->bias_q4 = -8 * sum;
-        group->bias_q8 = -128 * sum;
-        group->zero = 0;
+        ch_group_sums(group, d, sum[0], sum[1]);
     }
 }

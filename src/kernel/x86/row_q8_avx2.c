@@ -46,18 +46,16 @@ void ch_row_q8_avx2(void *out, const real *x, int K)
         float most;
         __builtin_memcpy(&most, &bits, sizeof most);
         const float d = bits < 0x7f800000 ? most / 127 : NAN;
-        __m256i q = _mm256_setzero_si256(), sum = q;
+        __m256i q = _mm256_setzero_si256(), sum0 = q, sum1 = q;
         if (d > 0) {
             const __m256 dd = _mm256_set1_ps(d);
             const __m256i a = quantize(x, dd), b = quantize(x + 8, dd);
             const __m256i c = quantize(x + 16, dd), e = quantize(x + 24, dd);
-            sum = _mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_add_epi32(c, e));
+            sum0 = _mm256_add_epi32(a, b);
+            sum1 = _mm256_add_epi32(c, e);
             q = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, e));
         }
         _mm256_storeu_si256((__m256i *)(void *)group->q, _mm256_permutevar8x32_epi32(q, order));
-        group->d = d;
-        group->bias_q4 = -8 * total(sum);
-        group->bias_q8 = -128 * total(sum);
-        group->zero = 0;
+        ch_group_sums(group, d, total(sum0), total(sum1));
     }
 }

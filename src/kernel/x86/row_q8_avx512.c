@@ -30,12 +30,8 @@ void ch_row_q8_avx512(void *out, const real *x, int K)
             q0 = quantize(x0, _mm512_set1_ps(d));
             q1 = quantize(x1, _mm512_set1_ps(d));
         }
-        const int32_t sum = _mm512_reduce_add_epi32(_mm512_add_epi32(q0, q1));
         _mm_storeu_si128((__m128i *)(void *)group->q, _mm512_cvtepi32_epi8(q0));
         _mm_storeu_si128((__m128i *)(void *)(group->q + 16), _mm512_cvtepi32_epi8(q1));
-        group->d = d;
-        group->bias_q4 = -8 * sum;
-        group->bias_q8 = -128 * sum;
-        group->zero = 0;
+        ch_group_sums(group, d, _mm512_reduce_add_epi32(q0), _mm512_reduce_add_epi32(q1));
     }
 }

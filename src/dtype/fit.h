@@ -1,0 +1,40 @@
+/* fit.h - scales and minima for blocks of few bits, by weighted least squares
+ *
+ *     minimize sum_i w_i (x_i - value_i)^2,   w_i = rms(x) + |x_i|:
+ * large weights matter more to a layer's output than their number says, and how much more a model
+ * alone can tell.  For each of some tries around the scale that uses the whole range, codes are
+ * rounded and the scale (and minimum) solved for; the best try wins.  Cost: some 15 passes.
+ * SPDX-License-Identifier: MIT */
+#ifndef CH_FIT_H
+#define CH_FIT_H
+
+#include "blocks.h"
+
+/* Integers 0..most; codes of a value x are clamped to them, and NaN is 0. */
+static inline int ch_fit_code(float x, int most)
+{
+    const float v = x + 0.5f;
+    return v >= (float)most ? most : v > 0 ? (int)v : 0;
+}
+
+void ch_fit_weights(float *w, const float *x, int n);
+/* value = scale (code - offset), codes 0..most.  The scale may be negative. */
+float ch_fit_scale(const float *x, const float *w, int n, int offset, int most);
+/* value = scale code - min, codes 0..most, scale >= 0; min >= 0 when `below`. */
+void ch_fit_affine(float *scale, float *min, const float *x, const float *w, int n, int most,
+                   bool below);
+/* value = scale table[code], sixteen codes, in ascending order. */
+float ch_fit_table(const float *x, const float *w, int n, const int8_t *table);
+int ch_fit_nearest(float v, const int8_t *table);
+
+/* A block of 256 in two parts: each group's scale (and minimum) is an integer times the block's d
+ * (and e).  group: 16 or 32 elements; codes 0..most, less offset, or of `table`; scales -low..high
+ * or, with minima, 0..high for both.  A value that is not finite makes d NaN. */
+typedef struct ch_fit_form {
+    int group, most, offset, low, high;
+    bool min;
+    const int8_t *table;
+} ch_fit_form;
+void ch_fit_super(ch_codes *c, const float *x, const ch_fit_form *f);
+
+#endif

@@ -1,0 +1,11 @@
+/* gemm_block_avxvnni.c - weights of 2 to 6 bits: codes are put together once a tile, then VEX-coded
+ * VPDPBUSD
+ *
+ * SPDX-License-Identifier: MIT */
+#include "block256.h"
+
+void ch_gemm_block_avxvnni(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
+                           int M, int n0, int n1, int K, int flags)
+{
+    ch_block_gemm256(y, ldy, x, ldx, w, M, n0, n1, K, flags);
+}
