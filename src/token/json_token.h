@@ -24,6 +24,10 @@ bool ch_token_json_is_byte_level(const json_t *pre);
 int ch_token_json_post(ch_tokenizer *t, const json_t *o, const char *name, ch_err *e);
 int ch_token_json_decoder(ch_tokenizer *t, const json_t *o, const char *name, ch_err *e);
 
+/* json_model.c, json_steps.c: the parts of a file that is written. */
+int ch_token_json_model(json_t **out, const ch_tokenizer *t, ch_err *e);
+bool ch_token_json_steps(json_t *o, const ch_tokenizer *t); /* false: out of memory */
+
 /* token_config.c: what stands beside a vocabulary in its folder: BOS, EOS and their kin, whether BOS
  * is added, the chat template.  path: of the vocabulary.  Files that are not there say nothing. */
 int ch_token_read_config(ch_tokenizer *t, const char *path, ch_err *e);

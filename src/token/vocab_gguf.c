@@ -233,6 +233,15 @@ static int read_normalizer(ch_tokenizer *t, const ch_file *f, ch_err *e)
     return rc;
 }
 
+static int read_template(ch_tokenizer *t, const ch_file *f, ch_err *e)
+{
+    const ch_meta *m = ch_file_meta_find(f, "tokenizer.chat_template");
+    if (m == NULL || m->type != CH_META_STR || memchr(m->v.s.p, 0, m->v.s.n) != NULL)
+        return CH_OK;
+    t->template = strndup(m->v.s.p, m->v.s.n);
+    return t->template != NULL ? CH_OK : ch_fail(e, CH_ENOMEM, "out of memory for a template");
+}
+
 static int read_flags(ch_tokenizer *t, const ch_file *f, ch_err *e)
 {
     const char *key = CHALCIS "added";
@@ -315,6 +324,8 @@ int ch_tokenizer_from_file(ch_tokenizer **out, const ch_file *f, ch_err *e)
         rc = read_normalizer(*out, f, e);
     if (rc == CH_OK)
         rc = read_flags(*out, f, e);
+    if (rc == CH_OK)
+        rc = read_template(*out, f, e);
     if (rc == CH_OK)
         rc = at_file(f, ch_token_index(*out, e), e);
     if (rc == CH_OK && kind->merges)

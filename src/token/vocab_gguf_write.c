@@ -182,7 +182,8 @@ static int write_settings(const ch_tokenizer *t, ch_file *f, ch_err *e)
 int ch_tokenizer_to_file_rows(const ch_tokenizer *t, ch_file *f, int64_t rows, ch_err *e)
 {
     const bool bpe = strcmp(t->kind->name, "bpe") == 0;
-    const bool as_spm = strcmp(t->kind->name, "chars") == 0 && t->norm_json != NULL;
+    const bool as_spm = strcmp(t->kind->name, "chars") == 0 &&
+                        (t->norm_json != NULL || t->pre_json != NULL);
     const char *model = as_spm ? "llama" : t->kind->model, *pre = bpe ? t->pre_name : "default";
     if (*pre == 0)
         return ch_fail(e, CH_EUNSUPPORTED,
