@@ -1,10 +1,10 @@
-/* cmd_perplexity.c - chalcis perplexity: score a text
+/* cmd_perplexity.c - chalcis perplexity: score a text; the logits themselves, for comparisons
  *
  * SPDX-License-Identifier: MIT */
 #include "cli.h"
 
 struct options {
-    const char *model, *tokenizer, *file, *k_type, *v_type, *lora;
+    const char *model, *tokenizer, *file, *k_type, *v_type, *lora, *logits;
     int threads, window, stride;
     bool json;
 };
@@ -20,6 +20,7 @@ static const ch_opt opts[] = {
     {'t', "threads", CH_OPT_INT, O(threads), "N", "threads; never changes the result [one per CPU]", 0, 1024},
     {0, "cache-k", CH_OPT_STR, O(k_type), "TYPE", "how keys are kept: f32 f16 bf16 q8_0 [f16]", 0, 0},
     {0, "cache-v", CH_OPT_STR, O(v_type), "TYPE", "how values are kept: these, or q4_0 [f16]", 0, 0},
+    {0, "logits", CH_OPT_STR, O(logits), "OUT", "also write the logits after each token of the first window: f32, (tokens, V)", 0, 0},
     {0, "json", CH_OPT_FLAG, O(json), NULL, "one JSON object", 0, 0},
     {0},
 };
@@ -48,6 +49,41 @@ static int print(const ch_perplexity *p, bool json)
     return CH_EXIT_OK;
 }
 
+typedef struct dump {
+    ch_writer w;
+    size_t row; /* bytes */
+} dump;
+
+static int write_row(void *arg, int position, const float *logits)
+{
+    dump *d = arg;
+    (void)position;
+    ch_io_write(&d->w, logits, d->row);
+    return CH_OK;
+}
+
+static int write_logits(const struct options *o, ch_model *m, const ch_tokenizer *tk,
+                        const ch_buf *text, ch_session_options so, int window, ch_err *e)
+{
+    dump d = {.row = (size_t)m->config.vocab * sizeof(float)};
+    ch_tokens ids = {0};
+    ch_session *s = NULL;
+    int rc = ch_tokenizer_encode(&ids, tk, text->data, text->size, CH_ENCODE_BOS, e);
+    so.context = window;
+    if (rc == CH_OK)
+        rc = ch_session_open(&s, m, &so, e);
+    if (rc == CH_OK)
+        rc = ch_io_create(&d.w, o->logits, e);
+    if (rc == CH_OK)
+        rc = ch_session_feed_each(s, ids.id, (int)CH_MIN(ids.n, (size_t)window), write_row, &d, e);
+    if (rc == CH_OK)
+        rc = ch_io_commit(&d.w, e);
+    ch_io_abandon(&d.w);
+    ch_session_close(&s);
+    ch_tokens_free(&ids);
+    return rc;
+}
+
 static int run(const struct options *o, ch_model **m, ch_lora **lora, ch_tokenizer **tk,
                ch_buf *text)
 {
@@ -70,6 +106,8 @@ static int run(const struct options *o, ch_model **m, ch_lora **lora, ch_tokeniz
             .threads = o->threads, .k_type = o->k_type, .v_type = o->v_type, .lora = *lora};
         rc = ch_model_perplexity(&p, *m, *tk, text->data ? text->data : "", text->size, o->window,
                                  o->stride, &so, &e);
+        if (rc == CH_OK && o->logits)
+            rc = write_logits(o, *m, *tk, text, so, p.window, &e);
         if (rc == CH_OK && p.window > info.context && p.tokens >= (uint64_t)info.context)
             ch_cli_note_context(p.window, info.context);
     }
