@@ -225,6 +225,8 @@ static void read_sizes(reader *r, ch_config *c)
 static void read_scales(reader *r, ch_config *c)
 {
     real_opt(r, &c->attention_scale, "attention.scale", 0, 1e12);
+    c->attention_cap = c->arch->attention_cap;
+    c->logit_cap = c->arch->logit_cap;
     real_opt(r, &c->attention_cap, "attn_logit_softcapping", 0, 1e12);
     real_opt(r, &c->logit_cap, "final_logit_softcapping", 0, 1e12);
     real_opt(r, &c->embedding_scale, "embedding_scale", 0, 1e12);

@@ -159,8 +159,10 @@ int ch_config_write(const ch_config *c, ch_file *f, ch_err *e)
     write_windows(&w, c);
     write_rope(&w, c);
     put_real_unless(&w, "attention.scale", c->attention_scale, 0);
-    put_real_unless(&w, "attn_logit_softcapping", c->attention_cap, 0);
-    put_real_unless(&w, "final_logit_softcapping", c->logit_cap, 0);
+    /* No cap is said where saying nothing would mean one. */
+    put_real_unless(&w, "attn_logit_softcapping", c->attention_cap,
+                    c->arch->attention_cap > 0 ? -1 : 0);
+    put_real_unless(&w, "final_logit_softcapping", c->logit_cap, c->arch->logit_cap > 0 ? -1 : 0);
     put_real_unless(&w, "embedding_scale", c->embedding_scale, 0);
     put_real_unless(&w, "residual_scale", c->residual_scale, 0);
     if (c->logit_scale > 0)

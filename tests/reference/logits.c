@@ -28,7 +28,7 @@
 #include "session.h"
 #include "support.h"
 
-enum { T = 64, SEEDS = 3 };
+enum { T = 64, SEEDS = 2 };
 
 static const double noise = 0x1p-33;
 #ifdef CH_REAL_IS_DOUBLE

@@ -4,7 +4,7 @@
  * are bent by cap * tanh(x / cap).  SPDX-License-Identifier: MIT */
 #include "gemma.h"
 
-enum { WINDOW = 4096, LAYERS_OF_27B = 46, PERIOD = 2 };
+enum { WINDOW = 4096, LAYERS_OF_27B = 46, PERIOD = 2, ATTENTION_CAP = 50, LOGIT_CAP = 30 };
 
 #define L(f) offsetof(ch_gemma_layer, f)
 static const ch_weight_row per_layer[] = {
@@ -19,6 +19,10 @@ static int configure(ch_config *c, const ch_file *f, ch_err *e)
     (void)e;
     c->rope.interleaved = false;
     ch_gemma_scale(c, LAYERS_OF_27B);
+    if (!f && c->attention_cap == 0 && c->logit_cap == 0) {
+        c->attention_cap = ATTENTION_CAP;
+        c->logit_cap = LOGIT_CAP;
+    }
     if (c->window == 0 && f) { /* older files do not say */
         c->window = WINDOW;
         ch_config_windows(c, PERIOD);
@@ -37,6 +41,8 @@ static void small(ch_config *c)
 const ch_arch ch_arch_gemma2 = {
     .name = "gemma2",
     .window_period = PERIOD,
+    .attention_cap = ATTENTION_CAP,
+    .logit_cap = LOGIT_CAP,
     .globals = ch_plain_rows,
     .n_globals = 3,
     .globals_bytes = sizeof(ch_plain_globals),
