@@ -147,9 +147,9 @@ static void add_stretch(const pages *a, const ch_kv_view *view, const sums *s, i
 /* All before it lies behind the window.  Positions rise, so a page's last valid key decides. */
 static int first_page(const ch_kv_view *view, int32_t row, int window)
 {
-    int page = (view->keys + view->page_size - 1) / view->page_size;
     if (window <= 0)
         return 0;
+    int page = (view->keys + view->page_size - 1) / view->page_size;
     for (; page > 0; page--) {
         const int32_t *pos = view->pos[page - 1];
         int j = CH_MIN(view->page_size, view->keys - (page - 1) * view->page_size);
