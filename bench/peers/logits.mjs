@@ -23,7 +23,7 @@ const ids = JSON.parse(read("ids.json")), prompt = JSON.parse(read("prompt.json"
 const llama = await getLlama({build: "never", gpu: false, logLevel: LlamaLogLevel.error});
 const model = await llama.loadModel({modelPath: model_path, gpuLayers: 0, useMmap: true});
 const context = await model.createContext({
-    contextSize: size, batchSize: size, flashAttention: false, threads: 2, swaFullCache: true,
+    contextSize: size, batchSize: size, flashAttention: false, threads: 1, swaFullCache: true,
     experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32"
 });
 const sequence = context.getSequence();

@@ -13,7 +13,7 @@ double *ref_granite(ref *r)
     const ref_rope rope = ref_rope_read(r, false);
     const double a = ref_real(r, "embedding_scale", 1), b = ref_real(r, "residual_scale", 1);
     const double c = ref_real(r, "attention.scale", 1 / sqrt(r->E));
-    const double d = ref_real(r, "logit_scale", NAN);
+    const double d = ref_real(r, "logit_scale", (double)NAN);
     double *x = ref_embed(r, a);
     for (int l = 0; l < r->L; l++) {
         double *n = ref_rms(r, x, "blk.%d.attn_norm.weight", l, r->D, 1);
