@@ -1,9 +1,9 @@
 /* json_model.c - the "model" of a tokenizer.json: names, merges, scores
  *
  * SentencePiece's BPE has scores where Hugging Face has merges: of each token all ways to make it of
- * two others are merges, ranked by the token's score (transformers, convert_slow_tokenizer.py).
- * Vocabularies in which two tokens that are made have one score are refused: no order of merges says
- * "whichever stands first".  SPDX-License-Identifier: MIT */
+ * two others are merges, ranked by the token's score, of equal scores the longer left part first, as
+ * transformers has it (convert_slow_tokenizer.py, generate_merges).
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,7 +58,7 @@ static int vocabulary(json_t *o, const ch_tokenizer *t, ch_err *e)
 /* ---- Merges ---- */
 
 typedef struct made {
-    uint32_t order;
+    uint32_t order, n_left, n_right; /* characters */
     ch_token left, right, id;
 } made;
 
@@ -67,9 +67,21 @@ static int compare(const void *a, const void *b)
     const made *x = a, *y = b;
     if (x->order != y->order)
         return x->order < y->order ? -1 : 1;
-    if (x->left != y->left)
-        return x->left < y->left ? -1 : 1;
-    return (x->right > y->right) - (x->right < y->right);
+    if (x->n_left != y->n_left)
+        return x->n_left > y->n_left ? -1 : 1;
+    if (x->n_right != y->n_right)
+        return x->n_right > y->n_right ? -1 : 1;
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return (x->left > y->left) - (x->left < y->left);
+}
+
+static uint32_t chars_in(const char *name, size_t n)
+{
+    uint32_t chars = 0;
+    for (size_t i = 0; i < n; i++)
+        chars += ((unsigned char)name[i] & 0xc0) != 0x80;
+    return chars;
 }
 
 /* All ways to make the tokens of a vocabulary with scores; *out is the caller's. */
@@ -89,20 +101,12 @@ static int merges_of_scores(made **out, size_t *n_out, const ch_tokenizer *t, ch
                 free(all);
                 return ch_fail(e, CH_ENOMEM, "out of memory for %zu merges", n);
             }
-            all[n++] = (made){t->order[id], l, r, id};
+            all[n++] = (made){t->order[id], chars_in(name, i), chars_in(name + i, length - i),
+                              l, r, id};
         }
     }
     if (n > 0)
         qsort(all, n, sizeof *all, compare);
-    for (size_t i = 1; i < n; i++)
-        if (all[i].order == all[i - 1].order && all[i].id != all[i - 1].id) {
-            const int rc =
-                ch_fail(e, CH_EUNSUPPORTED,
-                        "tokens %d and %d have one score; tokenizer.json's merges cannot say that",
-                        all[i - 1].id, all[i].id);
-            free(all);
-            return rc;
-        }
     *out = all;
     *n_out = n;
     return CH_OK;

@@ -109,6 +109,9 @@ static int check_top(reader *r)
     if (rc == CH_OK && !ch_json_is_off(prefix) &&
         !(json_is_string(prefix) && strcmp(json_string_value(prefix), hashes) == 0))
         rc = ch_json_refuse(r->path, "continuing_subword_prefix", prefix, r->e);
+    const json_t *fallback = json_object_get(r->model, "byte_fallback");
+    if (rc == CH_OK && strcmp(kind, "gpt2") == 0 && !ch_json_is_off(fallback))
+        rc = ch_json_refuse(r->path, "with ByteLevel byte_fallback", fallback, r->e);
     const json_t *longest = json_object_get(r->model, "max_input_chars_per_word");
     if (rc == CH_OK && longest != NULL && json_integer_value(longest) != 100)
         rc = ch_json_refuse(r->path, "max_input_chars_per_word", longest, r->e);

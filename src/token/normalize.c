@@ -118,30 +118,38 @@ static void replace(ch_buf *out, const step *s, const char *text, size_t n)
     }
 }
 
-/* Patterns see runs of UTF-8. */
+/* A pattern sees SUB (U+001A) in the place of a byte that is no UTF-8. */
 static int replace_pattern(ch_buf *out, const step *s, ch_norm_work *w, const char *text, size_t n,
                            ch_err *e)
 {
     int rc = w->match != NULL ? CH_OK : ch_pattern_work_open(&w->match, e);
-    for (size_t at = 0; at < n && rc == CH_OK;) {
+    char *shown = rc == CH_OK && !ch_utf8_valid(text, n) ? malloc(n + 1) : NULL;
+    if (shown != NULL) {
         uint32_t cp;
-        size_t end = at, done = 0;
-        for (int length; end < n && (length = ch_utf8_read(&cp, text + end, n - end)) > 0;)
-            end += (size_t)length;
-        ch_matches m = {.p = s->pattern,
-                        .w = w->match,
-                        .text = text + at,
-                        .n = end - at,
-                        .last_end = SIZE_MAX};
-        while ((rc = ch_matches_next(&m, e)) > 0) {
-            ch_buf_put(out, text + at + done, m.start - done);
-            ch_buf_put(out, s->b, s->nb);
-            done = m.end;
+        memcpy(shown, text, n);
+        for (size_t at = 0; at < n;) {
+            const int length = ch_utf8_read(&cp, text + at, n - at);
+            if (length <= 0)
+                shown[at] = 0x1a;
+            at += (size_t)CH_MAX(length, 1);
         }
-        ch_buf_put(out, text + at + done, end - at - done);
-        for (at = end; at < n && ch_utf8_read(&cp, text + at, n - at) <= 0; at++)
-            ch_buf_put(out, text + at, 1);
+    } else if (rc == CH_OK && !ch_utf8_valid(text, n)) {
+        rc = ch_fail(e, CH_ENOMEM, "out of memory for a text of %zu bytes", n);
     }
+    ch_matches m = {.p = s->pattern,
+                    .w = w->match,
+                    .text = shown != NULL ? shown : text,
+                    .n = n,
+                    .last_end = SIZE_MAX};
+    size_t done = 0;
+    while (rc == CH_OK && (rc = ch_matches_next(&m, e)) > 0) {
+        ch_buf_put(out, text + done, m.start - done);
+        ch_buf_put(out, s->b, s->nb);
+        done = m.end;
+        rc = CH_OK;
+    }
+    ch_buf_put(out, text + done, n - done);
+    free(shown);
     return rc;
 }
 

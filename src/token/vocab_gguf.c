@@ -8,7 +8,7 @@
  *   tokenizer.ggml.add_{bos,eos,sep}_token, add_space_prefix
  *   tokenizer.ggml.precompiled_charsmap, remove_extra_whitespaces ("t5")
  *   tokenizer.ggml.normalizer.lowercase, .strip_accents ("bert")
- *   chalcis.tokenizer.normalizer   tokenizer.json's, where the algorithm implies another
+ *   chalcis.tokenizer.normalizer, .pre_tokenizer   tokenizer.json's, where the algorithm implies others
  *   chalcis.tokenizer.added        id, flags (vocab.h) of added tokens that have flags
  *
  * Absent: token_type means normal tokens (bytes by their names; the special ids are special), ids
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vocab.h"
+#include "json_token.h"
 
 #define KEY     "tokenizer.ggml."
 #define CHALCIS "chalcis.tokenizer."
@@ -159,6 +159,7 @@ static int read_settings(ch_tokenizer *t, const ch_file *f, ch_err *e)
     t->add_eos = d->add_eos;
     t->add_sep = d->sep >= 0;
     t->add_space_prefix = d->add_space_prefix;
+    t->fuse_unknown = t->kind->scores || strcmp(t->kind->name, "chars") == 0;
     if ((rc = ch_file_bool_opt(&t->add_bos, f, KEY "add_bos_token", e)) < 0 ||
         (rc = ch_file_bool_opt(&t->add_eos, f, KEY "add_eos_token", e)) < 0 ||
         (rc = ch_file_bool_opt(&t->add_sep, f, KEY "add_sep_token", e)) < 0)
@@ -211,25 +212,38 @@ static int read_bert(ch_tokenizer *t, const ch_file *f, ch_err *e)
     return rc < 0 ? rc : ch_normalizer_add(t->norm, CH_NORM_BERT, flags, "", 0, "", 0, e);
 }
 
+/* A step of a tokenizer.json. */
+static int read_step(ch_tokenizer *t, const ch_file *f, const char *key, bool pre, ch_err *e)
+{
+    ch_str text;
+    json_t *o = NULL;
+    int rc = ch_file_str(&text, f, key, e);
+    if (rc == CH_OK && (rc = ch_json_parse(&o, text.p, text.n, key, e)) == CH_OK)
+        rc = pre ? ch_token_json_pre(t, o, false, f->path, e)
+                 : ch_token_json_normalizer(t, o, f->path, e);
+    json_decref(o);
+    return rc;
+}
+
 static int read_normalizer(ch_tokenizer *t, const ch_file *f, ch_err *e)
 {
-    const char *key = CHALCIS "normalizer", *kind = t->kind->name;
-    ch_str text;
-    if (ch_file_meta_find(f, key) != NULL) {
-        json_t *o = NULL;
-        int rc = ch_file_str(&text, f, key, e);
-        if (rc == CH_OK && (rc = ch_json_parse(&o, text.p, text.n, key, e)) == CH_OK)
-            rc = ch_token_json_normalizer(t, o, f->path, e);
-        json_decref(o);
+    const char *kind = t->kind->name;
+    if (ch_file_meta_find(f, CHALCIS "normalizer") != NULL) {
+        int rc = read_step(t, f, CHALCIS "normalizer", false, e);
+        if (rc == CH_OK && strcmp(kind, "bpe") != 0 &&
+            ch_file_meta_find(f, CHALCIS "pre_tokenizer") != NULL)
+            rc = read_step(t, f, CHALCIS "pre_tokenizer", true, e);
         return rc;
     }
-    if (strcmp(kind, "bpe") == 0 || strcmp(kind, "spm") == 0)
+    if (strcmp(kind, "bpe") == 0 ||
+        (strcmp(kind, "spm") == 0 &&
+         ch_file_meta_find(f, KEY "remove_extra_whitespaces") == NULL))
         return CH_OK;
     int rc = ch_normalizer_open(&t->norm, e);
     if (rc == CH_OK && strcmp(kind, "chars") == 0)
         rc = ch_normalizer_add(t->norm, CH_NORM_REPLACE, 0, " ", 1, CH_META, CH_META_BYTES, e);
     else if (rc == CH_OK)
-        rc = strcmp(kind, "unigram") == 0 ? read_charsmap(t, f, e) : read_bert(t, f, e);
+        rc = strcmp(kind, "wordpiece") == 0 ? read_bert(t, f, e) : read_charsmap(t, f, e);
     return rc;
 }
 

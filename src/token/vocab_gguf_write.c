@@ -126,7 +126,8 @@ static int write_charsmap(const ch_tokenizer *t, ch_file *f, ch_err *e)
     enum { GGUF_UINT8 = 0, GGUF_ARRAY = 9 };
     static const char key[] = KEY "precompiled_charsmap";
     int bert;
-    const bool collapse = ch_normalizer_kinds(t->norm, &bert) >> CH_NORM_COLLAPSE & 1;
+    const unsigned kinds = ch_normalizer_kinds(t->norm, &bert);
+    const bool collapse = (kinds >> CH_NORM_COLLAPSE | kinds >> CH_NORM_REPLACE_PATTERN) & 1;
     ch_meta m = {.key = {key, sizeof key - 1}, .type = CH_META_ARRAY, .gguf_type = GGUF_ARRAY};
     int rc = ch_file_set_bool(f, KEY "remove_extra_whitespaces", collapse, e);
     m.v.a.type = CH_META_UINT;
@@ -135,12 +136,18 @@ static int write_charsmap(const ch_tokenizer *t, ch_file *f, ch_err *e)
     return rc < 0 || m.v.a.n == 0 ? rc : ch_file_set_meta(f, &m, e);
 }
 
-/* What only we read back. */
+/* What only we read back: the steps of a tokenizer.json, flags of added tokens. */
 static int write_own(const ch_tokenizer *t, ch_file *f, bool as_spm, ch_err *e)
 {
-    int rc = t->norm_json != NULL && !as_spm
-                 ? ch_file_set_str(f, CHALCIS "normalizer", t->norm_json, strlen(t->norm_json), e)
-                 : CH_OK;
+    const bool whole = !as_spm && strcmp(t->kind->name, "bpe") != 0 &&
+                       (t->norm_json != NULL || t->pre_json != NULL);
+    const char *norm = t->norm_json != NULL ? t->norm_json : "null",
+               *pre = t->pre_json != NULL ? t->pre_json : "null";
+    int rc = CH_OK;
+    if (whole || (t->norm_json != NULL && !as_spm))
+        rc = ch_file_set_str(f, CHALCIS "normalizer", norm, strlen(norm), e);
+    if (rc == CH_OK && whole)
+        rc = ch_file_set_str(f, CHALCIS "pre_tokenizer", pre, strlen(pre), e);
     size_t n = 0;
     int32_t *pairs = t->flags != NULL ? malloc((size_t)t->n * 2 * sizeof *pairs) : NULL;
     if (t->flags != NULL && pairs == NULL)
@@ -168,7 +175,7 @@ static int write_settings(const ch_tokenizer *t, ch_file *f, ch_err *e)
         rc = ch_file_set_bool(f, KEY "add_sep_token", t->add_sep, e);
     if (rc == CH_OK && (t->kind->scores || strcmp(kind, "chars") == 0))
         rc = ch_file_set_bool(f, KEY "add_space_prefix", t->add_space_prefix, e);
-    if (rc == CH_OK && strcmp(kind, "unigram") == 0)
+    if (rc == CH_OK && (strcmp(kind, "unigram") == 0 || (t->kind->scores && t->norm != NULL)))
         rc = write_charsmap(t, f, e);
     if (rc == CH_OK && strcmp(kind, "wordpiece") == 0)
         rc = ch_file_set_bool(f, KEY "normalizer.lowercase", bert & CH_NORM_LOWERCASE, e);
@@ -179,11 +186,19 @@ static int write_settings(const ch_tokenizer *t, ch_file *f, ch_err *e)
     return rc;
 }
 
+/* Characters by ranks, from a tokenizer.json that only writes spaces as SentencePiece does. */
+static bool is_sentencepiece(const ch_tokenizer *t)
+{
+    int bert;
+    const unsigned kinds = ch_normalizer_kinds(t->norm, &bert);
+    return strcmp(t->kind->name, "chars") == 0 && (t->norm_json != NULL || t->pre_json != NULL) &&
+           (kinds & ~(1u << CH_NORM_PREPEND | 1u << CH_NORM_REPLACE)) == 0;
+}
+
 int ch_tokenizer_to_file_rows(const ch_tokenizer *t, ch_file *f, int64_t rows, ch_err *e)
 {
     const bool bpe = strcmp(t->kind->name, "bpe") == 0;
-    const bool as_spm = strcmp(t->kind->name, "chars") == 0 &&
-                        (t->norm_json != NULL || t->pre_json != NULL);
+    const bool as_spm = is_sentencepiece(t);
     const char *model = as_spm ? "llama" : t->kind->model, *pre = bpe ? t->pre_name : "default";
     if (*pre == 0)
         return ch_fail(e, CH_EUNSUPPORTED,

@@ -147,7 +147,7 @@ static int open_folder(ch_tokenizer **out, const char *path, ch_err *e)
     char *found = ch_token_first_of(path, names, CH_COUNT(names));
     int rc = found != NULL
                  ? open_vocabulary(out, found, e)
-                 : ch_fail(e, CH_EFORMAT,
+                 : ch_fail(e, CH_EIO,
                            "%s has no tokenizer.json, tokenizer.model, encoder.json or vocab.json",
                            path);
     free(found);

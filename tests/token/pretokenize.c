@@ -145,11 +145,148 @@ static void names(void **state)
     ch_cutter_close(&c);
 }
 
+/* ---- Steps of tokenizer.json ---- */
+
+static void assert_steps(const ch_pre_step *step, int n, const char *text, const char *want)
+{
+    ch_err e = {0};
+    ch_cutter *c;
+    ch_cut_work *w;
+    ch_buf b;
+    ch_buf_init(&b, 1 << 20);
+    ch_buf_put(&b, "", 0);
+    assert_ok(ch_cutter_open_steps(&c, step, n, &e), e);
+    assert_ok(ch_cut_work_open(&w, &e), e);
+    assert_ok(ch_cutter_cut(c, w, text, strlen(text), true, show, &b, &e), e);
+    assert_string_equal(b.data != NULL ? b.data : "", want);
+    ch_buf_close(&b);
+    ch_cut_work_close(&w);
+    ch_cutter_close(&c);
+}
+
+static void behaviours(void **state)
+{
+    (void)state;
+    static const struct {
+        ch_pre_behaviour behaviour;
+        bool invert;
+        const char *want;
+    } cases[] = { /* of "the-final--countdown", cut at each '-' as Hugging Face documents it */
+        {CH_PRE_ISOLATED, false, "the|-|final|-|-|countdown"},
+        {CH_PRE_REMOVED, false, "the|final|countdown"},
+        {CH_PRE_WITH_PREVIOUS, false, "the-|final-|-|countdown"},
+        {CH_PRE_WITH_NEXT, false, "the|-final|-|-countdown"},
+        {CH_PRE_CONTIGUOUS, false, "the|-|final|--|countdown"},
+        {CH_PRE_REMOVED, true, "-|-|-"},
+        {CH_PRE_WITH_PREVIOUS, true, "the|-final|-|-countdown"},
+    };
+    for (size_t i = 0; i < CH_COUNT(cases); i++) {
+        const ch_pre_step step = {.behaviour = cases[i].behaviour,
+                                  .invert = cases[i].invert,
+                                  .pattern = "-",
+                                  .n = 1};
+        assert_steps(&step, 1, "the-final--countdown", cases[i].want);
+    }
+    const ch_pre_step empty = {.pattern = "(?=(\\d{3})+(?!\\d))", .n = 18};
+    assert_steps(&empty, 1, "1234567", "1|234|567");
+}
+
+static void meta(void **state)
+{
+    (void)state;
+#define M "\xe2\x96\x81"
+    ch_pre_step s = {.kind = CH_PRE_META, .prefix = CH_META_ALWAYS, .cut = CH_META_EACH};
+    assert_steps(&s, 1, "a b  c", M "a|" M "b|" M "|" M "c");
+    assert_steps(&s, 1, " a", M "a");
+    s = (ch_pre_step){.kind = CH_PRE_META, .prefix = CH_META_FORCE, .cut = CH_META_WORDS};
+    assert_steps(&s, 1, " a  b", M M "a|" M M "b");
+    s = (ch_pre_step){.kind = CH_PRE_META, .cut = CH_META_WORDS, .keep = true};
+    assert_steps(&s, 1, "a b" M "c", "a b|" M "c");
+#undef M
+    const ch_pre_step both[] = {{.kind = CH_PRE_SPACE},
+                                {.pattern = ch_pattern_gpt2, .n = strlen(ch_pattern_gpt2)}};
+    assert_steps(both, 2, "a b", " a| b");
+}
+
+/* A stranger's pattern that walks back and forth ends with a sentence. */
+static void bounded(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_cutter *c;
+    ch_cut_work *w;
+    ch_buf b;
+    ch_buf_init(&b, 1 << 20);
+    const ch_pre_step evil = {.pattern = "(a|aa)+$", .n = 8};
+    assert_ok(ch_cutter_open_steps(&c, &evil, 1, &e), e);
+    assert_ok(ch_cut_work_open(&w, &e), e);
+    char text[2001];
+    memset(text, 'a', 2000);
+    text[1999] = 0x21;
+    text[2000] = 0;
+    assert_fails(ch_cutter_cut(c, w, text, 2000, true, show, &b, &e), CH_ELIMIT, e, "match limit");
+    ch_buf_close(&b);
+    ch_cut_work_close(&w);
+    ch_cutter_close(&c);
+    static const char *const refused[] = {"\\h", "a\\R", "[a[b]]", "[a&&b]", "[[:alpha:]]", "(*FAIL)",
+                                          "a{2}+", "[\\W]", "\\u12", "("};
+    for (size_t i = 0; i < CH_COUNT(refused); i++) {
+        ch_pattern *p;
+        assert_fails(ch_pattern_open(&p, refused[i], strlen(refused[i]), false, &e),
+                     CH_EUNSUPPORTED, e, "pattern");
+        assert_null(p);
+    }
+}
+
+/* The scanners by hand cut as the patterns do. */
+static void scanners(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gpt-2", "dbrx", "qwen2", "smollm"};
+    static const char *const parts[] = {"a", "B", "word", " ", "  ", "\t", "\n", "\r\n", "1", "12345", "'",
+                                        "'s", "'LL", "'re", "'V", ".", "?!", "(", "\x01", "\x7f",
+                                        "\xc3\xa9", "\xe4\xb8\xad", "\xc2\xa0", "\xe2\x80\xa8", "\xc2\xbd",
+                                        "\xc5\xbf", "\xf0\x9f\xa6\x99", "\xff"};
+    for (size_t k = 0; k < CH_COUNT(names); k++) {
+        ch_cutter *fast, *slow;
+        ch_cut_work *w;
+        ch_err e = {0};
+        const ch_pretokenizer *p = ch_pretokenizer_find(names[k], strlen(names[k]));
+        assert_ok(ch_cutter_open(&fast, p, &e), e);
+        assert_ok(ch_cutter_open(&slow, p, &e), e);
+        ch_cutter_general(slow);
+        assert_ok(ch_cut_work_open(&w, &e), e);
+        for (uint64_t seed = 0; seed < 4000; seed++) {
+            char text[400];
+            size_t n = 0;
+            const size_t most = CH_COUNT(parts) - (seed % 2 ? 8 : 0), count = 1 + seed % 40;
+            for (uint64_t i = 0; i < count; i++) {
+                const char *part = parts[ch_rng_below(most, seed, CH_RNG_TEST, 7, i)];
+                memcpy(text + n, part, strlen(part));
+                n += strlen(part);
+            }
+            ch_buf a, b;
+            ch_buf_init(&a, 1 << 16);
+            ch_buf_init(&b, 1 << 16);
+            assert_ok(ch_cutter_cut(fast, w, text, n, true, show, &a, &e), e);
+            assert_ok(ch_cutter_cut(slow, w, text, n, true, show, &b, &e), e);
+            assert_string_equal(a.data, b.data);
+            ch_buf_close(&a);
+            ch_buf_close(&b);
+        }
+        ch_cut_work_close(&w);
+        ch_cutter_close(&fast);
+        ch_cutter_close(&slow);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gpt2),  cmocka_unit_test(white_space), cmocka_unit_test(others),
         cmocka_unit_test(bytes), cmocka_unit_test(long_runs),   cmocka_unit_test(names),
+        cmocka_unit_test(behaviours), cmocka_unit_test(meta), cmocka_unit_test(bounded),
+        cmocka_unit_test(scanners),
     };
     return cmocka_run_group_tests_name("token/pretokenize", tests, NULL, NULL);
 }
