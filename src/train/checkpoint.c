@@ -122,21 +122,6 @@ static int write_optimizer(const char *path, const ch_trainer *t, ch_err *e)
     return rc;
 }
 
-static int write_config(const char *path, const ch_trainer *t, const ch_tokenizer *tk,
-                        const json_t *state, ch_err *e)
-{
-    json_t *config;
-    if (t->model->lora) {
-        const json_t *from = json_object_get(json_object_get(state, "options"), "from");
-        return ch_lora_write_config(path, t->model->lora, t->model, json_string_value(from), e);
-    }
-    int rc = ch_checkpoint_config(&config, &t->model->config, tk, e);
-    if (rc == CH_OK)
-        rc = write_json(path, config, e);
-    json_decref(config);
-    return rc;
-}
-
 /* A vocabulary that has no such form, and came with a model, is read from there again. */
 static int write_vocabulary(const char *path, const ch_tokenizer *tk, const json_t *state,
                             ch_err *e)
@@ -149,14 +134,24 @@ static int write_vocabulary(const char *path, const ch_tokenizer *tk, const json
     return ch_fail(e, rc, "%s", why.text);
 }
 
-static int write_file(int i, const char *path, const ch_trainer *t, const ch_tokenizer *tk,
-                      const json_t *state, ch_err *e)
+/* An adapter's configuration and values, or the model's, which come together. */
+static int write_weights(int i, const char *folder, const char *path, const ch_trainer *t,
+                         const ch_tokenizer *tk, const json_t *state, ch_err *e)
+{
+    const json_t *from = json_object_get(json_object_get(state, "options"), "from");
+    ch_model *m = t->model;
+    if (!m->lora)
+        return i == CONFIG ? ch_hf_write(folder, m, tk, e) : CH_OK;
+    return i == CONFIG ? ch_lora_write_config(path, m->lora, m, json_string_value(from), e)
+                       : ch_lora_write_values(path, m->lora, m, e);
+}
+
+static int write_file(int i, const char *folder, const char *path, const ch_trainer *t,
+                      const ch_tokenizer *tk, const json_t *state, ch_err *e)
 {
     switch (i) {
-    case CONFIG: return write_config(path, t, tk, state, e);
-    case WEIGHTS:
-        return t->model->lora ? ch_lora_write_values(path, t->model->lora, t->model, e)
-                              : ch_hf_write(path, t->model, e);
+    case CONFIG:
+    case WEIGHTS: return write_weights(i, folder, path, t, tk, state, e);
     case TOKENIZER: return write_vocabulary(path, tk, state, e);
     case OPTIMIZER: return write_optimizer(path, t, e);
     default: return write_json(path, state, e);
@@ -169,7 +164,7 @@ static int fill_folder(const char *folder, const ch_trainer *t, const ch_tokeniz
     int rc = ch_io_make_dir(folder, e);
     for (int i = 0; i < WRITTEN && rc == CH_OK; i++) {
         char *path = ch_io_join(folder, files[t->model->lora != NULL][i]);
-        rc = path ? write_file(i, path, t, tk, state, e) : no_memory(folder, e);
+        rc = path ? write_file(i, folder, path, t, tk, state, e) : no_memory(folder, e);
         free(path);
     }
     return rc;
@@ -270,8 +265,7 @@ int ch_checkpoint_load(const char *dir, ch_trainer *t, json_t **state, ch_err *e
         rc = ch_json_int(&step, *state, "step", -1, 0, INT32_MAX, "state.json", e);
     if (rc == CH_OK && t)
         rc = read_file(dir,
-                       t->model->lora ? "current/adapter_model.safetensors"
-                                      : "current/model.safetensors",
+                       t->model->lora ? "current/adapter_model.safetensors" : "current",
                        t, NULL, e);
     if (rc == CH_OK && t)
         rc = read_file(dir, "current/optimizer.safetensors", t, NULL, e);

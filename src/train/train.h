@@ -340,8 +340,6 @@ int ch_checkpoint_save(const char *dir, const ch_trainer *t, const ch_tokenizer 
  * saved (a new reference). */
 int ch_checkpoint_load(const char *dir, ch_trainer *t, json_t **state, ch_err *e);
 bool ch_checkpoint_exists(const char *dir);
-/* config.json for Hugging Face's loaders. */
-int ch_checkpoint_config(json_t **out, const ch_config *c, const ch_tokenizer *tk, ch_err *e);
 
 /* ---- The run -------------------------------------------------------------------------------- */
 

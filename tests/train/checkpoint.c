@@ -84,6 +84,47 @@ static void everything_comes_back(void **state)
     }
 }
 
+/* A small model of any architecture, with all that it adds, in place of the options' plain one. */
+static void open_arch(nano *n, const ch_arch *arch, const ch_train_options *o, uint64_t seed)
+{
+    ch_err e = {0};
+    const ch_comm self = ch_comm_self();
+    ch_config c = {.arch = arch,
+                   .layers = 3,
+                   .width = o->width,
+                   .hidden = o->hidden,
+                   .head_width = o->head_width,
+                   .vocab = o->vocab,
+                   .context = 64};
+    assert_ok(ch_config_small(&c, &e), e);
+    assert_ok(ch_pool_open(&n->pool, 1, &e), e);
+    assert_ok(ch_model_create(&n->model, &c, 0, NULL, &e), e);
+    ch_model_shake(n->model, seed, 0.1);
+    assert_ok(ch_trainer_open(&n->trainer, n->model, o, &self, n->pool, &e), e);
+}
+
+static void every_architecture_comes_back(void **state)
+{
+    (void)state;
+    for (int i = 0; ch_arch_at(i); i++) {
+        const ch_train_options o = nano_options("llama");
+        nano a, b;
+        double loss[5], again[5];
+        open_arch(&a, ch_arch_at(i), &o, 1);
+        nano_steps(&a, &corpus, 3, loss);
+        assert_int_equal(save(&a), CH_OK);
+        open_arch(&b, ch_arch_at(i), &o, 2);
+        load(&b);
+        if (!nano_equal(&a, &b))
+            fail_msg("a %s model comes back as another", ch_arch_at(i)->name);
+        nano_steps(&a, &corpus, 5, loss);
+        nano_steps(&b, &corpus, 5, again);
+        assert_memory_equal(loss + 3, again + 3, 2 * sizeof *loss);
+        nano_close(&a);
+        nano_close(&b);
+    }
+}
+
 /* 4 steps, saved, loaded elsewhere, 4 more: as 8 at a stretch. */
 static void going_on_is_not_having_stopped(void **state)
 {
@@ -333,6 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(everything_comes_back, open_all, close_all),
+        cmocka_unit_test_setup_teardown(every_architecture_comes_back, open_all, close_all),
         cmocka_unit_test_setup_teardown(going_on_is_not_having_stopped, open_all, close_all),
         cmocka_unit_test_setup_teardown(rotary_rows_are_in_halves, open_all, close_all),
         cmocka_unit_test_setup_teardown(config_json_says_what_hugging_face_reads, open_all,
