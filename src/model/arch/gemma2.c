@@ -23,7 +23,7 @@ static int configure(ch_config *c, const ch_file *f, ch_err *e)
         c->attention_cap = ATTENTION_CAP;
         c->logit_cap = LOGIT_CAP;
     }
-    if (c->window == 0 && f) { /* older files do not say */
+    if (c->window == 0) { /* older files do not say */
         c->window = WINDOW;
         ch_config_windows(c, PERIOD);
     }
