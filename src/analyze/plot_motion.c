@@ -38,8 +38,8 @@ int ch_analyze_plot_settling(bool *drawn, const ch_published_set *sets, int n, i
     ch_drawing d;
     ch_drawing_open(&d, "Distance from the fixed point, from rest (faint: its bound from V)",
                     "step", "|xₙ − x*| / |x₀ − x*|");
-    ch_buf_printf(&d.commands, "%sset key below\nset yrange [%g:10]\nset xrange [0:%d]\nplot ", log_axis, FLOOR,
-                  steps);
+    ch_buf_printf(&d.commands, "%sset key below\nset yrange [%g:10]\nset xrange [0:%d]\nplot ",
+                  log_axis, FLOOR, steps);
     for (int i = 0; i < n; i++) {
         const int block = add_settling(&d, sets[i].alpha, sets[i].p, steps);
         const char *rgb = colours[i % (int)CH_COUNT(colours)];

@@ -54,30 +54,39 @@ static int add_errors(ch_drawing *d, const ch_grid *g)
     return ch_drawing_block(d);
 }
 
-/* Their points, and beside each its name. */
 static int add_sets(ch_drawing *d)
 {
-    for (const ch_published_set *s = ch_published_sets; s->name; s++) {
-        if (!isfinite(s->rho))
-            continue;
-        ch_buf_printf(&d->numbers, "%.9g %.9g\n", s->alpha, s->p);
-        ch_drawing_text(d, s->name, s->alpha + (s->alpha > 0.8 ? -0.11 : 0.01), s->p + 0.09, 0,
-                        "#202020");
-    }
+    for (const ch_published_set *s = ch_published_sets; s->name; s++)
+        if (isfinite(s->rho))
+            ch_buf_printf(&d->numbers, "%.9g %.9g\n", s->alpha, s->p);
     return ch_drawing_block(d);
 }
 
+/* What lies above the frame is not named. */
 static void name_regions(ch_drawing *d, double most)
 {
     const double turn = 180 / acos(-1.0) * atan(2 / most * 0.78);
-    ch_drawing_text(d, "diverges", 0.2, 0.8 * most + 0.2, 0, CH_GREY);
-    ch_drawing_text(d, "limit  p = 2 (1 + α)", 0.13, 2.26 + 0.07 * most, turn, "#D55E00");
-    ch_drawing_text(d, "published bound", 0.66, 2.32, turn + 5, PUBLISHED);
-    ch_drawing_text(d, "p₂ = (1 + √α)²", 0.125, 1.52, turn + 9, "white");
-    ch_drawing_text(d, "p₁ = (1 − √α)²", 0.30, 0.36, 0, "white");
-    ch_drawing_text(d, "oscillating: ρ = √α, whatever p", 0.25, 1.0, 0, "white");
-    ch_drawing_text(d, "alternating", 0.008, 1.62, 0, "white");
-    ch_drawing_text(d, "overdamped", 0.008, 0.2, 0, "#202020");
+    const struct {
+        const char *label;
+        double x, y, turn;
+        const char *rgb;
+    } names[] = {
+        {"diverges", 0.2, fmax(0.8 * most + 0.2, 2.7), 0, CH_GREY},
+        {"limit  p = 2 (1 + α)", 0.13, 2.26 + 0.07 * most, turn, "#D55E00"},
+        {"published bound", 0.66, 2.32, turn + 5, PUBLISHED},
+        {"p₂ = (1 + √α)²", 0.125, 1.52, turn + 9, "white"},
+        {"p₁ = (1 − √α)²", 0.30, 0.36, 0, "white"},
+        {"oscillating: ρ = √α, whatever p", 0.25, 1, 0, "white"},
+        {"alternating", 0.008, 1.62, 0, "white"},
+        {"overdamped", 0.008, 0.2, 0, "#202020"},
+    };
+    for (size_t i = 0; i < CH_COUNT(names); i++)
+        if (names[i].y < 0.96 * most)
+            ch_drawing_text(d, names[i].label, names[i].x, names[i].y, names[i].turn, names[i].rgb);
+    for (const ch_published_set *s = ch_published_sets; s->name; s++)
+        if (isfinite(s->rho) && s->p < 0.94 * most)
+            ch_drawing_text(d, s->name, s->alpha + (s->alpha > 0.8 ? -0.11 : 0.01), s->p + 0.09, 0,
+                            "#202020");
 }
 
 int ch_analyze_plot_map(bool *drawn, const ch_grid *g, const char *path, ch_err *e)
@@ -92,7 +101,8 @@ int ch_analyze_plot_map(bool *drawn, const ch_grid *g, const char *path, ch_err 
                   CH_VIRIDIS
                   "set cbrange [0:1]\nset cblabel 'spectral radius ρ' textcolor rgb '" CH_GREY "'\n"
                   "set cbtics nomirror textcolor rgb '" CH_GREY "'\n"
-                  "set xrange [0:1]\nset yrange [0:%.9g]\nset key below textcolor rgb '" CH_GREY "'\n"
+                  "set xrange [0:1]\nset yrange [0:%.9g]\n"
+                  "set key below textcolor rgb '" CH_GREY "'\n"
                   "set object 1 rectangle from 0,0 to 1,%.9g fillcolor rgb '#808080' "
                   "fillstyle transparent solid 0.25 noborder behind\n"
                   "plot for [i=0:%d] data index i using 1:2 with filledcurves closed "

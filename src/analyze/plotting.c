@@ -34,8 +34,9 @@ int ch_drawing_block(ch_drawing *d)
 void ch_drawing_text(ch_drawing *d, const char *label, double x, double y, double turn,
                      const char *rgb)
 {
-    ch_buf_printf(&d->commands, "set label '%s' at %.9g,%.9g rotate by %g textcolor rgb '%s' front\n",
-                  label, x, y, turn, rgb);
+    ch_buf_printf(&d->commands,
+                  "set label '%s' at %.9g,%.9g rotate by %g textcolor rgb '%s' front\n", label, x,
+                  y, turn, rgb);
 }
 
 int ch_drawing_close(ch_drawing *d, bool *drawn, const char *path, int width, int height,

@@ -152,8 +152,8 @@ static void print_trajectory(const ch_asked *a, const ch_analyze_options *o)
     double before = (double)INFINITY, v_before = (double)INFINITY;
     int rises = 0, v_rises = 0;
     ch_motion s = {o->x0, o->v0};
-    printf("alpha %g, p %g: %s\n\n step             x             v        energy             V\n",
-           a->k.alpha, a->p, "energy as published, and V, which cannot rise where steps are stable");
+    printf("alpha %g, p %g: energy as published, and V, which never rises in the region\n\n"
+           " step             x             v        energy             V\n", a->k.alpha, a->p);
     for (int n = 0; n <= o->steps; n++) {
         const struct moment m = see(a, s, before);
         printf("%5d  %12.6g  %12.6g  %12.6g  %12.6g%s\n", n, m.s.x, m.s.v, m.energy, m.v,

@@ -62,7 +62,7 @@ static void powers_of_double_eigenvalues(void **state)
         ch_analyze_powers(&j, 0.25, 0.25, n); /* both 1/2 */
         assert_true(fabs(j.u - n * pow(0.5, n - 1)) < 1e-15);
         ch_analyze_powers(&j, 0.25, 2.25, n); /* both -1/2 */
-        assert_true(fabs(j.u + n * real_power(-0.5, n)  * 2) < 1e-15);
+        assert_true(fabs(j.u + n * real_power(-0.5, n) * 2) < 1e-15);
         ch_analyze_powers(&j, 0, 1, n); /* both 0: there after one step */
         assert_true(j.u == (n == 1) && j.kept == (n == 0));
         ch_analyze_powers(&j, 0.5, 0, n); /* frozen: U_n = 1 + 1/2 + 1/4 + ... */
@@ -109,7 +109,8 @@ static void loop_and_closed_form_agree(void **state)
 static void step_sizes(void **state)
 {
     (void)state;
-    const ch_integrator k = {.alpha = 0.6, .beta = 3, .gate = 0.8, .dt = 0.4, .target = 1, .mu = -1};
+    const ch_integrator k = {.alpha = 0.6, .beta = 3, .gate = 0.8, .dt = 0.4, .target = 1,
+                             .mu = -1};
     const double p = ch_analyze_pull(&k), x = ch_analyze_fixed_point(&k);
     ch_motion m = {.x = 5}, before;
     for (int n = 1; n < 40; n++) {

@@ -50,7 +50,12 @@ static void gradients(void **state)
                 ch_analyze_inside(&down, ways[w], a, b - h, 0.05, 0.7);
                 assert_true(up.alpha == down.alpha);
                 assert_true(fabs((up.p - down.p) / (2 * h) - k.dp_db) < 1e-9);
-                assert_true(fabs(k.dalpha_da) <= 0.25 && fabs(k.dp_da) <= 0.5 && fabs(k.dp_db) <= 1);
+                assert_true(fabs(k.dalpha_da) <= 0.25 && fabs(k.dp_da) <= 0.5);
+                assert_true(fabs(k.dp_db) <= 1);
+                /* Theorem D in b: logit sigma moves no more than b does. */
+                const double sigma = k.p / (2 * (1 + k.alpha));
+                if (ways[w] == CH_INSIDE_STABLE)
+                    assert_true(k.dp_db / (2 * (1 + k.alpha)) <= sigma * (1 - sigma));
             }
 }
 

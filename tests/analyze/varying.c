@@ -174,8 +174,8 @@ static void growth_is_a_bound(void **state)
     assert_true(isinf(ch_analyze_growth(&g, 0.5, 3)) && isinf(ch_analyze_growth(&g, 0.5, 1)));
 }
 
-/* The exponent cannot be smaller: without damping (alpha = 1) a quarter turn with a small sigma, one
- * with the mirror image, and so on, grow by exactly sqrt(R1 / R2) = exp(fall / 2) each round. */
+/* The exponent cannot be smaller: without damping (alpha = 1) a quarter turn with a small sigma,
+ * one with 1 - sigma, and so on, grow by exp(fall / 2) each round. */
 static void growth_is_reached(void **state)
 {
     (void)state;
