@@ -92,6 +92,7 @@ int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **ar
  * "zsh", "fish") or the manual page ("man"), on stdout. */
 #define CH_CLI_DESCRIBE "--describe="
 int ch_cli_describe(const char *how, const char *command, const ch_usage *u);
+int ch_cli_describe_all(const char *how); /* of every command */
 /* "top_k" as a flag is called: "top-k". */
 void ch_cli_flag_name(char *out, size_t size, const char *field);
 
@@ -105,6 +106,9 @@ int ch_cli_usage(const char *command, const char *fmt, ...) __attribute__((forma
 /* path itself, or the bundled model's when path is NULL: beside the program, or under its
  * share/chalcis.  Written to out; CH_EIO with the places looked at when there is none. */
 int ch_cli_model_path(char *out, size_t size, const char *path, ch_err *e);
+
+/* ch_model_open, with a bar when it takes more than a moment. */
+int ch_cli_open_model(ch_model **out, const char *path, int threads, ch_err *e);
 
 /* The text of -p, of the file of -f ("-": stdin), or of stdin when neither is given.  Appended to
  * b. */

@@ -20,13 +20,12 @@ struct options {
 
 #define O(f) offsetof(struct options, f)
 static const ch_opt opts[] = {
-    {'m', "model", CH_OPT_STR, O(model), "FILE", "a GGUF or llama2.c model [the bundled one]", 0, 0},
+    {'m', "model", CH_OPT_STR, O(model), "MODEL", "a GGUF or llama2.c file, or a Hugging Face folder [the bundled one]", 0, 0},
     {'p', "prompt", CH_OPT_INT, O(prompt), "N", "prompt tokens [512]; 0: skip", 0, 1e6},
     {'n', "generate", CH_OPT_INT, O(generate), "N", "generated tokens [128]; 0: skip", 0, 1e6},
     {'r', "rounds", CH_OPT_INT, O(rounds), "N", "rounds [5]", 1, MOST_ROUNDS},
     {'t', "threads", CH_OPT_INT, O(threads), "N", "threads [one per CPU]", 0, 1024},
-    {0, "cache-k", CH_OPT_STR, O(k_type), "TYPE", "how keys are kept: f32 f16 bf16 q8_0 [f16]", 0, 0},
-    {0, "cache-v", CH_OPT_STR, O(v_type), "TYPE", "how values are kept [f16]", 0, 0},
+    CH_OPTS_CACHE(O(k_type), O(v_type)),
     {0, "profile", CH_OPT_FLAG, O(profile), NULL, "where the time of a step goes, instead", 0, 0},
     {0, "json", CH_OPT_FLAG, O(json), NULL, "a JSON array", 0, 0},
     {0},
@@ -217,7 +216,7 @@ static int run(struct bench *b)
     const struct options *o = b->o;
     int rc = ch_cli_model_path(b->path, sizeof b->path, o->model, &e);
     if (rc == CH_OK)
-        rc = ch_model_open(&b->model, b->path, o->threads, &e);
+        rc = ch_cli_open_model(&b->model, b->path, o->threads, &e);
     if (rc < 0)
         return ch_cli_fail(&e);
     ch_model_get_info(&b->info, b->model);

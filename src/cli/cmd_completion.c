@@ -1,7 +1,6 @@
-/* cmd_completion.c - chalcis completion, chalcis man: what shells and man(1) know of the program
+/* cmd_completion.c - chalcis completion: what a shell knows of the program
  *
  *     chalcis completion bash >~/.local/share/bash-completion/completions/chalcis
- *     chalcis man | man -l -
  *
  * SPDX-License-Identifier: MIT */
 #include "cli.h"
@@ -10,30 +9,13 @@
 
 static const struct {
     const char *name, *help;
-    int (*run)(int argc, char **argv);
 } commands[] = {
-#define CMD(name, help) {#name, help, ch_cmd_##name},
+#define CMD(name, help) {#name, help},
 #include "cmds.def"
 #undef CMD
 };
 
 static const ch_opt no_opts[] = {{0}};
-
-/* Every command's own part. */
-static int describe_all(const char *how)
-{
-    int code = CH_EXIT_OK;
-    for (size_t i = 0; i < CH_COUNT(commands) && code == CH_EXIT_OK; i++) {
-        char name[32], word[32];
-        char *argv[] = {name, word, NULL};
-        snprintf(name, sizeof name, "%s", commands[i].name);
-        snprintf(word, sizeof word, CH_CLI_DESCRIBE "%s", how);
-        code = commands[i].run(2, argv);
-    }
-    return code;
-}
-
-/* ---- Shells ---------------------------------------------------------------------------------- */
 
 static int bash(void)
 {
@@ -46,7 +28,7 @@ static int bash(void)
         printf(" %s", commands[i].name);
     puts("'\n    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n    return\n  fi\n"
          "  case ${COMP_WORDS[1]} in");
-    const int code = describe_all("bash");
+    const int code = ch_cli_describe_all("bash");
     puts("  esac\n"
          "  case $word in\n"
          "    -*) COMPREPLY=($(compgen -W \"$words\" -- \"$word\")) ;;\n"
@@ -73,7 +55,7 @@ static int zsh(void)
          "    shift words\n"
          "    (( CURRENT-- ))\n"
          "    case $name in");
-    const int code = describe_all("zsh");
+    const int code = ch_cli_describe_all("zsh");
     puts("    esac\n}\n_chalcis \"$@\"");
     return code;
 }
@@ -84,7 +66,7 @@ static int fish(void)
     for (size_t i = 0; i < CH_COUNT(commands); i++)
         printf("complete -c chalcis -f -n __fish_use_subcommand -a %s -d '%s'\n",
                commands[i].name, commands[i].help);
-    return describe_all("fish");
+    return ch_cli_describe_all("fish");
 }
 
 int ch_cmd_completion(int argc, char **argv)
@@ -108,36 +90,4 @@ int ch_cmd_completion(int argc, char **argv)
     if (strcmp(shell, "fish") == 0)
         return fish();
     return ch_cli_usage("completion", "\"%.20s\" is no shell it knows: bash, zsh, fish", shell);
-}
-
-/* ---- The manual page ------------------------------------------------------------------------- */
-
-int ch_cmd_man(int argc, char **argv)
-{
-    static const ch_usage usage = {
-        .synopsis = "man",
-        .about = "Writes the manual page: chalcis man | man -l -",
-        .opts = no_opts,
-    };
-    int n;
-    const int rc = ch_cli_parse(NULL, NULL, &n, argc, argv, &usage);
-    if (rc >= 0)
-        return rc;
-    puts(".TH CHALCIS 1 \"\" \"chalcis " CHALCIS_VERSION "\" \"User Commands\"\n"
-         ".SH NAME\n"
-         "chalcis \\- train, shrink and run small language models on the CPU\n"
-         ".SH SYNOPSIS\n"
-         ".B chalcis\n.I COMMAND\n[options]\n.br\n"
-         ".B chalcis help\n.I COMMAND\n"
-         ".SH DESCRIPTION\n"
-         "One program for the whole life of a small language model.  Results go to standard\n"
-         "output, everything else to standard error.\n"
-         ".SH COMMANDS");
-    const int code = describe_all("man");
-    puts(".SH EXIT STATUS\n"
-         "0 done, 1 failed (one sentence says why), 2 wrong usage, 130 interrupted.\n"
-         ".SH ENVIRONMENT\n"
-         ".TP\n.B CHALCIS_CPU\n"
-         "c, avx2, avxvnni or avx512: runs as a smaller CPU would; chalcis cpu shows what runs.");
-    return code;
 }

@@ -81,7 +81,7 @@ static int run_model(ch_eval_report *r, const ch_sets *sets, const struct option
     ch_tokenizer *tk = NULL;
     struct telling t;
     ch_bar_open(&t.bar, o->quiet ? NULL : stderr);
-    int rc = ch_model_open(&model, path, o->threads, e);
+    int rc = ch_cli_open_model(&model, path, o->threads, e);
     if (rc == CH_OK)
         rc = ch_tokenizer_open(&tk, path, o->tokenizer, e);
     if (rc == CH_OK && m == 0)

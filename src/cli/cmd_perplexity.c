@@ -11,17 +11,14 @@ struct options {
 
 #define O(f) offsetof(struct options, f)
 static const ch_opt opts[] = {
-    {'m', "model", CH_OPT_STR, O(model), "FILE", "a GGUF or llama2.c model [the bundled one]", 0, 0},
-    {0, "tokenizer", CH_OPT_STR, O(tokenizer), "FILE", "vocabulary of a llama2.c model [beside it]", 0, 0},
-    {0, "lora", CH_OPT_STR, O(lora), "DIR[=SCALE]", "an adapter, as PEFT keeps them", 0, 0},
+    CH_OPTS_MODEL(O(model), O(tokenizer), O(lora)),
     {'f', "file", CH_OPT_STR, O(file), "FILE", "the text; - is standard input [-]", 0, 0},
     {'c', "window", CH_OPT_INT, O(window), "N", "tokens in a window [512]", 2, 1e9},
     {0, "stride", CH_OPT_INT, O(stride), "N", "tokens from one window to the next [half of it]", 1, 1e9},
-    {'t', "threads", CH_OPT_INT, O(threads), "N", "threads; never changes the result [one per CPU]", 0, 1024},
-    {0, "cache-k", CH_OPT_STR, O(k_type), "TYPE", "how keys are kept: f32 f16 bf16 q8_0 [f16]", 0, 0},
-    {0, "cache-v", CH_OPT_STR, O(v_type), "TYPE", "how values are kept: these, or q4_0 [f16]", 0, 0},
+    CH_OPT_THREADS(O(threads), "the result"),
+    CH_OPTS_CACHE(O(k_type), O(v_type)),
     {0, "logits", CH_OPT_STR, O(logits), "OUT", "also write the logits after each token of the first window: f32, (tokens, V)", 0, 0},
-    {0, "json", CH_OPT_FLAG, O(json), NULL, "one JSON object", 0, 0},
+    CH_OPT_JSON(O(json)),
     {0},
 };
 #undef O
@@ -92,7 +89,7 @@ static int run(const struct options *o, ch_model **m, ch_lora **lora, ch_tokeniz
     ch_perplexity p;
     int rc = ch_cli_model_path(path, sizeof path, o->model, &e);
     if (rc == CH_OK)
-        rc = ch_model_open(m, path, o->threads, &e);
+        rc = ch_cli_open_model(m, path, o->threads, &e);
     if (rc == CH_OK)
         rc = ch_cli_lora(lora, *m, o->lora, &e);
     if (rc == CH_OK)

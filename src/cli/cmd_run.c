@@ -63,7 +63,7 @@ static int open_model(struct running *r, ch_err *e)
 {
     int rc = ch_cli_model_path(r->path, sizeof r->path, r->o->model, e);
     if (rc == CH_OK)
-        rc = ch_model_open(&r->model, r->path, r->o->threads, e);
+        rc = ch_cli_open_model(&r->model, r->path, r->o->threads, e);
     if (rc == CH_OK)
         rc = ch_cli_lora(&r->lora, r->model, r->o->lora, e);
     return rc == CH_OK ? ch_tokenizer_open(&r->tokenizer, r->path, r->o->tokenizer, e) : rc;

@@ -33,7 +33,7 @@ struct options {
 static const ch_opt opts[] = {
     {'d', "data", CH_OPT_LIST, O(data), "PATH", "text, .json, .jsonl, or a folder of them; several are fine, PATH=WEIGHT too", 0, 0},
     {0, "validation", CH_OPT_LIST, O(validation), "PATH", "texts to hold out, wherever else they are found, instead of a share", 0, 0},
-    {'c', "config", CH_OPT_STR, O(config), "FILE", "options as JSON; flags and the environment go before them", 0, 0},
+    {0, "config", CH_OPT_STR, O(config), "FILE", "options as JSON; flags and the environment go before them", 0, 0},
     {'q', "quiet", CH_OPT_FLAG, O(quiet), NULL, "no progress", 0, 0},
     {0, "json", CH_OPT_FLAG, O(json), NULL, "the result as one JSON object", 0, 0},
     {0, "learn-prompts", CH_OPT_FLAG, O(learn_prompts), NULL, "finetune: prompts are targets, too", 0, 0},

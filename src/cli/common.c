@@ -1,4 +1,5 @@
 /* common.c - what commands share.  SPDX-License-Identifier: MIT */
+#include "bar.h"
 #include "cli.h"
 
 #include <errno.h>
@@ -121,6 +122,36 @@ int ch_cli_model_path(char *out, size_t size, const char *path, ch_err *e)
                    "the bundled model %s is neither in %s/models nor in %s/../share/chalcis; name "
                    "one with -m",
                    BUNDLED, dir, dir);
+}
+
+struct opening {
+    ch_bar bar;
+    uint64_t began_ns;
+};
+
+static void tell(void *arg, size_t done, size_t of)
+{
+    static const uint64_t moment_ns = 500000000u;
+    struct opening *o = arg;
+    if (ch_clock_ns() - o->began_ns >= moment_ns) /* in MB */
+        ch_bar_show(&o->bar, "opening the model", (int64_t)(done >> 20),
+                    CH_MAX((int64_t)(of >> 20), 1), NULL, 0);
+}
+
+int ch_cli_open_model(ch_model **out, const char *path, int threads, ch_err *e)
+{
+    struct opening o = {.began_ns = ch_clock_ns()};
+    ch_pool *pool;
+    *out = NULL;
+    int rc = ch_pool_open(&pool, threads, e);
+    if (rc < 0)
+        return rc;
+    ch_bar_open(&o.bar, stderr);
+    rc = ch_model_load_file(out, path,
+                            &(ch_model_load){.pool = pool, .told = tell, .arg = &o}, e);
+    ch_bar_close(&o.bar);
+    ch_pool_close(&pool);
+    return rc;
 }
 
 int ch_cli_text(ch_buf *b, const char *text, const char *file, ch_err *e)

@@ -162,3 +162,26 @@ int ch_cli_describe(const char *how, const char *command, const ch_usage *u)
     }
     return CH_EXIT_OK;
 }
+
+/* ---- All commands ---------------------------------------------------------------------------- */
+
+int ch_cli_describe_all(const char *how)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {
+#define CMD(name, help) {#name, ch_cmd_##name},
+#include "cmds.def"
+#undef CMD
+    };
+    int code = CH_EXIT_OK;
+    for (size_t i = 0; i < CH_COUNT(commands) && code == CH_EXIT_OK; i++) {
+        char name[32], word[32];
+        char *argv[] = {name, word, NULL};
+        snprintf(name, sizeof name, "%s", commands[i].name);
+        snprintf(word, sizeof word, CH_CLI_DESCRIBE "%s", how);
+        code = commands[i].run(2, argv);
+    }
+    return code;
+}

@@ -63,7 +63,7 @@ static const char *const formats[][2] = {{"f16", "f16"}, {"f32", "f32"}, {"bf16"
 int ch_show_memory(json_t **out, const char *path, int context, ch_err *e)
 {
     ch_model *m = NULL;
-    int rc = ch_model_open(&m, path, 0, e);
+    int rc = ch_cli_open_model(&m, path, 0, e);
     json_t *cache = json_object();
     size_t scratch = 0;
     *out = NULL;
@@ -133,7 +133,8 @@ void ch_show_print_memory(const json_t *m)
 {
     const char *name;
     json_t *v;
-    printf("\nmemory at %lld tokens\n", (long long)json_integer_value(json_object_get(m, "tokens")));
+    printf("\nmemory at %lld tokens\n",
+           (long long)json_integer_value(json_object_get(m, "tokens")));
     printf("  %-17s %10.2f MB packed\n", "weights", mb(json_object_get(m, "weights")));
     printf("  %-17s %10.2f MB\n", "scratch", mb(json_object_get(m, "scratch")));
     json_object_foreach((json_t *)json_object_get(m, "cache"), name, v)

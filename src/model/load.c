@@ -14,8 +14,8 @@ struct loading {
     const ch_file *f;
     ch_err *e;
     size_t bytes; /* of arena */
-    bool keep_unpacked;
-    ch_pool *pool;
+    size_t stored, settled; /* bytes of weights in the file, and those that are done */
+    const ch_model_load *o;
 };
 
 static bool kept_as_reals(const ch_weight_row *row, const ch_tensor *t)
@@ -30,6 +30,7 @@ static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int la
         return CH_OK;
     w->stored = ch_file_tensor_find(l->f, w->name)->t;
     w->kind = ch_dtype_get(w->stored.dtype)->panel;
+    l->stored += ch_dtype_bytes(w->stored.dtype, ch_tensor_count(&w->stored));
     l->bytes += 2 * CH_ARENA_ALIGN + (kept_as_reals(row, &w->stored)
                                           ? (size_t)ch_tensor_count(&w->stored) * sizeof(real)
                                           : ch_weight_packed_bytes(w));
@@ -50,15 +51,18 @@ static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int 
     if (!w->stored.data)
         return CH_OK;
     ch_tensor *t = &w->stored;
+    l->settled += ch_dtype_bytes(t->dtype, ch_tensor_count(t));
     if (kept_as_reals(row, t)) {
         const int64_t n = ch_tensor_count(t);
         real *values = ch_arena_take(&l->m->arena, (size_t)n * sizeof(real));
         ch_tensor_read(values, t, 0, n);
         *t = t->rank == 1 ? ch_tensor_1d(values, CH_REAL, n)
                           : ch_tensor_2d(values, CH_REAL, t->dim[0], t->dim[1]);
-    } else if (!l->keep_unpacked && !looked_up_only(row, &l->m->config)) {
-        ch_weight_pack(w, ch_arena_take(&l->m->arena, ch_weight_packed_bytes(w)), l->pool);
+    } else if (!l->o->keep_unpacked && !looked_up_only(row, &l->m->config)) {
+        ch_weight_pack(w, ch_arena_take(&l->m->arena, ch_weight_packed_bytes(w)), l->o->pool);
     }
+    if (l->o->told)
+        l->o->told(l->o->arg, l->settled, l->stored);
     return CH_OK;
 }
 
@@ -118,11 +122,7 @@ int ch_model_load_file(ch_model **out, const char *path, const ch_model_load *o,
         return rc;
     }
     (*out)->file = f;
-    struct loading l = {.m = *out,
-                        .f = f,
-                        .e = e,
-                        .keep_unpacked = o && o->keep_unpacked,
-                        .pool = o ? o->pool : NULL};
+    struct loading l = {.m = *out, .f = f, .e = e, .o = o ? o : &(ch_model_load){0}};
     rc = fill(&l);
     if (rc < 0)
         ch_model_free(out);

@@ -194,6 +194,9 @@ struct ch_model {
 typedef struct ch_model_load {
     ch_pool *pool;      /* packs weights; NULL: the caller */
     bool keep_unpacked; /* do not pack (show, quantize, save) */
+    /* NULL, or told after each weight: bytes of the file that are done, of how many. */
+    void (*told)(void *arg, size_t done, size_t of);
+    void *arg;
 } ch_model_load;
 
 /* Opens a file of any format of files.def.  Missing, superfluous or misshapen tensors: one

@@ -65,7 +65,7 @@ is "--load with --chat" 2 "$bin" run --load "$tmp/session" --chat
 is "the largest seed" 0 "$bin" run -p x -n 1 --seed 18446744073709551615 --json
 says "as it was given" '"seed":"18446744073709551615"'
 
-# ---- show, help, completions, manual --------------------------------------------------------------
+# ---- show, help, completions, manual -----------------------------------------------------------
 is "show -c" 0 "$bin" show -c 512
 says "memory" "q8_0/q4_0"
 says "licence" "licence"

@@ -149,8 +149,9 @@ static void the_likeliest_choice(void **state)
 static void ties_are_wrong(void **state)
 {
     (void)state;
-    static const char choice[] = "{\"prompt\": \"p\", \"choices\": [\"cat\", \"cat\"], \"answer\": 0}\n"
-                                 "{\"prompt\": \"p\", \"choices\": [\"cat\", \"cat\"], \"answer\": 1}\n";
+    static const char choice[] =
+        "{\"prompt\": \"p\", \"choices\": [\"cat\", \"cat\"], \"answer\": 0}\n"
+        "{\"prompt\": \"p\", \"choices\": [\"cat\", \"cat\"], \"answer\": 1}\n";
     assert_true(first("choice", "c.jsonl", choice, NULL) == 0);
     static const char pair[] =
         "{\"sentence_good\": \"the cat\", \"sentence_bad\": \"the cat\"}\n";
@@ -290,9 +291,10 @@ static void written(void **state)
 static void examples(void **state)
 {
     (void)state;
-    static const char text[] = "{\"prompt\": \"a\", \"choices\": [\"cat\", \"dog\"], \"answer\": 0}\n"
-                               "{\"prompt\": \"b\", \"choices\": [\"sea\", \"dog\"], \"answer\": 1}\n"
-                               "{\"prompt\": \"c\", \"choices\": [\"sea\", \"tail\"], \"answer\": 1}\n";
+    static const char text[] =
+        "{\"prompt\": \"a\", \"choices\": [\"cat\", \"dog\"], \"answer\": 0}\n"
+        "{\"prompt\": \"b\", \"choices\": [\"sea\", \"dog\"], \"answer\": 1}\n"
+        "{\"prompt\": \"c\", \"choices\": [\"sea\", \"tail\"], \"answer\": 1}\n";
     const char *path = write_file("shots.jsonl", text, sizeof text - 1);
     ch_err e = {0};
     ch_sets sets;
@@ -336,11 +338,15 @@ static void hostile(void **state)
         {"no choice", "{\"prompt\": \"p\", \"choices\": [], \"answer\": 0}", "0 texts"},
         {"a number", "{\"prompt\": \"p\", \"choices\": [\"a\", 7], \"answer\": 0}", "text 1"},
         {"an empty one", "{\"prompt\": \"p\", \"choices\": [\"a\", \"\"], \"answer\": 0}", "empty"},
-        {"an answer below", "{\"prompt\": \"p\", \"choices\": [\"a\", \"b\"], \"answer\": -1}", "from 0"},
-        {"an answer above", "{\"prompt\": \"p\", \"choices\": [\"a\", \"b\"], \"answer\": 2}", "from 0"},
-        {"a real answer", "{\"prompt\": \"p\", \"choices\": [\"a\", \"b\"], \"answer\": 0.0}", "from 0"},
+        {"an answer below",
+         "{\"prompt\": \"p\", \"choices\": [\"a\", \"b\"], \"answer\": -1}", "from 0"},
+        {"an answer above",
+         "{\"prompt\": \"p\", \"choices\": [\"a\", \"b\"], \"answer\": 2}", "from 0"},
+        {"a real answer",
+         "{\"prompt\": \"p\", \"choices\": [\"a\", \"b\"], \"answer\": 0.0}", "from 0"},
         {"the second line", GOOD "{}\n", "line 2"},
-        {"no UTF-8", "{\"prompt\": \"\xff\", \"choices\": [\"a\", \"b\"], \"answer\": 0}", "line 1"},
+        {"no UTF-8",
+         "{\"prompt\": \"\xff\", \"choices\": [\"a\", \"b\"], \"answer\": 0}", "line 1"},
         {"half a pair", "{\"sentence_good\": \"x\"}", "sentence_bad"},
         {"an empty sentence", "{\"sentence_good\": \"x\", \"sentence_bad\": \"\"}", "empty"},
         {"one label", "{\"text\": \"x\", \"label\": \"a\"}", "another"},

@@ -219,8 +219,8 @@ static void test_formats(void **state)
     /* Keys and values stay below 5, so that scores (24 terms, |q| below 5, scale 0.2) move by at
      * most 0.2 * 24 * 5 steps and, the weights summing to 1, results by twice that times 5; a step
      * is half a unit in the last place of 5: 2^-9 (f16), 2^-6 (bf16), 5/127/2 (q8_0).  Rounding is
-     * random, so a twentieth of that bound is taken.  Values of q4_0 are off by a step of 5/8 at most,
-     * beside keys of q8_0. */
+     * random, so a twentieth of that bound is taken.  Values of q4_0, beside keys of q8_0, are off
+     * by a step of 5/8 at most. */
     static const double step[] = {0, 0x1p-9, 0x1p-6, 5.0 / 254, 5.0 / 254};
     for (size_t d = 1; d < CH_COUNT(dtypes); d++) {
         const sequence c = open_sequence(&b, keys_of(d), dtypes[d], 32, KEYS);
