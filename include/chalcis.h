@@ -121,11 +121,14 @@ typedef struct ch_model_info {
 } ch_model_info;
 void ch_model_get_info(ch_model_info *out, const ch_model *m);
 
-/* Low-rank changes of a model's linear maps (LoRA, Hu et al. 2021), as PEFT keeps them: a folder
- * with adapter_config.json and adapter_model.safetensors.  The model stays as it is and outlives
- * them; strength multiplies them (0: as they are). */
+/* Low-rank changes of a model's linear maps (LoRA, Hu et al. 2021): a folder as PEFT keeps them,
+ * with adapter_config.json and adapter_model.safetensors, or a GGUF file.  The model stays as it is
+ * and outlives them; strength multiplies them (0: as they are).  The second opens several, which
+ * add up. */
 typedef struct ch_lora ch_lora;
-int ch_lora_open(ch_lora **out, ch_model *m, const char *dir, double strength, ch_err *e);
+int ch_lora_open(ch_lora **out, ch_model *m, const char *path, double strength, ch_err *e);
+int ch_lora_open_all(ch_lora **out, ch_model *m, const char *const *paths, const double *strengths,
+                     size_t n, ch_err *e);
 void ch_lora_close(ch_lora **l); /* after the sessions that use it */
 
 /* ---- 4 Sessions ------------------------------------------------------------------------

@@ -54,7 +54,8 @@ typedef struct ch_opt {
      "a GGUF or llama2.c file, or a Hugging Face folder [the bundled one]", 0, 0},                \
         {0, "tokenizer", CH_OPT_STR, tokenizer, "FILE",                                           \
          "vocabulary of a model that carries none [beside it]", 0, 0},                            \
-        {0, "lora", CH_OPT_STR, lora, "DIR[=SCALE]", "an adapter, as PEFT keeps them", 0, 0}
+        {0, "lora", CH_OPT_LIST, lora, "PATH[=SCALE]",                                            \
+         "an adapter: a PEFT folder or a GGUF file; may be given several times", 0, 0}
 /* -ctk and -ctv: as others call them */
 #define CH_OPTS_CACHE(k_type, v_type)                                                             \
     {0, "cache-k", CH_OPT_STR, k_type, "TYPE", "how keys are kept: f32 f16 bf16 q8_0 [f16]", 0,   \
@@ -126,8 +127,8 @@ void ch_cli_note_context(int asked, int made_for);
 int ch_cli_refuse_same(const char *in, const char *out, ch_err *e);
 /* chalcis train, and chalcis finetune. */
 int ch_cli_train(int argc, char **argv, bool finetune);
-/* The folder of an adapter, and its strength, from "DIR" or "DIR=SCALE"; NULL gives none. */
-int ch_cli_lora(ch_lora **out, ch_model *m, const char *arg, ch_err *e);
+/* Adapters and their strengths, from "PATH" or "PATH=SCALE", added up; an empty list gives none. */
+int ch_cli_lora(ch_lora **out, ch_model *m, const ch_list *args, ch_err *e);
 
 bool ch_cli_tty(FILE *f);
 /* All of stdout written?  Else a sentence and CH_EXIT_FAILED; otherwise `code`. */

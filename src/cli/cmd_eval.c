@@ -10,7 +10,8 @@
 enum { FILES_MOST = 64 };
 
 struct options {
-    const char *model, *against, *tokenizer, *lora, *task, *k_type, *v_type;
+    const char *model, *against, *tokenizer, *task, *k_type, *v_type;
+    ch_list lora;
     int threads, context;
     bool json, quiet;
     ch_eval_options eval;
@@ -85,7 +86,7 @@ static int run_model(ch_eval_report *r, const ch_sets *sets, const struct option
     if (rc == CH_OK)
         rc = ch_tokenizer_open(&tk, path, o->tokenizer, e);
     if (rc == CH_OK && m == 0)
-        rc = ch_cli_lora(&lora, model, o->lora, e);
+        rc = ch_cli_lora(&lora, model, &o->lora, e);
     const ch_session_options so = {.threads = o->threads, .context = o->context,
                                    .k_type = o->k_type, .v_type = o->v_type, .lora = lora};
     ch_eval_options eval = o->eval;

@@ -9,13 +9,14 @@
 #include <string.h>
 
 struct options {
-    const char *model, *tokenizer, *lora, *out, *type, *name;
+    const char *model, *tokenizer, *out, *type, *name;
+    ch_list lora;
 };
 
 #define O(f) offsetof(struct options, f)
 static const ch_opt opts[] = {
     {'m', "model", CH_OPT_STR, O(model), "MODEL", "a GGUF file or a Hugging Face folder [the bundled one]", 0, 0},
-    {0, "lora", CH_OPT_STR, O(lora), "DIR[=SCALE]", "the adapter, as PEFT keeps them", 0, 0},
+    {0, "lora", CH_OPT_LIST, O(lora), "PATH[=SCALE]", "an adapter: a PEFT folder or a GGUF file; several add up", 0, 0},
     {'o', "out", CH_OPT_STR, O(out), "FILE", "the GGUF file to write", 0, 0},
     {0, "type", CH_OPT_STR, O(type), "TYPE", "of matrices: f32 f16 bf16 q8_0 q4_0 [each as it was]", 0, 0},
     {0, "name", CH_OPT_STR, O(name), "TEXT", "the new model's name", 0, 0},
@@ -25,7 +26,7 @@ static const ch_opt opts[] = {
 #undef O
 
 static const ch_usage usage = {
-    .synopsis = "merge [-m MODEL] --lora DIR[=SCALE] -o OUT.gguf [--type TYPE]",
+    .synopsis = "merge [-m MODEL] --lora PATH[=SCALE] -o OUT.gguf [--type TYPE]",
     .about = "The merged model computes what the model with the adapter does, but for the rounding "
              "of its format.",
     .opts = opts,
@@ -92,7 +93,7 @@ static int run(const struct options *o)
     if (rc == CH_OK)
         rc = ch_model_load_file(&m, path, &(ch_model_load){.keep_unpacked = true}, &e);
     if (rc == CH_OK)
-        rc = ch_cli_lora(&l, m, o->lora, &e);
+        rc = ch_cli_lora(&l, m, &o->lora, &e);
     if (rc == CH_OK)
         rc = ch_lora_merge(m, l, o->type != NULL, &e);
     if (rc == CH_OK)
@@ -109,7 +110,7 @@ int ch_cmd_merge(int argc, char **argv)
     const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
     if (rc >= 0)
         return rc;
-    if (!o.lora || !o.out)
-        return ch_cli_usage("merge", "%s is missing", o.lora ? "--out FILE" : "--lora DIR");
+    if (o.lora.n == 0 || !o.out)
+        return ch_cli_usage("merge", "%s is missing", o.lora.n ? "--out FILE" : "--lora PATH");
     return run(&o);
 }

@@ -4,7 +4,8 @@
 #include "cli.h"
 
 struct options {
-    const char *model, *tokenizer, *file, *k_type, *v_type, *lora, *logits;
+    const char *model, *tokenizer, *file, *k_type, *v_type, *logits;
+    ch_list lora;
     int threads, window, stride;
     bool json;
 };
@@ -91,7 +92,7 @@ static int run(const struct options *o, ch_model **m, ch_lora **lora, ch_tokeniz
     if (rc == CH_OK)
         rc = ch_cli_open_model(m, path, o->threads, &e);
     if (rc == CH_OK)
-        rc = ch_cli_lora(lora, *m, o->lora, &e);
+        rc = ch_cli_lora(lora, *m, &o->lora, &e);
     if (rc == CH_OK)
         rc = ch_tokenizer_open(tk, path, o->tokenizer, &e);
     if (rc == CH_OK)

@@ -11,7 +11,8 @@
 enum { DEFAULT_COUNT = 256, COUNT_UNSAID = -2 };
 
 struct options {
-    const char *model, *tokenizer, *prompt, *file, *k_type, *v_type, *lora, *system, *save, *load;
+    const char *model, *tokenizer, *prompt, *file, *k_type, *v_type, *system, *save, *load;
+    ch_list lora;
     int count, threads, context;
     bool echo, json, ignore_end, chat;
     ch_sampling sampling;
@@ -65,7 +66,7 @@ static int open_model(struct running *r, ch_err *e)
     if (rc == CH_OK)
         rc = ch_cli_open_model(&r->model, r->path, r->o->threads, e);
     if (rc == CH_OK)
-        rc = ch_cli_lora(&r->lora, r->model, r->o->lora, e);
+        rc = ch_cli_lora(&r->lora, r->model, &r->o->lora, e);
     return rc == CH_OK ? ch_tokenizer_open(&r->tokenizer, r->path, r->o->tokenizer, e) : rc;
 }
 

@@ -32,22 +32,39 @@ int ch_cli_refuse_same(const char *in, const char *out, ch_err *e)
     return ch_fail(e, CH_EARG, "%s is the model that is read; name another file to write", out);
 }
 
-int ch_cli_lora(ch_lora **out, ch_model *m, const char *arg, ch_err *e)
+/* Cuts "=SCALE" off a path, where there is no file of that name. */
+static int cut_strength(double *strength, char *path, ch_err *e)
 {
-    char dir[4096];
-    double strength = 1;
-    *out = NULL;
-    if (!arg)
+    char *eq = strrchr(path, '='), *end = NULL;
+    *strength = 1;
+    if (!eq || ch_io_exists(path))
         return CH_OK;
-    snprintf(dir, sizeof dir, "%s", arg);
-    char *eq = strrchr(dir, '='), *end = NULL;
-    if (eq && !ch_io_is_dir(dir)) {
-        strength = strtod(eq + 1, &end);
-        if (end == eq + 1 || *end || !isfinite(strength) || strength == 0)
-            return ch_fail(e, CH_EARG, "--lora wants DIR or DIR=SCALE, not \"%.80s\"", arg);
-        *eq = '\0';
+    *strength = strtod(eq + 1, &end);
+    if (end == eq + 1 || *end || !isfinite(*strength) || *strength == 0)
+        return ch_fail(e, CH_EARG, "--lora wants PATH or PATH=SCALE, not \"%.80s\"", path);
+    *eq = '\0';
+    return CH_OK;
+}
+
+int ch_cli_lora(ch_lora **out, ch_model *m, const ch_list *args, ch_err *e)
+{
+    enum { MOST = CH_COUNT(args->at) };
+    char *path[MOST] = {0};
+    double strength[MOST];
+    int rc = CH_OK;
+    *out = NULL;
+    if (args->n == 0)
+        return CH_OK;
+    for (int i = 0; i < args->n && rc == CH_OK; i++) {
+        path[i] = strdup(args->at[i]);
+        rc = path[i] ? cut_strength(&strength[i], path[i], e)
+                     : ch_fail(e, CH_ENOMEM, "no memory for a path");
     }
-    return ch_lora_open(out, m, dir, strength, e);
+    if (rc == CH_OK)
+        rc = ch_lora_open_all(out, m, (const char *const *)path, strength, (size_t)args->n, e);
+    for (int i = 0; i < args->n; i++)
+        free(path[i]);
+    return rc;
 }
 
 bool ch_cli_tty(FILE *f)

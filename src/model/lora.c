@@ -18,7 +18,7 @@ struct laying {
     ch_lora *l; /* NULL: count only */
     ch_lora_choose_fn *choose;
     void *arg;
-    int rank, weights;
+    int weights;
     int64_t at, count;
 };
 
@@ -41,20 +41,21 @@ static int lay_out(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
     struct laying *s = arg;
     (void)layer;
     s->weights = CH_MAX(s->weights, w->number + 1);
-    if (!w->stored.data || w->stored.rank != 2 || !s->choose(s->arg, w, row))
+    const int rank = w->stored.data && w->stored.rank == 2 ? s->choose(s->arg, w, row) : 0;
+    if (rank == 0)
         return 0;
     ch_weight *a = s->l ? &s->l->maps[2 * w->number] : NULL, *b = a ? a + 1 : NULL;
-    place(s, a, w->name, s->rank, ch_weight_width(w));
-    place(s, b, w->name, ch_weight_rows(w), s->rank);
+    place(s, a, w->name, rank, ch_weight_width(w));
+    place(s, b, w->name, ch_weight_rows(w), rank);
     if (s->l)
-        s->l->low[w->number] = (ch_low_rank){a, b, (real)(s->l->alpha / s->rank)};
+        s->l->low[w->number] = (ch_low_rank){a, b, (real)(s->l->alpha / rank)};
     return 0;
 }
 
 int ch_lora_alloc(ch_lora **out, ch_model *m, int rank, double alpha, bool trains,
                   ch_lora_choose_fn *choose, void *arg, ch_err *e)
 {
-    struct laying s = {.choose = choose, .arg = arg, .rank = rank};
+    struct laying s = {.choose = choose, .arg = arg};
     ch_lora *l = *out = calloc(1, sizeof *l);
     ch_model_each(m, lay_out, &s);
     if (l) {
@@ -78,7 +79,7 @@ int ch_lora_alloc(ch_lora **out, ch_model *m, int rank, double alpha, bool train
     l->count = s.count;
     l->parameters = ch_arena_take_zero(&l->arena, bytes);
     l->gradients = trains ? ch_arena_take_zero(&l->arena, bytes) : NULL;
-    s = (struct laying){.l = l, .choose = choose, .arg = arg, .rank = rank};
+    s = (struct laying){.l = l, .choose = choose, .arg = arg};
     ch_model_each(m, lay_out, &s);
     return CH_OK;
 }
@@ -101,7 +102,7 @@ void ch_lora_close(ch_lora **l)
 struct targets {
     char pattern[TARGETS][TARGET_MOST];
     bool used[TARGETS];
-    int n;
+    int n, rank;
     const char *arch;
 };
 
@@ -140,14 +141,14 @@ static bool is_map(const ch_weight_row *row)
     return strchr(row->name, '%') && !ch_row_is_table(row); /* of a layer */
 }
 
-static bool chosen(void *arg, const ch_weight *w, const ch_weight_row *row)
+static int chosen(void *arg, const ch_weight *w, const ch_weight_row *row)
 {
     struct targets *t = arg;
     bool any = t->n == 0;
     for (int i = 0; i < t->n && is_map(row); i++)
         if (matches(t->pattern[i], t->arch, w->name))
             t->used[i] = any = true;
-    return any && is_map(row);
+    return any && is_map(row) ? t->rank : 0;
 }
 
 /* ---- Beginning ------------------------------------------------------------------------------- */
@@ -167,8 +168,8 @@ static void initialise(ch_lora *l, uint64_t seed)
 int ch_lora_create(ch_lora **out, ch_model *m, const ch_lora_options *o, ch_err *e)
 {
     *out = NULL;
-    struct targets t = {.arch = m->config.arch->name};
     const int rank = o->rank ? o->rank : 8;
+    struct targets t = {.rank = rank, .arch = m->config.arch->name};
     const double alpha = o->alpha != 0 ? o->alpha : 16;
     if (rank < 1 || rank > CH_MAX_LORA_RANK)
         return ch_fail(e, CH_EARG, "an adapter of rank %d; allowed are 1 to %d", rank,

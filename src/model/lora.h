@@ -51,6 +51,11 @@ int ch_lora_fits(const ch_lora *l, const ch_model *m, ch_err *e);
 int ch_lora_write_config(const char *path, const ch_lora *l, ch_model *m, const char *base,
                          ch_err *e);
 int ch_lora_write_values(const char *path, const ch_lora *l, ch_model *m, ch_err *e);
+/* The same as a GGUF file; name: general.name, or NULL. */
+int ch_lora_write_gguf(const char *path, ch_lora *l, ch_model *m, const char *name, ch_err *e);
+/* Of one that was opened: every map's scale becomes alpha / its rank, the rest goes into B; one_rank:
+ * maps of different ranks are refused, as PEFT's two files written here have one. */
+int ch_lora_even(ch_lora *l, bool one_rank, ch_err *e);
 /* Into one that was made by ch_lora_create: every value must be there, and no others. */
 int ch_lora_read_values(ch_lora *l, ch_model *m, const char *path, ch_err *e);
 
@@ -58,8 +63,9 @@ int ch_lora_read_values(ch_lora *l, ch_model *m, const char *path, ch_err *e);
  * rounded to the format it has, or, with as_reals, not at all.  They then live as long as l. */
 int ch_lora_merge(ch_model *m, ch_lora *l, bool as_reals, ch_err *e);
 
-/* For peft.c: which weights are adapted.  Memory for all, values zero. */
-typedef bool ch_lora_choose_fn(void *arg, const ch_weight *w, const ch_weight_row *row);
+/* The rank with which a weight is adapted, 0: not.  Memory for all, values zero; rank and alpha are
+ * noted, and give the scale that each map begins with. */
+typedef int ch_lora_choose_fn(void *arg, const ch_weight *w, const ch_weight_row *row);
 int ch_lora_alloc(ch_lora **out, ch_model *m, int rank, double alpha, bool trains,
                   ch_lora_choose_fn *choose, void *arg, ch_err *e);
 

@@ -5,10 +5,10 @@
  *                               NAME a linear map in Hugging Face's names, without ".weight"
  *
  * Rows of B follow the rows of their map: where those are rotary pairs here they are halves there
- * (ch_row_there).  What a configuration may ask for and is not computed here (DoRA, biases, ranks
- * by layer, whole modules saved) is refused by name.
+ * (ch_row_there).  Here is how one that was trained is written, and read to go on; for use they
+ * are opened by lora_open.c.
  * Source: PEFT, LoraConfig and its state_dict.  SPDX-License-Identifier: MIT */
-#include "lora.h"
+#include "peft.h"
 #include "table.h"
 
 #include <math.h>
@@ -19,8 +19,7 @@ enum { NAME_MOST = 256, CONFIG_MOST = 1 << 20, MODULES = 64 };
 static const char before[] = "base_model.model.";
 static const char *const parts[2] = {"lora_A", "lora_B"};
 
-/* "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight" of a map and 0 (A) or 1 (B). */
-static bool peft_name(char *out, size_t size, const char *arch, const char *gguf, int part)
+bool ch_peft_name(char *out, size_t size, const char *arch, const char *gguf, int part)
 {
     char hf[192];
     if (!ch_name_to_hf(hf, sizeof hf, arch, gguf))
@@ -35,8 +34,8 @@ static int no_name(const ch_weight *w, ch_err *e)
     return ch_fail(e, CH_EUNSUPPORTED, "tensor %s has no name in Hugging Face's layout", w->name);
 }
 
-static void turn_rows(real *to, const real *from, const ch_tensor *t, const ch_config *c,
-                      bool to_halves)
+void ch_peft_turn_rows(real *to, const real *from, const ch_tensor *t, const ch_config *c,
+                       bool to_halves)
 {
     const int64_t width = ch_tensor_width(t);
     for (int64_t r = 0; r < ch_tensor_rows(t); r++) {
@@ -46,7 +45,7 @@ static void turn_rows(real *to, const real *from, const ch_tensor *t, const ch_c
     }
 }
 
-static bool is_turned(const ch_config *c, const ch_weight_row *row, int part)
+bool ch_peft_is_turned(const ch_config *c, const ch_weight_row *row, int part)
 {
     return part == 1 && (row->flags & CH_ROW_ROPE) && c->rope.interleaved;
 }
@@ -69,13 +68,13 @@ static int put_map(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
     for (int part = 0; part < 2 && rc == CH_OK && s->l->low[w->number].a; part++) {
         ch_tensor t = s->l->maps[2 * w->number + part].stored;
         char name[NAME_MOST];
-        if (!peft_name(name, sizeof name, s->c->arch->name, w->name, part))
+        if (!ch_peft_name(name, sizeof name, s->c->arch->name, w->name, part))
             return no_name(w, s->e);
-        if (is_turned(s->c, row, part)) {
+        if (ch_peft_is_turned(s->c, row, part)) {
             real *turned = ch_file_memory(s->f, (size_t)ch_tensor_count(&t) * sizeof(real), s->e);
             if (!turned)
                 return CH_ENOMEM;
-            turn_rows(turned, t.data, &t, s->c, true);
+            ch_peft_turn_rows(turned, t.data, &t, s->c, true);
             t.data = turned;
         }
         rc = ch_file_add_tensor(s->f, name, &t, s->e);
@@ -101,7 +100,7 @@ static int get_part(struct values *s, const char *gguf, const ch_weight_row *row
                     ch_weight *w)
 {
     char name[NAME_MOST], shape[96];
-    if (!peft_name(name, sizeof name, s->c->arch->name, gguf, part))
+    if (!ch_peft_name(name, sizeof name, s->c->arch->name, gguf, part))
         return no_name(w, s->e);
     const ch_file_tensor *t = ch_file_tensor_find(s->f, name);
     const ch_tensor *want = &w->stored;
@@ -111,7 +110,7 @@ static int get_part(struct values *s, const char *gguf, const ch_weight_row *row
                        s->f->path, name, shape);
     const int64_t n = ch_tensor_count(want);
     s->found++;
-    if (!is_turned(s->c, row, part)) {
+    if (!ch_peft_is_turned(s->c, row, part)) {
         ch_tensor_read(want->data, &t->t, 0, n);
         return CH_OK;
     }
@@ -119,7 +118,7 @@ static int get_part(struct values *s, const char *gguf, const ch_weight_row *row
     if (!turned)
         return ch_fail(s->e, CH_ENOMEM, "no memory for tensor %s", name);
     ch_tensor_read(turned, &t->t, 0, n);
-    turn_rows(want->data, turned, want, s->c, false);
+    ch_peft_turn_rows(want->data, turned, want, s->c, false);
     free(turned);
     return CH_OK;
 }
@@ -209,7 +208,8 @@ int ch_lora_write_config(const char *path, const ch_lora *l, ch_model *m, const 
                           "s:{}, s:n, s:n, s:n, s:b}",
                           "peft_type", "LORA", "task_type", "CAUSAL_LM", "base_model_name_or_path",
                           base, "r", l->rank, "lora_alpha", l->alpha, "lora_dropout", 0.0, "bias",
-                          "none", "target_modules", s.list, "fan_in_fan_out", 0, "inference_mode",
+                          "none", "target_modules", s.list, "fan_in_fan_out",
+                          strcmp(m->config.arch->name, "gpt2") == 0, "inference_mode",
                           1, "use_rslora", 0, "use_dora", 0, "rank_pattern", "alpha_pattern",
                           "modules_to_save", "layers_to_transform", "layers_pattern",
                           "init_lora_weights", 1);
@@ -220,159 +220,5 @@ int ch_lora_write_config(const char *path, const ch_lora *l, ch_model *m, const 
     json_decref(v);
     json_decref(s.list);
     ch_buf_close(&b);
-    return rc;
-}
-
-/* Is the value what an adapter that is computed here has: absent, null, false, empty, or `allowed`?
- */
-static bool harmless(const json_t *v, const char *allowed)
-{
-    if (json_is_string(v))
-        return allowed && strcmp(json_string_value(v), allowed) == 0;
-    return !v || json_is_null(v) || json_is_false(v) ||
-           (json_is_object(v) && json_object_size(v) == 0) ||
-           (json_is_array(v) && json_array_size(v) == 0);
-}
-
-static int read_config(int *rank, double *alpha, bool *root, const char *path, ch_err *e)
-{
-    static const char *const refused[] = {"use_dora",      "fan_in_fan_out", "modules_to_save",
-                                          "rank_pattern",  "alpha_pattern",  "megatron_config",
-                                          "layer_replication", "lora_bias",  "bias",
-                                          "alora_invocation_tokens"};
-    json_t *v;
-    int64_t r = 0;
-    const char *type;
-    int rc = ch_json_load(&v, path, CONFIG_MOST, e);
-    if (rc < 0)
-        return rc;
-    rc = ch_json_str(&type, v, "peft_type", "", path, e);
-    if (rc == CH_OK && strcmp(type, "LORA") != 0)
-        rc = ch_fail(e, CH_EUNSUPPORTED, "%s: peft_type is \"%.40s\"; supported is LORA", path,
-                     type);
-    if (rc == CH_OK)
-        rc = ch_json_int(&r, v, "r", 8, 1, CH_MAX_LORA_RANK, path, e);
-    if (rc == CH_OK)
-        rc = ch_json_real(alpha, v, "lora_alpha", 8, path, e);
-    for (size_t i = 0; i < CH_COUNT(refused) && rc == CH_OK; i++)
-        if (!harmless(json_object_get(v, refused[i]), "none"))
-            rc = ch_fail(e, CH_EUNSUPPORTED, "%s: \"%s\" is set, which is not supported", path,
-                         refused[i]);
-    if (rc == CH_OK && !(*alpha > 0 && *alpha <= 1e6))
-        rc = ch_fail(e, CH_EFORMAT, "%s: lora_alpha is %g; allowed is more than 0, up to 1e6", path,
-                     *alpha);
-    *rank = (int)r;
-    *root = json_is_true(json_object_get(v, "use_rslora"));
-    json_decref(v);
-    return rc;
-}
-
-/* ---- A folder -------------------------------------------------------------------------------- */
-
-struct sizing {
-    const ch_file *f;
-    const char *arch;
-    int rank;
-    ch_err *e;
-};
-
-/* A map whose A is in the file; whether the rest fits is found out when it is read. */
-static bool in_file(void *arg, const ch_weight *w, const ch_weight_row *row)
-{
-    char name[NAME_MOST];
-    const bool looked_up = ch_row_is_table(row) && !(row->flags & CH_ROW_HEAD);
-    const struct sizing *s = arg;
-    return !looked_up && peft_name(name, sizeof name, s->arch, w->name, 0) &&
-           ch_file_tensor_find(s->f, name) != NULL;
-}
-
-/* Before memory is taken by what the configuration says: the file has to be as large. */
-static int check_size(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
-{
-    struct sizing *s = arg;
-    char name[NAME_MOST];
-    (void)layer;
-    if (!w->stored.data || w->stored.rank != 2 || !in_file(s, w, row))
-        return CH_OK;
-    peft_name(name, sizeof name, s->arch, w->name, 0);
-    const ch_tensor *t = &ch_file_tensor_find(s->f, name)->t;
-    if (t->rank == 2 && t->dim[0] == s->rank && t->dim[1] == ch_weight_width(w))
-        return CH_OK;
-    char shape[96];
-    ch_tensor_describe(shape, sizeof shape, t);
-    return ch_fail(s->e, CH_EFORMAT, "%s: tensor %s is %s; allowed is (%d, %lld)", s->f->path, name,
-                   shape, s->rank, (long long)ch_weight_width(w));
-}
-
-struct packing {
-    ch_lora *l;
-    ch_arena *arena; /* NULL: count */
-    size_t bytes;
-};
-
-/* Values that no longer change are packed once. */
-static void pack(struct packing *p)
-{
-    for (int i = 0; i < 2 * p->l->adapter.n; i++) {
-        ch_weight *w = &p->l->maps[i];
-        if (!w->stored.data)
-            continue;
-        const size_t bytes = ch_weight_packed_bytes(w);
-        p->bytes += bytes + 2 * CH_ARENA_ALIGN;
-        if (p->arena)
-            ch_weight_pack(w, ch_arena_take(p->arena, bytes), NULL);
-    }
-}
-
-static int settle(ch_lora *l, double scale, ch_err *e)
-{
-    struct packing p = {.l = l};
-    for (int i = 0; i < l->adapter.n; i++)
-        l->low[i].scale = l->low[i].a ? (real)scale : 0;
-    l->hash = ch_hash_bytes((ch_hash128){(uint64_t)l->bucket, (uint64_t)l->rank}, &scale,
-                            sizeof scale);
-    for (int i = 0; i < 2 * l->adapter.n; i++) {
-        const ch_tensor *t = &l->maps[i].stored;
-        if (t->data) {
-            l->hash = ch_hash_bytes(l->hash, &i, sizeof i);
-            l->hash = ch_hash_bytes(l->hash, t->data, (size_t)ch_tensor_count(t) * sizeof(real));
-        }
-    }
-    pack(&p);
-    const int rc = ch_arena_open(&l->panels, p.bytes + 4096, e);
-    p.arena = &l->panels;
-    if (rc == CH_OK)
-        pack(&p);
-    return rc;
-}
-
-int ch_lora_open(ch_lora **out, ch_model *m, const char *dir, double strength, ch_err *e)
-{
-    *out = NULL;
-    int rank = 0;
-    double alpha = 0;
-    bool root = false;
-    ch_file *f = NULL;
-    char *config = ch_io_join(dir, "adapter_config.json");
-    char *values = ch_io_join(dir, "adapter_model.safetensors");
-    int rc = config && values ? read_config(&rank, &alpha, &root, config, e)
-                              : ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
-    if (rc == CH_OK)
-        rc = ch_file_open(&f, values, e);
-    struct sizing s = {f, m->config.arch->name, rank, e};
-    if (rc == CH_OK)
-        rc = ch_model_each(m, check_size, &s);
-    if (rc == CH_OK)
-        rc = ch_lora_alloc(out, m, rank, alpha, false, in_file, &s, e);
-    if (rc == CH_OK)
-        rc = get_values(*out, m, f, e);
-    if (rc == CH_OK)
-        rc = settle(*out,
-                    (strength != 0 ? strength : 1) * alpha / (root ? sqrt((double)rank) : rank), e);
-    if (rc < 0)
-        ch_lora_close(out);
-    ch_file_close(&f);
-    free(config);
-    free(values);
     return rc;
 }

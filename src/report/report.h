@@ -5,6 +5,7 @@
  *   log        metrics.jsonl, read back
  *   plot       gnuplot's data and script, and the drawing where gnuplot is installed
  *   chart      the same curves in characters
+ *   card       README.md beside a model
  * SPDX-License-Identifier: MIT */
 #ifndef CH_REPORT_H
 #define CH_REPORT_H
@@ -99,5 +100,14 @@ enum { CH_RUNS_MOST = 8 };
 int ch_report_curves(ch_run_curves *c, const ch_run_log *const *logs, const char *const *names,
                      int n, const char *title, ch_err *e);
 void ch_report_curves_free(ch_run_curves *c);
+
+/* ---- Cards --------------------------------------------------------------------------------- */
+
+/* Begins a README.md that `by` ("train") writes; head: lines of YAML for Hugging Face, or NULL. */
+void ch_report_card_begin(ch_buf *b, const char *by, const char *head);
+/* Text in Markdown, and in one cell of a table. */
+void ch_report_card_text(ch_buf *b, const char *text, size_t n);
+/* Writes it into a folder, unless there is one of someone's own, and closes b. */
+int ch_report_card_end(ch_buf *b, const char *dir, ch_err *e);
 
 #endif

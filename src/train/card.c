@@ -1,16 +1,13 @@
 /* card.c - README.md in the directory of a finished run: what the model is, and how it came about
  *
- * Says only what the run knows.  A README.md that does not begin with our first line is somebody's
- * own, and stays.  SPDX-License-Identifier: MIT */
+ * Says only what the run knows.  SPDX-License-Identifier: MIT */
 #include "lora.h"
 #include "option.h"
+#include "report.h"
 #include "run.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char mark[] = "<!-- Written by chalcis train.";
-enum { CARD_MOST = 1 << 20 };
 
 /* The last part of a path, n bytes of it. */
 static const char *last_part(const char *path, size_t *n)
@@ -25,22 +22,11 @@ static const char *last_part(const char *path, size_t *n)
     return path + at;
 }
 
-/* Text in Markdown, and in one cell of a table. */
-static void put_text(ch_buf *b, const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const char c = text[i];
-        if (strchr("\\`*_[]<>|#", c) && c)
-            ch_buf_put(b, "\\", 1);
-        ch_buf_put(b, (unsigned char)c < ' ' || c == 127 ? " " : &c, 1);
-    }
-}
-
 static void put_path(ch_buf *b, const char *path)
 {
     size_t n;
     const char *name = last_part(path, &n);
-    put_text(b, name, n);
+    ch_report_card_text(b, name, n);
 }
 
 /* ---- The parts ------------------------------------------------------------------------------ */
@@ -97,9 +83,9 @@ static int put_recipe(ch_buf *b, const ch_train_run *r, ch_err *e)
             continue;
         const bool open = !ch_option_is_set(&usual, p);
         ch_buf_printf(b, "| %s | ", p->name);
-        put_text(b, is, strlen(is));
+        ch_report_card_text(b, is, strlen(is));
         ch_buf_str(b, " | ");
-        put_text(b, open ? "-" : was, strlen(open ? "-" : was));
+        ch_report_card_text(b, open ? "-" : was, strlen(open ? "-" : was));
         ch_buf_str(b, " |\n");
     }
     ch_buf_str(b, "\n");
@@ -139,41 +125,23 @@ static void put_use(ch_buf *b, const ch_train_run *r)
 
 /* ---- The file ------------------------------------------------------------------------------- */
 
-static bool is_ours(const char *path)
-{
-    ch_buf b;
-    ch_buf_init(&b, CARD_MOST);
-    const bool ours = !ch_io_exists(path) ||
-                      (ch_io_read_file(&b, path, NULL) == CH_OK && b.size >= sizeof mark - 1 &&
-                       memcmp(b.data, mark, sizeof mark - 1) == 0);
-    ch_buf_close(&b);
-    return ours;
-}
-
 int ch_train_card(const ch_train_run *r, double bits_a_byte)
 {
-    char *path = ch_io_join(r->o.out, "README.md");
     ch_buf b;
-    ch_buf_init(&b, CARD_MOST);
-    int rc = path ? CH_OK : ch_fail(r->e, CH_ENOMEM, "no memory for a path in %s", r->o.out);
-    if (rc == CH_OK && is_ours(path)) {
-        ch_buf_printf(&b, "%s  Delete this line to keep the file. -->\n# ", mark);
-        put_path(&b, r->o.out);
-        ch_buf_printf(&b, "\n\nA language model of %.2f M parameters, trained %s by chalcis "
-                          CHALCIS_VERSION ".\n\n",
-                      (double)ch_model_count(&r->model->config, true) * 1e-6,
-                      r->source ? "further from another model" : "from nothing");
-        put_shape(&b, r);
-        put_data(&b, r);
-        rc = put_recipe(&b, r, r->e);
-        put_result(&b, r, bits_a_byte);
-        put_use(&b, r);
-        if (rc == CH_OK)
-            rc = ch_buf_check(&b, "README.md", r->e);
-        if (rc == CH_OK)
-            rc = ch_io_write_file(path, b.data, b.size, r->e);
-    }
+    ch_report_card_begin(&b, "train", NULL);
+    ch_buf_str(&b, "# ");
+    put_path(&b, r->o.out);
+    ch_buf_printf(&b, "\n\nA language model of %.2f M parameters, trained %s by chalcis "
+                      CHALCIS_VERSION ".\n\n",
+                  (double)ch_model_count(&r->model->config, true) * 1e-6,
+                  r->source ? "further from another model" : "from nothing");
+    put_shape(&b, r);
+    put_data(&b, r);
+    const int rc = put_recipe(&b, r, r->e);
+    put_result(&b, r, bits_a_byte);
+    put_use(&b, r);
+    if (rc == CH_OK)
+        return ch_report_card_end(&b, r->o.out, r->e);
     ch_buf_close(&b);
-    free(path);
     return rc;
 }
