@@ -336,22 +336,38 @@ static int read_all(ch_tokenizer **out, reader *r)
     return rc;
 }
 
-int ch_tokenizer_from_json(ch_tokenizer **out, const char *path, ch_err *e)
+static int from_document(ch_tokenizer **out, const json_t *all, const char *path, ch_err *e)
 {
-    json_t *all;
-    *out = NULL;
-    int rc = ch_json_load(&all, path, FILE_MAX, e);
-    if (rc < 0)
-        return rc;
     reader r = {.path = path, .all = all, .e = e};
     r.model = json_object_get(all, "model");
     r.added = json_object_get(all, "added_tokens");
-    rc = read_all(out, &r);
+    int rc = read_all(out, &r);
     if (rc < 0)
         ch_tokenizer_close(out);
     free(r.name);
     free(r.type);
     free(r.score);
+    return rc;
+}
+
+int ch_token_from_json(ch_tokenizer **out, const char *text, size_t n, const char *name, ch_err *e)
+{
+    json_t *all;
+    *out = NULL;
+    int rc = ch_json_parse(&all, text, n, name, e);
+    if (rc == CH_OK)
+        rc = from_document(out, all, name, e);
+    json_decref(all);
+    return rc;
+}
+
+int ch_tokenizer_from_json(ch_tokenizer **out, const char *path, ch_err *e)
+{
+    json_t *all;
+    *out = NULL;
+    int rc = ch_json_load(&all, path, FILE_MAX, e);
+    if (rc == CH_OK)
+        rc = from_document(out, all, path, e);
     json_decref(all);
     return rc;
 }

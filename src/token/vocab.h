@@ -155,6 +155,8 @@ int ch_token_from_llama2c(ch_tokenizer **out, const unsigned char *data, size_t 
                           const char *name, ch_err *e);
 /* Likewise SentencePiece's tokenizer.model. */
 bool ch_token_is_sentencepiece(const unsigned char *data, size_t size);
+/* Likewise tokenizer.json; `name` is the path beside which its configuration is looked for. */
+int ch_token_from_json(ch_tokenizer **out, const char *text, size_t n, const char *name, ch_err *e);
 /* gpt2_read.c: encoder.json and vocab.bpe, or vocab.json and merges.txt, in a folder. */
 int ch_token_from_gpt2(ch_tokenizer **out, const char *folder, ch_err *e);
 /* The path of the first of these that the folder has (free it); NULL: none. */

@@ -1,8 +1,9 @@
 /* tests/fuzz/fuzz_tokenizer.c - vocabularies and texts from a stranger
  *
- * The first byte says what the rest is: even: a tokenizer.bin, through which a text then goes;
- * odd: a text, which a BPE trained on its first half encodes and must give back to the byte. make
- * build/fuzz/fuzz_tokenizer && build/fuzz/fuzz_tokenizer -max_len=4096 CORPUS
+ * The first byte says what the rest is, modulo 4: 0 a tokenizer.bin, 2 a tokenizer.model, 3 a
+ * tokenizer.json, through each of which a text then goes; 1 a text, which a BPE trained on its first
+ * half encodes and must give back to the byte.
+ * make build/fuzz/fuzz_tokenizer && build/fuzz/fuzz_tokenizer -max_len=4096 CORPUS
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
@@ -62,21 +63,37 @@ static void train_and_encode(const char *text, size_t n)
     }
 }
 
+/* Any text, and the input itself, with every flag. */
+static void use(ch_tokenizer *t, int rc, const ch_err *e, const char *data, size_t size)
+{
+    stop_unless((rc == CH_OK) == (t != NULL) && (rc == CH_OK || e->text[0] != 0));
+    if (t != NULL)
+        for (int flags = 0; flags < 4; flags++)
+            through(t, data, CH_MIN(size, (size_t)2000), flags, false);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    if (data[0] % 2 == 0) {
-        ch_tokenizer *t;
-        ch_err e = {0};
-        int rc = ch_token_from_llama2c(&t, data + 1, size - 1, "fuzz", &e);
-        stop_unless((rc == CH_OK) == (t != NULL) && (rc == CH_OK || e.text[0] != 0));
-        if (t != NULL)
-            for (int flags = 0; flags < 4; flags++)
-                through(t, (const char *)data, CH_MIN(size, (size_t)2000), flags, false);
-        ch_tokenizer_close(&t);
-    } else {
-        train_and_encode((const char *)data + 1, size - 1);
+    const uint8_t *rest = data + 1;
+    ch_tokenizer *t = NULL;
+    ch_err e = {0};
+    int rc = CH_OK;
+    switch (data[0] % 4) {
+    case 0:
+        rc = ch_token_from_llama2c(&t, rest, size - 1, "fuzz", &e);
+        break;
+    case 1:
+        train_and_encode((const char *)rest, size - 1);
+        return 0;
+    case 2:
+        rc = ch_token_from_sentencepiece(&t, rest, size - 1, "/nonexistent/fuzz", &e);
+        break;
+    default:
+        rc = ch_token_from_json(&t, (const char *)rest, size - 1, "/nonexistent/fuzz", &e);
     }
+    use(t, rc, &e, (const char *)data, size);
+    ch_tokenizer_close(&t);
     return 0;
 }
