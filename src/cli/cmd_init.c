@@ -41,7 +41,8 @@ static void more(void)
     printf("\nARCH is one of %s.\n"
            "Letters of --shape: L layers, D width, H heads, K key heads, E head width, F hidden\n"
            "width, V vocabulary (without --tokenizer), P context, W window (0: as the\n"
-           "architecture has it), S taps of convolutions, M memory.  Default: L6,D64,H4,K2,E16,F128,V320,P256.\n",
+           "architecture has it), S taps of convolutions, M memory.\n"
+           "Default: L6,D64,H4,K2,E16,F128,V320,P256.\n",
            ch_arch_names());
 }
 

@@ -1,4 +1,6 @@
-/* hf.h - a model in training as Hugging Face's transformers read it.  SPDX-License-Identifier: MIT */
+/* hf.h - a model in training as Hugging Face's transformers read it
+ *
+ * SPDX-License-Identifier: MIT */
 #ifndef CH_HF_H
 #define CH_HF_H
 
