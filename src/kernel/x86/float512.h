@@ -49,8 +49,14 @@ CH_INLINE int ch_float512_tile(const ch_tile *t, const int R, const int P, int u
         sum[i] = _mm512_setzero_ps();
     for (int k = 0; k < units; k += CH_FLOAT512_STRETCH) {
         const int n = CH_MIN(units - k, CH_FLOAT512_STRETCH);
-        for (int r = 0; r < R; r++)
-            copy(x[r], t->x + r * t->ldx, k, n);
+        if (n == CH_FLOAT512_STRETCH) { /* masks that are known cost nothing */
+            for (int r = 0; r < R; r++)
+                copy(x[r], t->x + r * t->ldx, k, CH_FLOAT512_STRETCH);
+        } else {
+            CH_ROLLED
+            for (int r = 0; r < R; r++)
+                copy(x[r], t->x + r * t->ldx, k, n);
+        }
         ch_copied(x);
         add(sum, t->w + (size_t)k * unit_bytes, t->panel_bytes, x, n, &ahead, R, P);
     }
@@ -58,22 +64,34 @@ CH_INLINE int ch_float512_tile(const ch_tile *t, const int R, const int P, int u
     return P;
 }
 
-CH_INLINE int ch_float512_tiles(const ch_tile *t, int units, const size_t unit_bytes,
-                                ch_copy512_fn *copy, ch_add512_fn *add)
-{
-    const int panels = (t->columns + CH_PANEL_ROWS - 1) / CH_PANEL_ROWS;
-#define TILE(R, P) ch_float512_tile(t, R, P, units, unit_bytes, copy, add)
-#define TALL(R) \
-    case R: return panels >= 2 ? TILE(R, 2) : TILE(R, 1);
-    switch (t->rows) {
-    case 1: return panels >= 8 ? TILE(1, 8) : panels >= 4 ? TILE(1, 4) : TILE(1, 1);
-    case 2: return panels >= 4 ? TILE(2, 4) : TILE(2, 1);
-    case 3: return panels >= 4 ? TILE(3, 4) : TILE(3, 1);
-    TALL(4) TALL(5) TALL(6) TALL(7) TALL(8) TALL(9) TALL(10) TALL(11) TALL(12) TALL(13)
-    default: return panels >= 2 ? TILE(CH_FLOAT512_ROWS, 2) : TILE(CH_FLOAT512_ROWS, 1);
+/* Each size of tile is a function of its own (in one function they take gcc five times as long):
+ * CH_FLOAT512_TILES defines them and tiles(), for a file that has units(t), UNIT_BYTES, copy and
+ * add. */
+#define CH_FLOAT512_TILE(R, P)                                                                    \
+    static __attribute__((noinline)) int tile_##R##_##P(const ch_tile *t)                         \
+    {                                                                                             \
+        return ch_float512_tile(t, R, P, units(t), UNIT_BYTES, copy, add);                        \
     }
-#undef TALL
-#undef TILE
-}
+#define CH_FLOAT512_TALL_TILES(R) CH_FLOAT512_TILE(R, 1) CH_FLOAT512_TILE(R, 2)
+#define CH_FLOAT512_TALL_CASE(R) \
+    case R: return panels >= 2 ? tile_##R##_2(t) : tile_##R##_1(t);
+#define CH_FLOAT512_TALL(DO) \
+    DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14)
+
+#define CH_FLOAT512_TILES                                                                         \
+    CH_FLOAT512_TILE(1, 1) CH_FLOAT512_TILE(1, 4) CH_FLOAT512_TILE(1, 8)                          \
+    CH_FLOAT512_TILE(2, 1) CH_FLOAT512_TILE(2, 4) CH_FLOAT512_TILE(3, 1) CH_FLOAT512_TILE(3, 4)   \
+    CH_FLOAT512_TALL(CH_FLOAT512_TALL_TILES)                                                      \
+    static int tiles(const ch_tile *t)                                                            \
+    {                                                                                             \
+        const int panels = (t->columns + CH_PANEL_ROWS - 1) / CH_PANEL_ROWS;                      \
+        switch (t->rows) {                                                                        \
+        case 1: return panels >= 8 ? tile_1_8(t) : panels >= 4 ? tile_1_4(t) : tile_1_1(t);       \
+        case 2: return panels >= 4 ? tile_2_4(t) : tile_2_1(t);                                   \
+        case 3: return panels >= 4 ? tile_3_4(t) : tile_3_1(t);                                   \
+        CH_FLOAT512_TALL(CH_FLOAT512_TALL_CASE)                                                   \
+        }                                                                                         \
+        return 1; /* never: the walk's tiles have 1 to CH_FLOAT512_ROWS rows */                   \
+    }
 
 #endif

@@ -4,7 +4,7 @@
  * upper halves. SPDX-License-Identifier: MIT */
 #include "float512.h"
 
-enum { ROWS = 12 };
+enum { ROWS = 12, UNIT_BYTES = 32 };
 
 CH_INLINE void copy(float *to, const char *row, int k, int n)
 {
@@ -45,10 +45,12 @@ CH_INLINE void add(__m512 *sum, const char *w, size_t panel_bytes, ch_stretch512
     }
 }
 
-static int tiles(const ch_tile *t)
+static int units(const ch_tile *t)
 {
-    return ch_float512_tiles(t, t->K + t->K % 2, 32, copy, add);
+    return t->K + t->K % 2;
 }
+
+CH_FLOAT512_TILES
 
 void ch_gemm_bf16_avx512(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
                          int M, int n0, int n1, int K, int flags)

@@ -4,6 +4,8 @@
  * zeros for them, whatever MXCSR says (Intel SDM, volume 2).  SPDX-License-Identifier: MIT */
 #include "float512.h"
 
+enum { UNIT_BYTES = 64 };
+
 /* A unit is a pair of k, in the 32 bits of a float. */
 CH_INLINE void copy(float *to, const char *row, int k, int n)
 {
@@ -31,10 +33,12 @@ CH_INLINE void add(__m512 *sum, const char *w, size_t panel_bytes, ch_stretch512
     }
 }
 
-static int tiles(const ch_tile *t)
+static int units(const ch_tile *t)
 {
-    return ch_float512_tiles(t, (t->K + 1) / 2, 64, copy, add);
+    return (t->K + 1) / 2;
 }
+
+CH_FLOAT512_TILES
 
 void ch_gemm_bf16_avx512bf16(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
                              int M, int n0, int n1, int K, int flags)

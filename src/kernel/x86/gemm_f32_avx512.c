@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "float512.h"
 
+enum { UNIT_BYTES = 64 };
+
 CH_INLINE void copy(float *to, const char *row, int k, int n)
 {
     const float *from = (const float *)(const void *)row + k;
@@ -29,10 +31,12 @@ CH_INLINE void add(__m512 *sum, const char *w, size_t panel_bytes, ch_stretch512
     }
 }
 
-static int tiles(const ch_tile *t)
+static int units(const ch_tile *t)
 {
-    return ch_float512_tiles(t, t->K, 64, copy, add);
+    return t->K;
 }
+
+CH_FLOAT512_TILES
 
 void ch_gemm_f32_avx512(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M,
                         int n0, int n1, int K, int flags)

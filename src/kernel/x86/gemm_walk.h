@@ -11,7 +11,8 @@
 #include "panel.h"
 
 /* Inlining makes a tile's height and width constants, unrolling its sums registers (CH_UNROLL
- * stands before loops over rows or panels).  With a sanitizer's checks in every line that code
+ * stands before loops over rows or panels, CH_ROLLED
+ * before those whose unrolling would buy code alone).  With a sanitizer's checks in every line that code
  * would take clang an hour to compile; the loops compute the same without. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
@@ -24,12 +25,15 @@
 #ifdef CH_SANITIZED
 #define CH_INLINE static inline
 #define CH_UNROLL
+#define CH_ROLLED
 #elif defined(__clang__)
 #define CH_INLINE static inline __attribute__((always_inline))
 #define CH_UNROLL _Pragma("clang loop unroll(full)")
+#define CH_ROLLED _Pragma("clang loop unroll(disable)")
 #else
 #define CH_INLINE static inline __attribute__((always_inline))
 #define CH_UNROLL _Pragma("GCC unroll 32")
+#define CH_ROLLED _Pragma("GCC unroll 1")
 #endif
 
 enum {
