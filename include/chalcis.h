@@ -68,10 +68,10 @@ typedef struct ch_tokens {
 } ch_tokens;
 void ch_tokens_free(ch_tokens *t);
 
-/* path: a model file that carries its vocabulary, a llama2.c tokenizer.bin, a tokenizer.json or
- * the folder that holds one, or a model file without vocabulary, such as llama2.c's .bin: then
- * `vocabulary` names one of these, or NULL looks beside the model for tok<V>.bin, tokenizer.bin,
- * tokenizer.json. */
+/* path: a model file that carries its vocabulary, a llama2.c tokenizer.bin, a tokenizer.json, a
+ * tokenizer.model, encoder.json or vocab.bpe, or the folder that holds one; or a model file without
+ * vocabulary, such as llama2.c's .bin: then `vocabulary` names one of these, or NULL looks beside
+ * the model for tok<V>.bin, tokenizer.bin, or what a folder may hold. */
 int ch_tokenizer_open(ch_tokenizer **out, const char *path, const char *vocabulary, ch_err *e);
 void ch_tokenizer_close(ch_tokenizer **t);
 

@@ -10,7 +10,7 @@ struct options {
 
 #define O(f) offsetof(struct options, f)
 static const ch_opt opts[] = {
-    {'m', "model", CH_OPT_STR, O(model), "FILE", "model or vocabulary file [the bundled model]", 0, 0},
+    {'m', "model", CH_OPT_STR, O(model), "PATH", "model, vocabulary (GGUF, tokenizer.json, tokenizer.model, encoder.json, tokenizer.bin) or folder [the bundled model]", 0, 0},
     {0, "tokenizer", CH_OPT_STR, O(tokenizer), "FILE", "vocabulary of a llama2.c model [beside it]", 0, 0},
     {'p', "prompt", CH_OPT_STR, O(text), "TEXT", "the text", 0, 0},
     {'f', "file", CH_OPT_STR, O(file), "FILE", "the same from a file; - is standard input [-]", 0, 0},

@@ -47,7 +47,8 @@ void ch_added_close(ch_added_set *s)
     *s = (ch_added_set){0};
 }
 
-/* The first of entry[lo..hi), which agree in `depth` bytes and are longer, whose next byte is >= c. */
+/* The first of entry[lo..hi), which agree in `depth` bytes and are longer, whose next byte is >=
+ * c. */
 static int first_from(const ch_added_set *s, int lo, int hi, size_t depth, int c)
 {
     while (lo < hi) {

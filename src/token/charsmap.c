@@ -2,12 +2,12 @@
  *
  *   uint32 bytes of the trie | uint32 units[] | replacements, each ended by a zero byte
  *
- * A unit of the trie (a double array, darts-clone) holds: bit 31 a value and its 31 bits, or a label
- * in bits 0-7, whether a value follows in bit 8, and in bits 10-30 an offset, shifted left by 8 where
- * bit 9 is set.  The child of node i by byte c is at i ^ offset(i) ^ c and carries label c; the value
- * of node i is at i ^ offset(i).  At each place the longest entry is replaced; what has none stays,
- * a byte that is no UTF-8 becomes U+FFFD.  Sources: SentencePiece, normalizer.cc and builder.cc;
- * darts-clone (Yata), darts.h.  SPDX-License-Identifier: MIT */
+ * A unit of the trie (a double array, darts-clone) holds: bit 31 a value and its 31 bits, or a
+ * label in bits 0-7, whether a value follows in bit 8, and in bits 10-30 an offset, shifted left
+ * by 8 where bit 9 is set.  The child of node i by byte c is at i ^ offset(i) ^ c and carries
+ * label c; the value of node i is at i ^ offset(i).  At each place the longest entry is replaced;
+ * what has none stays, a byte that is no UTF-8 becomes U+FFFD.  Sources: SentencePiece,
+ * normalizer.cc and builder.cc; darts-clone (Yata), darts.h.  SPDX-License-Identifier: MIT */
 #include <string.h>
 
 #include "normalize.h"

@@ -1,8 +1,8 @@
 /* json_model.c - the "model" of a tokenizer.json: names, merges, scores
  *
- * SentencePiece's BPE has scores where Hugging Face has merges: of each token all ways to make it of
- * two others are merges, ranked by the token's score, of equal scores the longer left part first, as
- * transformers has it (convert_slow_tokenizer.py, generate_merges).
+ * SentencePiece's BPE has scores where Hugging Face has merges: of each token all ways to make it
+ * of two others are merges, ranked by the token's score, of equal scores the longer left part
+ * first, as transformers has it (convert_slow_tokenizer.py, generate_merges).
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>

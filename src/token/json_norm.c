@@ -96,7 +96,8 @@ static int add_step(ch_normalizer *z, const json_t *o, int depth, const char *na
                                  flag_if(o, "strip_left", true, CH_NORM_LEFT) |
                                      flag_if(o, "strip_right", true, CH_NORM_RIGHT),
                                  "", 0, "", 0, e);
-    const json_t *prepend = json_object_get(o, "prepend"), *list = json_object_get(o, "normalizers");
+    const json_t *prepend = json_object_get(o, "prepend"),
+                 *list = json_object_get(o, "normalizers");
     if (ch_json_is_type(o, "Prepend") && json_is_string(prepend))
         return ch_normalizer_add(z, CH_NORM_PREPEND, 0, "", 0, json_string_value(prepend),
                                  json_string_length(prepend), e);

@@ -2,7 +2,7 @@
  *
  *   Split                  its pattern and behaviour            Digits       \p{N}
  *   ByteLevel              GPT-2's pattern, or none; last       Punctuation  marks of ASCII, \p{P}
- *   Metaspace              spaces become U+2581                 Whitespace   \w+|[^\w\s]+, the rest goes
+ *   Metaspace              spaces become U+2581        Whitespace   \w+|[^\w\s]+, the rest goes
  *   BertPreTokenizer       white space goes, marks alone        WhitespaceSplit   \s goes
  *   Sequence               one after another
  *

@@ -2,8 +2,8 @@
  *
  * Everything in the file that would change an id is either reproduced or refused by name.  Models:
  * BPE over bytes (ByteLevel) or characters, Unigram, WordPiece.  Which tokens begin and end a text
- * stands beside it (token_config.c).  Ids that no token has become unused tokens named [PADid], a few.
- * Source: Hugging Face tokenizers (the serialised form of Tokenizer).
+ * stands beside it (token_config.c).  Ids that no token has become unused tokens named [PADid], a
+ * few. Source: Hugging Face tokenizers (the serialised form of Tokenizer).
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* json_steps.c - the steps of a tokenizer.json around its model, as this vocabulary takes them
  *
- * What was read from a tokenizer.json is given back as it was.  Otherwise SentencePiece's preparation
- * is a normalizer: its table, extra spaces, a U+2581 in front, U+2581 for spaces.
+ * What was read from a tokenizer.json is given back as it was.  Otherwise SentencePiece's
+ * preparation is a normalizer: its table, extra spaces, a U+2581 in front, U+2581 for spaces.
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>

@@ -28,8 +28,9 @@ int ch_token_json_decoder(ch_tokenizer *t, const json_t *o, const char *name, ch
 int ch_token_json_model(json_t **out, const ch_tokenizer *t, ch_err *e);
 bool ch_token_json_steps(json_t *o, const ch_tokenizer *t); /* false: out of memory */
 
-/* token_config.c: what stands beside a vocabulary in its folder: BOS, EOS and their kin, whether BOS
- * is added, the chat template.  path: of the vocabulary.  Files that are not there say nothing. */
+/* token_config.c: what stands beside a vocabulary in its folder: BOS, EOS and their kin, whether
+ * BOS is added, the chat template.  path: of the vocabulary.  Files that are not there say
+ * nothing. */
 int ch_token_read_config(ch_tokenizer *t, const char *path, ch_err *e);
 /* A file beside path; *out NULL: there is none. */
 int ch_token_load_beside(json_t **out, const char *path, const char *file, ch_err *e);

@@ -217,7 +217,8 @@ static void clean(ch_buf *out, int flags, const char *text, size_t n)
 /* Cleaning, spaces around ideographs, accents, case: in this order. */
 static void bert(ch_buf *out, ch_norm_work *w, int flags, const char *text, size_t n)
 {
-    ch_buf *spare = out == &w->a ? &w->b : &w->a; /* text may lie there: it is read to the end first */
+    /* text may lie in spare: it is read to the end first */
+    ch_buf *spare = out == &w->a ? &w->b : &w->a;
     ch_buf_clear(out);
     clean(out, flags, text, n);
     if (flags & CH_NORM_ACCENTS) {

@@ -1,7 +1,7 @@
 /* pattern.h - regular expressions as tokenizer files write them, over PCRE2
  *
- * The files mean Oniguruma's Ruby syntax with Unicode classes.  What PCRE2 would read differently is
- * spelled out (\s \d \w and their opposites, \uHHHH) or refused by name (\h, \R, classes within
+ * The files mean Oniguruma's Ruby syntax with Unicode classes.  What PCRE2 would read differently
+ * is spelled out (\s \d \w and their opposites, \uHHHH) or refused by name (\h, \R, classes within
  * classes, &&, [:name:], verbs, }+).  ^ and $ are at lines, as there.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_PATTERN_H
@@ -23,8 +23,8 @@ typedef struct ch_pattern_work ch_pattern_work;
 int ch_pattern_work_open(ch_pattern_work **out, ch_err *e);
 void ch_pattern_work_close(ch_pattern_work **w);
 
-/* Walks the matches in text[0..n), which is UTF-8, from left to right: 1 and the match's place, 0 at
- * the end, or an error.  An empty match counts where no match ended just there. */
+/* Walks the matches in text[0..n), which is UTF-8, from left to right: 1 and the match's place, 0
+ * at the end, or an error.  An empty match counts where no match ended just there. */
 typedef struct ch_matches {
     const ch_pattern *p;
     ch_pattern_work *w;

@@ -91,8 +91,8 @@ typedef struct ch_cut_work ch_cut_work;
 int ch_cut_work_open(ch_cut_work **out, ch_err *e);
 void ch_cut_work_close(ch_cut_work **w);
 
-/* Calls piece for each piece in order (n >= 1; its bytes live as long as the call); valid: whether it
- * is UTF-8.  Stops at the first negative answer.  first: text stands at the very start. */
+/* Calls piece for each piece in order (n >= 1; its bytes live as long as the call); valid: whether
+ * it is UTF-8.  Stops at the first negative answer.  first: text stands at the very start. */
 typedef int ch_piece_fn(void *arg, const char *piece, size_t n, bool valid);
 int ch_cutter_cut(const ch_cutter *c, ch_cut_work *w, const char *text, size_t n, bool first,
                   ch_piece_fn *piece, void *arg, ch_err *e);

@@ -10,8 +10,9 @@
  *   escape_whitespaces
  *
  * Tokens that a Hugging Face folder adds (added_tokens.json, tokenizer_config.json's
- * added_tokens_decoder) follow or replace, as llama.cpp's converter has them.  Source: SentencePiece,
- * sentencepiece_model.proto; Protocol Buffers, Encoding.  SPDX-License-Identifier: MIT */
+ * added_tokens_decoder) follow or replace, as llama.cpp's converter has them.  Source:
+ * SentencePiece, sentencepiece_model.proto; Protocol Buffers, Encoding.  SPDX-License-Identifier:
+ * MIT */
 #include <stdlib.h>
 #include <string.h>
 
@@ -215,7 +216,8 @@ static int read_added(reader *r)
         const long id = strtol(key, &end, 10);
         if (rc == CH_OK && json_is_string(content))
             rc = put_added(r, *end == 0 ? id : -1, json_string_value(content),
-                           json_string_length(content), json_is_true(json_object_get(o, "special")));
+                           json_string_length(content),
+                           json_is_true(json_object_get(o, "special")));
     }
     return rc;
 }

@@ -33,17 +33,17 @@ int ch_tokenizer_from_file(ch_tokenizer **out, const ch_file *f, ch_err *e);
 /* From llama2.c's tokenizer.bin (max length, then score, length, bytes per token; ids 0 unk, 1
  * BOS, 2 EOS). */
 int ch_tokenizer_from_llama2c(ch_tokenizer **out, const char *path, ch_err *e);
-/* Writes tokenizer.ggml.* and tokenizer.chat_template into a file under construction, as llama.cpp's
- * converter has them.  rows: of the model's embedding; ids beyond the vocabulary become unused tokens
- * (0: there are none). */
+/* Writes tokenizer.ggml.* and tokenizer.chat_template into a file under construction, as
+ * llama.cpp's converter has them.  rows: of the model's embedding; ids beyond the vocabulary
+ * become unused tokens (0: there are none). */
 int ch_tokenizer_to_file(const ch_tokenizer *t, ch_file *f, ch_err *e);
 int ch_tokenizer_to_file_rows(const ch_tokenizer *t, ch_file *f, int64_t rows, ch_err *e);
 /* The same from a Hugging Face folder: tokenizer.model where there is one, for GGUF's algorithm is
  * SentencePiece's, else as ch_tokenizer_open takes it. */
 int ch_tokenizer_folder_to_file(ch_file *f, const char *folder, int64_t rows, ch_err *e);
 /* Hugging Face tokenizer.json, with tokenizer_config.json and its kin in the same folder (BOS, EOS,
- * chat template), which are read and written along.  What cannot be reproduced to the id is refused by
- * name, both ways. */
+ * chat template), which are read and written along.  What cannot be reproduced to the id is
+ * refused by name, both ways. */
 int ch_tokenizer_to_json(const ch_tokenizer *t, const char *path, ch_err *e);
 int ch_tokenizer_from_json(ch_tokenizer **out, const char *path, ch_err *e);
 

@@ -1,10 +1,10 @@
 /* unicode.c - see unicode.h
  *
- * utf8proc sorts combining marks by exchanging neighbours, which is quadratic in a run of them; here
- * characters are decomposed one at a time and runs of marks sorted by counting, and utf8proc composes
- * what is in order.  Stretches between ASCII characters are independent of each other, except that a
- * stretch takes the ASCII character before it along.  Source: Unicode Standard Annex 15.
- * SPDX-License-Identifier: MIT */
+ * utf8proc sorts combining marks by exchanging neighbours, which is quadratic in a run of them;
+ * here characters are decomposed one at a time and runs of marks sorted by counting, and utf8proc
+ * composes what is in order.  Stretches between ASCII characters are independent of each other,
+ * except that a stretch takes the ASCII character before it along.  Source: Unicode Standard Annex
+ * 15. SPDX-License-Identifier: MIT */
 #include "unicode.h"
 
 #include <stdlib.h>

@@ -6,8 +6,8 @@
  * less ten.  User-defined tokens score 0.  Of equal sums the one found first stands, so the earlier
  * start.  Unknown characters in a row are one unknown token, or their bytes' tokens.  Sums are
  * doubles.  The names are sorted; a start narrows the range that agrees with the text byte by byte:
- * O(n longest log V).  Sources: Kudo 2018; SentencePiece, unigram_model.cc (EncodeOptimized); Hugging
- * Face tokenizers, models/unigram.  SPDX-License-Identifier: MIT */
+ * O(n longest log V).  Sources: Kudo 2018; SentencePiece, unigram_model.cc (EncodeOptimized);
+ * Hugging Face tokenizers, models/unigram.  SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -129,13 +129,13 @@ int ch_token_find_bytes(ch_tokenizer *t, ch_err *e);
 /* added.c: sorts what is looked for; entries' names must outlive the set, or lie in its text. */
 int ch_added_open(ch_added_set *s, const ch_added_entry *entry, size_t n, ch_err *e);
 void ch_added_close(ch_added_set *s);
-/* Of sorted entries that agree with a text in `depth` bytes and are longer, lo..hi, those whose next
- * byte is c. */
+/* Of sorted entries that agree with a text in `depth` bytes and are longer, lo..hi, those whose
+ * next byte is c. */
 void ch_added_narrow(const ch_added_set *s, int *lo, int *hi, size_t depth, unsigned char c);
 /* Collects the tokens that are looked for in text. */
 int ch_token_find_added(ch_tokenizer *t, ch_err *e);
-/* The next one at or after text[from]: its id and place (white space that it takes included, none of
- * it before `from`); -1: none.  `special`: control and unknown tokens too. */
+/* The next one at or after text[from]: its id and place (white space that it takes included, none
+ * of it before `from`); -1: none.  `special`: control and unknown tokens too. */
 ch_token ch_token_next_added(size_t *at, size_t *length, const ch_tokenizer *t, int set,
                              const char *text, size_t n, size_t from, bool special);
 

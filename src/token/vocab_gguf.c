@@ -8,7 +8,8 @@
  *   tokenizer.ggml.add_{bos,eos,sep}_token, add_space_prefix
  *   tokenizer.ggml.precompiled_charsmap, remove_extra_whitespaces ("t5")
  *   tokenizer.ggml.normalizer.lowercase, .strip_accents ("bert")
- *   chalcis.tokenizer.normalizer, .pre_tokenizer   tokenizer.json's, where the algorithm implies others
+ *   chalcis.tokenizer.normalizer, .pre_tokenizer   tokenizer.json's, where the algorithm implies
+ *   others
  *   chalcis.tokenizer.added        id, flags (vocab.h) of added tokens that have flags
  *
  * Absent: token_type means normal tokens (bytes by their names; the special ids are special), ids
@@ -148,7 +149,8 @@ static int read_settings(ch_tokenizer *t, const ch_file *f, ch_err *e)
     if (rc < 0)
         return rc;
     if (ch_file_meta_find(f, KEY "token_type") == NULL) {
-        const ch_token control[] = {t->bos, t->eos, t->eot, t->eom, t->sep, t->pad, t->cls, t->mask};
+        const ch_token control[] = {t->bos, t->eos, t->eot, t->eom,
+                                    t->sep, t->pad, t->cls, t->mask};
         if (t->unknown >= 0)
             t->type[t->unknown] = CH_TOKEN_UNKNOWN;
         for (size_t i = 0; i < CH_COUNT(control); i++)

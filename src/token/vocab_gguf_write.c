@@ -2,8 +2,8 @@
  *
  * The keys of vocab_gguf.c, as llama.cpp's converter writes them.  A byte-pair encoding over
  * characters, which tokenizer.json makes of SentencePiece's, is written as SentencePiece's own: the
- * earlier a token is merged the better its score.  What GGUF has no key for (a normalizer, white space
- * that added tokens take along) goes under chalcis.tokenizer.
+ * earlier a token is merged the better its score.  What GGUF has no key for (a normalizer, white
+ * space that added tokens take along) goes under chalcis.tokenizer.
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
@@ -44,8 +44,8 @@ static int write_merges(const ch_tokenizer *t, ch_file *f, ch_err *e)
     return rc;
 }
 
-/* The vocabulary's own, or such as order merging like its ranks: -rank of the first merge that makes
- * a token. */
+/* The vocabulary's own, or such as order merging like its ranks: -rank of the first merge that
+ * makes a token. */
 static int write_scores(const ch_tokenizer *t, ch_file *f, size_t n, ch_err *e)
 {
     ch_pair *all = t->kind->merges ? ch_pairs_sorted(&t->pairs) : NULL;

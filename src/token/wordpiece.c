@@ -1,8 +1,8 @@
 /* wordpiece.c - BERT's WordPiece: the longest token, again and again
  *
  * A piece is a word.  Its first token is the longest name that begins it, written with U+2581 in
- * front; what is left goes on likewise without it.  A word that does not come out even, or is longer
- * than 100 characters, is one unknown token.  Sources: Schuster, Nakajima 2012; BERT's
+ * front; what is left goes on likewise without it.  A word that does not come out even, or is
+ * longer than 100 characters, is one unknown token.  Sources: Schuster, Nakajima 2012; BERT's
  * tokenization.py; Hugging Face tokenizers, models/wordpiece.  SPDX-License-Identifier: MIT */
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* tests/fuzz/fuzz_tokenizer.c - vocabularies and texts from a stranger
  *
  * The first byte says what the rest is, modulo 4: 0 a tokenizer.bin, 2 a tokenizer.model, 3 a
- * tokenizer.json, through each of which a text then goes; 1 a text, which a BPE trained on its first
- * half encodes and must give back to the byte.
+ * tokenizer.json, through each of which a text then goes; 1 a text, which a BPE trained on its
+ * first half encodes and must give back to the byte.
  * make build/fuzz/fuzz_tokenizer && build/fuzz/fuzz_tokenizer -max_len=4096 CORPUS
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>

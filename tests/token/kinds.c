@@ -53,7 +53,8 @@ static void assert_text(const ch_tokenizer *t, const ch_token *id, size_t n, con
     "\"always\"},\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"<unk>\",0],"          \
     "[\"a\",-2.5],[\"b\",-2.25],[\"ab\",-4],[\"ba\",-4.125],[\"aba\",-5.5],[\"abab\",-9],"        \
     "[\"bb\",-7],[\"\xe2\x96\x81\",-3],[\"\xe2\x96\x81" "a\",-3.5],[\"c\xc3\xa9\",-1]]}}"
-#define META "{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":\"always\"}"
+#define META \
+    "{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":\"always\"}"
 
 /* The best sum over all ways to cut text into names or unknown characters. */
 static double best_sum(const ch_tokenizer *t, const char *text, size_t n)
@@ -117,11 +118,13 @@ static void metaspace(void **state)
     assert_ids(t, "<unk>a<unk>a", "0 9 0 9", CH_ENCODE_SPECIAL);
     assert_text(t, (const ch_token[]){9, 9, 2}, 3, "a ab");
     ch_tokenizer_close(&t);
-    t = open_json(UNIGRAM("{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":"
+    t = open_json(UNIGRAM("{\"type\":\"Metaspace\","
+                          "\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":"
                           "\"first\"}"));
     assert_ids(t, "a<unk>a a", "9 0 1 9", CH_ENCODE_SPECIAL);
     ch_tokenizer_close(&t);
-    t = open_json(UNIGRAM("{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\",\"add_prefix_space\":"
+    t = open_json(UNIGRAM("{\"type\":\"Metaspace\","
+                          "\"replacement\":\"\xe2\x96\x81\",\"add_prefix_space\":"
                           "false}"));
     assert_ids(t, "a a", "1 9", 0);
     ch_tokenizer_close(&t);
@@ -138,7 +141,8 @@ static const char words[] =
     "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
     "\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\",2],\"cls\":[\"[CLS]\",1]},"
     "\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},"
-    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","
+    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","
+    "\"continuing_subword_prefix\":\"##\","
     "\"max_input_chars_per_word\":100,\"vocab\":{\"[UNK]\":0,\"[CLS]\":1,\"[SEP]\":2,\"un\":3,"
     "\"##aff\":4,\"##able\":5,\",\":6,\"\xe4\xb8\xad\":7,\"##a\":8,\"[X]\":9,\"a\":10}}}";
 
@@ -171,12 +175,16 @@ static const char chars_json[] =
     "{\"id\":10,\"content\":\"<r>\",\"special\":true,\"rstrip\":true,\"normalized\":false},"
     "{\"id\":11,\"content\":\"b b\",\"special\":false,\"normalized\":true}],"
     "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":"
-    "\"\xe2\x96\x81\"},{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\xe2\x96\x81\"}]},"
-    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":"
-    "\"\xe2\x96\x81\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":"
+    "\"\xe2\x96\x81\"},{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},"
+    "\"content\":\"\xe2\x96\x81\"}]},"
+    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":"
+    "{\"String\":"
+    "\"\xe2\x96\x81\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},"
+    "{\"type\":\"Fuse\"},{\"type\":"
     "\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]},"
     "\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\",\"fuse_unk\":true,\"vocab\":{\"<unk>\":0,"
-    "\"\xe2\x96\x81\":1,\"a\":2,\"b\":3,\"ab\":4,\"\xe2\x96\x81" "a\":5,\"aa\":6,\"<0x41>\":7,\"aab\":8},"
+    "\"\xe2\x96\x81\":1,\"a\":2,\"b\":3,\"ab\":4,\"\xe2\x96\x81" "a\":5,"
+    "\"aa\":6,\"<0x41>\":7,\"aab\":8},"
     "\"merges\":[\"a b\",\"\xe2\x96\x81 a\",\"a a\",[\"a\",\"ab\"]]}}";
 
 static void chars(void **state)

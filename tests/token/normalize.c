@@ -90,8 +90,10 @@ static void many_marks(void **state)
 static void steps(void **state)
 {
     (void)state;
-    assert_step(CH_NORM_NFC, 0, "", "", "abc e\xcc\x81\xff" "e\xcc\x81", "abc \xc3\xa9\xff\xc3\xa9");
-    assert_step(CH_NORM_LOWER, 0, "", "", "\xc3\x84" "B\xc4\xb0\xce\xa3", "\xc3\xa4" "bi\xcc\x87\xcf\x83");
+    assert_step(CH_NORM_NFC, 0, "", "", "abc e\xcc\x81\xff" "e\xcc\x81",
+                "abc \xc3\xa9\xff\xc3\xa9");
+    assert_step(CH_NORM_LOWER, 0, "", "", "\xc3\x84" "B\xc4\xb0\xce\xa3",
+                "\xc3\xa4" "bi\xcc\x87\xcf\x83");
     assert_step(CH_NORM_STRIP_ACCENTS, 0, "", "", "e\xcc\x81x\xe0\xa4\xbe", "ex");
     assert_step(CH_NORM_REPLACE, 0, "ab", "c", "ababa", "cca");
     assert_step(CH_NORM_REPLACE_PATTERN, 0, " {2,}", "_", "a   b c  ", "a_b c_");
@@ -99,7 +101,8 @@ static void steps(void **state)
     assert_step(CH_NORM_REPLACE_PATTERN, 0, "x*", "-", "axb", "-a-b-");
     assert_step(CH_NORM_PREPEND, 0, "", "_", "a", "_a");
     assert_step(CH_NORM_PREPEND, 0, "", "_", "", "");
-    assert_step(CH_NORM_STRIP, CH_NORM_LEFT | CH_NORM_RIGHT, "", "", " \xe3\x80\x80" "a b\t\n", "a b");
+    assert_step(CH_NORM_STRIP, CH_NORM_LEFT | CH_NORM_RIGHT, "", "", " \xe3\x80\x80" "a b\t\n",
+                "a b");
     assert_step(CH_NORM_STRIP, CH_NORM_RIGHT, "", "", "   ", "");
     assert_step(CH_NORM_COLLAPSE, 0, "", "", "  a   b\n ", "a b\n");
     assert_step(CH_NORM_BERT, CH_NORM_CLEAN | CH_NORM_CHINESE | CH_NORM_ACCENTS | CH_NORM_LOWERCASE,

@@ -228,7 +228,8 @@ static void bounded(void **state)
     ch_buf_close(&b);
     ch_cut_work_close(&w);
     ch_cutter_close(&c);
-    static const char *const refused[] = {"\\h", "a\\R", "[a[b]]", "[a&&b]", "[[:alpha:]]", "(*FAIL)",
+    static const char *const refused[] = {"\\h", "a\\R", "[a[b]]", "[a&&b]", "[[:alpha:]]",
+                                          "(*FAIL)",
                                           "a{2}+", "[\\W]", "\\u12", "("};
     for (size_t i = 0; i < CH_COUNT(refused); i++) {
         ch_pattern *p;
@@ -243,9 +244,11 @@ static void scanners(void **state)
 {
     (void)state;
     static const char *const names[] = {"gpt-2", "dbrx", "qwen2", "smollm"};
-    static const char *const parts[] = {"a", "B", "word", " ", "  ", "\t", "\n", "\r\n", "1", "12345", "'",
+    static const char *const parts[] = {"a", "B", "word", " ", "  ", "\t", "\n", "\r\n", "1",
+                                        "12345", "'",
                                         "'s", "'LL", "'re", "'V", ".", "?!", "(", "\x01", "\x7f",
-                                        "\xc3\xa9", "\xe4\xb8\xad", "\xc2\xa0", "\xe2\x80\xa8", "\xc2\xbd",
+                                        "\xc3\xa9", "\xe4\xb8\xad", "\xc2\xa0", "\xe2\x80\xa8",
+                                        "\xc2\xbd",
                                         "\xc5\xbf", "\xf0\x9f\xa6\x99", "\xff"};
     for (size_t k = 0; k < CH_COUNT(names); k++) {
         ch_cutter *fast, *slow;
