@@ -52,7 +52,7 @@ const char *ch_dtype_removed(int64_t id);
 /* Bytes of n elements (whole blocks), or SIZE_MAX when n is negative, not whole or too large. */
 size_t ch_dtype_bytes(ch_dtype t, int64_t n);
 
-/* A block's integers, unpacked, for those who pack them in another order (kernel/c/panel_block.c).
+/* A block's integers, unpacked, for those who pack them in another order (c/panel_block.c).
  * What they mean stands in the format's file; fields that a format does not have are not written. */
 typedef struct ch_codes {
     uint8_t code[256];

@@ -2,8 +2,8 @@
  *
  *     d (2 bytes) | h (2 bytes) | s[4] | b[128]
  *     x = (d (scale - 32)) value[nibble]
- * Scale g of 8: low 4 bits in s[g / 2], low nibble first, upper 2 in bits 2g, 2g+1 of h.  Group g is
- * bytes 16 g ... 16 g + 15, its first half in the low nibbles.
+ * Scale g of 8: low 4 bits in s[g / 2], low nibble first, upper 2 in bits 2g, 2g+1 of h.  Group g
+ * is bytes 16 g ... 16 g + 15, its first half in the low nibbles.
  *
  * Encoding: scales by least squares (fit.h).
  * Source: GGUF specification, block_iq4_xs.  SPDX-License-Identifier: MIT */

@@ -1,10 +1,10 @@
 /* iq_grids.h - the code books of the IQ formats, and how signs are written down
  *
  * An entry of iq2 and iq1 is eight digits of base 3, of iq3 four of base 8; a character holds four
- * or two of them, the first one lowest.  Characters: '(' is 0, then in ASCII's order without '?' and
- * '\\' (a trigraph's start, an escape).
- * Digits: iq2 {8, 25, 43}; iq1 {-1, 0, 1}; iq3_xxs {4, 12, 20, 28, 36, 44, 52, 62}; iq3_s 2 digit + 1.
- * Source: the tables of GGUF's types 16 to 22 and 29.  SPDX-License-Identifier: MIT */
+ * or two of them, the first one lowest.  Characters: '(' is 0, then in ASCII's order without '?'
+ * and '\\' (a trigraph's start, an escape).
+ * Digits: iq2 {8, 25, 43}; iq1 {-1, 0, 1}; iq3_xxs {4, 12, 20, 28, 36, 44, 52, 62}; iq3_s 2 digit
+ * + 1.  Source: the tables of GGUF's types 16 to 22 and 29.  SPDX-License-Identifier: MIT */
 #ifndef CH_IQ_GRIDS_H
 #define CH_IQ_GRIDS_H
 

@@ -3,8 +3,8 @@
  *     h[32] | b[64] | s[12] | d (2 bytes)
  *     x = (d (scale - 32)) (q - 4)
  * Half of the block (128 elements, bytes 32 half of b): element 32 j + l of it has its low two bits
- * in bits 2j, 2j+1 of byte l, and its third in bit 4 half + j of h[l].  Scale g of 16: low 4 bits in
- * s[g % 8], low nibble first, upper 2 in bits 2 (g / 4) of s[8 + g % 4].
+ * in bits 2j, 2j+1 of byte l, and its third in bit 4 half + j of h[l].  Scale g of 16: low 4 bits
+ * in s[g % 8], low nibble first, upper 2 in bits 2 (g / 4) of s[8 + g % 4].
  *
  * Encoding: scales by least squares (fit.h).
  * Source: GGUF specification, block_q3_K.  SPDX-License-Identifier: MIT */

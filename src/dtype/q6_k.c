@@ -2,8 +2,8 @@
  *
  *     b[128] | h[64] | s[16] (signed) | d (2 bytes)
  *     x = (d scale) (q - 32)
- * Half of the block (128 elements, from bytes 64 half of b and 32 half of h): element 32 j + l of it
- * has its low nibble in byte 32 (j % 2) + l of b, low for j < 2, and its upper two bits in bits 2j,
+ * Half of the block (128 elements, from bytes 64 half of b and 32 half of h): element 32 j + l of
+ * it has its low nibble in byte 32 (j % 2) + l of b, low for j < 2, and its upper two bits in bits 2j,
  * 2j+1 of h[l].
  *
  * Encoding: scales by least squares (fit.h).

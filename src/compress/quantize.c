@@ -1,0 +1,97 @@
+/* quantize.c - tensors encoded on their way into a file, rows in parallel
+ *
+ * Cost: some hundred operations a weight for formats with searched scales (dtype/fit.h); memory for
+ * one tensor.  SPDX-License-Identifier: MIT */
+#include "quantize.h"
+
+#include <stdlib.h>
+
+int ch_quantize_plan(ch_file *to, const ch_file *from, const ch_quantize *o, ch_err *e)
+{
+    for (size_t i = 0; i < from->n_tensors; i++) {
+        const ch_file_tensor *t = &from->tensors[i];
+        const ch_dtype was = t->t.dtype, type = ch_mixture_of(o->mixture, &o->model, from, t);
+        if (ch_file_tensor_find(to, t->name))
+            continue;
+        const bool rounds = ch_dtype_get(was)->block > 1 && ch_dtype_get(type)->block > 1;
+        if (was != type && rounds && !o->again)
+            return ch_fail(e, CH_EARG,
+                           "%s: tensor %s is %s already; rounded again to %s it loses more than from "
+                           "the original, which --allow-requantize accepts",
+                           from->path, t->name, ch_dtype_get(was)->name, ch_dtype_get(type)->name);
+        ch_tensor planned;
+        size_t bytes;
+        int rc = ch_tensor_shape(&planned, &bytes, type, t->t.rank, t->t.dim, t->name, e);
+        if (rc == CH_OK)
+            rc = ch_file_plan_tensor(to, t->name, &planned, e);
+        if (rc < 0)
+            return rc;
+    }
+    return CH_OK;
+}
+
+/* ---- Making -------------------------------------------------------------------------------- */
+
+enum { TASK_BYTES = 64 << 10 }; /* of floats, or one row */
+
+typedef struct encoding {
+    const ch_tensor *from;
+    ch_dtype type;
+    unsigned char *out;
+    int64_t rows_a_task;
+    float *room; /* rows_a_task rows a thread */
+} encoding;
+
+static void encode(void *arg, int task, int thread)
+{
+    const encoding *c = arg;
+    const int64_t width = ch_tensor_width(c->from), rows = ch_tensor_rows(c->from);
+    const int64_t row0 = task * c->rows_a_task, n = CH_MIN(c->rows_a_task, rows - row0) * width;
+    const ch_dtype_info *was = ch_dtype_get(c->from->dtype);
+    float *x = c->room + thread * c->rows_a_task * width;
+    was->decode(x, (const char *)c->from->data + ch_dtype_bytes(c->from->dtype, row0 * width), n);
+    ch_dtype_get(c->type)->encode(c->out + ch_dtype_bytes(c->type, row0 * width), x, n);
+}
+
+typedef struct making {
+    const ch_file *to, *from;
+    const ch_quantize *o;
+    void *bytes;
+} making;
+
+static int make(void *arg, const void **data, size_t i, ch_err *e)
+{
+    making *m = arg;
+    const ch_file_tensor *t = &m->to->tensors[i], *s = ch_file_tensor_find(m->from, t->name);
+    *data = t->t.data;
+    if (t->t.data || !s)
+        return CH_OK;
+    if (m->o->tell)
+        m->o->tell(m->o->arg, s, t);
+    *data = s->t.data;
+    if (s->t.dtype == t->t.dtype) /* as it lies */
+        return CH_OK;
+    const int64_t width = ch_tensor_width(&t->t), rows = ch_tensor_rows(&t->t);
+    const int64_t each = CH_MAX(TASK_BYTES / (int64_t)sizeof(float) / CH_MAX(width, 1), 1);
+    const size_t threads = (size_t)ch_pool_threads(m->o->pool);
+    free(m->bytes);
+    m->bytes = malloc(CH_MAX(t->bytes, (size_t)1));
+    encoding c = {.from = &s->t, .type = t->t.dtype, .out = m->bytes, .rows_a_task = each};
+    c.room = malloc(ch_size_mul(ch_size_mul(threads, (size_t)(each * width)), sizeof(float)));
+    *data = m->bytes;
+    const bool enough = m->bytes && c.room && (rows + each - 1) / each <= INT32_MAX;
+    if (enough)
+        ch_pool_run(m->o->pool, encode, &c, (int)((rows + each - 1) / each));
+    free(c.room);
+    return enough ? CH_OK
+                  : ch_fail(e, CH_ENOMEM, "no memory to encode %s: %zu bytes", t->name, t->bytes);
+}
+
+int ch_quantize_write(const ch_file *to, const ch_file *from, const char *path,
+                      const ch_quantize *o, ch_err *e)
+{
+    making m = {to, from, o, NULL};
+    const int rc = ch_gguf_write_made(to, path, &(ch_file_made){make, &m}, e);
+    free(m.bytes);
+    return rc;
+}
