@@ -7,7 +7,7 @@
  * The memory G (M, D) costs one row a token to read, whatever M; pairs share rows by a hash (n-gram
  * hash embeddings: Svenstrup et al. 2017).  It starts as zeros.  Keys: <arch>.memory_length,
  * <arch>.feed_forward_type "relu2".  SPDX-License-Identifier: MIT */
-#include "blocks.h"
+#include "decoder.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #ifndef CH_GEMMA_H
 #define CH_GEMMA_H
 
-#include "blocks.h"
+#include "decoder.h"
 
 typedef struct ch_gemma_layer {
     ch_attention_weights attn;

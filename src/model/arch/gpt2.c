@@ -6,7 +6,7 @@
  *
  * Positions are learned, so there are as many as P has rows.  gelu in its tanh form.
  * SPDX-License-Identifier: MIT */
-#include "blocks.h"
+#include "decoder.h"
 
 struct globals {
     ch_weight embedding, positions, norm, norm_bias, output;

@@ -8,7 +8,7 @@
  * Keys: embedding_scale e, residual_scale r, attention.scale a, logit_scale 1/s.  Wq and Wk lie in
  * rotary pairs, as llama's.  rope.scaling.finetuned false: no positions at all.
  * SPDX-License-Identifier: MIT */
-#include "blocks.h"
+#include "decoder.h"
 
 struct layer {
     ch_attention_weights attn;

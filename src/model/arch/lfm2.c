@@ -6,7 +6,7 @@
  *
  * A layer without key heads convolves: each column of b * u with a filter of its own, over the last
  * shortconv.l_cache tokens.  Rotary pairs are halves of a head.  SPDX-License-Identifier: MIT */
-#include "blocks.h"
+#include "decoder.h"
 
 struct globals {
     ch_weight embedding, norm, output;

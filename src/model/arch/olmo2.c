@@ -5,7 +5,7 @@
  *
  * Rotary pairs are halves of a head.  OLMo 3 has windows in three of four layers, which turn
  * unstretched.  SPDX-License-Identifier: MIT */
-#include "blocks.h"
+#include "decoder.h"
 
 struct layer {
     ch_attention_weights attn;

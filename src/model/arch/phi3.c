@@ -5,7 +5,7 @@
  *
  * Only the first rope.dimension_count of a head turn, in halves; the long-context models have two
  * lists of divisors (LongRoPE).  A window holds in all layers.  SPDX-License-Identifier: MIT */
-#include "blocks.h"
+#include "decoder.h"
 
 struct layer {
     ch_weight attn_norm, qkv, attn_output, ffn_norm, gate_up, down;

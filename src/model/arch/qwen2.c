@@ -4,7 +4,7 @@
  *   x += Wd (silu(Wg n) * Wu n)                                         n = rmsnorm(x)
  *
  * Rotary pairs are halves of a head.  SPDX-License-Identifier: MIT */
-#include "blocks.h"
+#include "decoder.h"
 
 struct layer {
     ch_attention_weights attn;

@@ -6,7 +6,7 @@
  * t is rope, in layers 3, 7, ... nothing (Yang et al. 2025).  Wq and Wk lie in rotary pairs, as
  * llama's.
  * SPDX-License-Identifier: MIT */
-#include "blocks.h"
+#include "decoder.h"
 
 enum { PERIOD = 4 };
 

@@ -1,9 +1,9 @@
-/* blocks.h - what most decoders share: both ends, attention, the gated feed-forward
+/* decoder.h - what most decoders share: both ends, attention, the gated feed-forward
  *
  * Small pieces; how they go together is each architecture's own file.
  * SPDX-License-Identifier: MIT */
-#ifndef CH_BLOCKS_H
-#define CH_BLOCKS_H
+#ifndef CH_DECODER_H
+#define CH_DECODER_H
 
 #include "model.h"
 

@@ -1,5 +1,5 @@
-/* blocks.c - see blocks.h.  SPDX-License-Identifier: MIT */
-#include "blocks.h"
+/* decoder.c - see decoder.h.  SPDX-License-Identifier: MIT */
+#include "decoder.h"
 
 const ch_weight_row ch_plain_rows[3] = {
     {"token_embd.weight", "V D", CH_INIT_NORMAL, offsetof(ch_plain_globals, embedding), 0, 0},
