@@ -70,8 +70,11 @@ is "show --json" 0 "$bin" show --json
 yes "The cat sat on the mat and looked at the moon." | head -40 >"$tmp/text"
 is "perplexity" 0 "$bin" perplexity -f "$tmp/text" --json
 for key in nll ppl bpb tokens bytes; do says "has $key" "\"$key\":"; done
-for n in 16 32; do is "logits of $n tokens" 0 "$bin" perplexity -f "$tmp/text" -c $n --logits "$tmp/$n"; done
-if [ "$(wc -c <"$tmp/32")" -eq $((2 * $(wc -c <"$tmp/16"))) ] && cmp -sn "$(wc -c <"$tmp/16")" "$tmp/16" "$tmp/32"; then
+for n in 16 32; do
+    is "logits of $n tokens" 0 "$bin" perplexity -f "$tmp/text" -c $n --logits "$tmp/$n"
+done
+half=$(wc -c <"$tmp/16")
+if [ "$(wc -c <"$tmp/32")" -eq $((2 * half)) ] && cmp -sn "$half" "$tmp/16" "$tmp/32"; then
     ok "a row a token"
 else
     not_ok "a row a token"
