@@ -15,16 +15,37 @@
 
 /* ---- Sorted names ---- */
 
+static int compare_names(const ch_added_entry *x, const ch_added_entry *y)
+{
+    int c = memcmp(x->name, y->name, CH_MIN(x->n, y->n));
+    return c != 0 ? c : (x->n > y->n) - (x->n < y->n);
+}
+
 static int compare(const void *a, const void *b)
 {
     const ch_added_entry *x = a, *y = b;
-    int c = memcmp(x->name, y->name, CH_MIN(x->n, y->n));
-    if (c == 0)
-        c = (x->n > y->n) - (x->n < y->n);
+    const int c = compare_names(x, y);
     return c != 0 ? c : (x->id > y->id) - (x->id < y->id);
 }
 
-int ch_added_open(ch_added_set *s, const ch_added_entry *entry, size_t n, ch_err *e)
+/* Thousands of equal names would cost as much at every place of a text. */
+static size_t drop_equal(ch_added_entry *all, size_t n, const uint8_t *type)
+{
+    size_t kept = 0, group = 0; /* all[group..kept) have the name of the last */
+    for (size_t i = 0; i < n; i++) {
+        if (kept > 0 && compare_names(&all[i], &all[kept - 1]) != 0)
+            group = kept;
+        size_t k = group;
+        while (k < kept && type[all[k].id] != type[all[i].id])
+            k++;
+        if (k == kept)
+            all[kept++] = all[i];
+    }
+    return kept;
+}
+
+int ch_added_open(ch_added_set *s, const ch_added_entry *entry, size_t n, const uint8_t *type,
+                  ch_err *e)
 {
     s->entry = malloc(ch_size_mul(n + 1, sizeof *s->entry));
     if (s->entry == NULL)
@@ -32,6 +53,7 @@ int ch_added_open(ch_added_set *s, const ch_added_entry *entry, size_t n, ch_err
     if (n > 0)
         memcpy(s->entry, entry, n * sizeof *entry);
     qsort(s->entry, n, sizeof *s->entry, compare);
+    n = drop_equal(s->entry, n, type);
     for (size_t i = 0; i < n; i++)
         s->from[(unsigned char)s->entry[i].name[0] + 1] = (int)i + 1;
     for (int b = 1; b <= 256; b++)
@@ -124,7 +146,7 @@ static int find_set(ch_tokenizer *t, int which, ch_added_entry *all, ch_err *e)
         all[k++] = x;
     }
     int rc = which == 1 ? normalize_names(&t->added[1], t->norm, all, &k, e) : CH_OK;
-    return rc < 0 ? rc : ch_added_open(&t->added[which], all, k, e);
+    return rc < 0 ? rc : ch_added_open(&t->added[which], all, k, t->type, e);
 }
 
 int ch_token_find_added(ch_tokenizer *t, ch_err *e)

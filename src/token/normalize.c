@@ -8,11 +8,10 @@
 
 #include "unicode.h"
 
-#ifdef CH_HOSTILE
-#define TEXT_MAX ((size_t)64 << 20)
-#else
-#define TEXT_MAX ((size_t)4 << 30) /* bytes that a text may become */
-#endif
+/* What a text of n bytes may become: normal forms make at most 11 of one, a stranger's content any
+ * number. */
+#define GROWTH      32
+#define GROWN_LEAST ((size_t)1 << 20)
 
 typedef struct step {
     ch_norm_kind kind;
@@ -241,8 +240,8 @@ static void bert(ch_buf *out, ch_norm_work *w, int flags, const char *text, size
 
 void ch_norm_work_init(ch_norm_work *w)
 {
-    ch_buf_init(&w->a, TEXT_MAX);
-    ch_buf_init(&w->b, TEXT_MAX);
+    ch_buf_init(&w->a, GROWN_LEAST);
+    ch_buf_init(&w->b, GROWN_LEAST);
     w->match = NULL;
 }
 
@@ -303,6 +302,7 @@ int ch_normalizer_run(const char **out, size_t *n_out, const ch_normalizer *z, c
                       const char *text, size_t n, ch_err *e)
 {
     bool ascii = ch_unicode_is_ascii(text, n);
+    w->a.limit = w->b.limit = GROWTH * n + GROWN_LEAST;
     for (int i = 0; i < z->n && n > 0; i++) {
         const step *s = &z->step[i];
         if (ascii && (s->kind <= CH_NORM_NFKD || s->kind == CH_NORM_STRIP_ACCENTS))

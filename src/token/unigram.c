@@ -41,6 +41,9 @@ int ch_token_unigram_finish(ch_tokenizer *t, ch_err *e)
         x.name = ch_token_name(t, id, &x.n);
         if (!isfinite(t->score[id]))
             rc = ch_fail(e, CH_EFORMAT, "the score of token %d is no finite number", id);
+        if (x.n > CH_ADDED_MAX_BYTES)
+            rc = ch_fail(e, CH_ELIMIT, "token %d has %zu bytes; %d are allowed", id, x.n,
+                         CH_ADDED_MAX_BYTES);
         if (t->type[id] == CH_TOKEN_NORMAL)
             worst = CH_MIN(worst, (double)t->score[id]);
         if (x.n > 0 && may_be_made(t, id))
@@ -49,7 +52,7 @@ int ch_token_unigram_finish(ch_tokenizer *t, ch_err *e)
     t->unknown_score = (isinf(worst) ? 0 : worst) - UNKNOWN_PENALTY;
     t->fuse_unknown = true;
     if (rc == CH_OK)
-        rc = ch_added_open(&t->pieces, all, k, e);
+        rc = ch_added_open(&t->pieces, all, k, t->type, e);
     free(all);
     if (rc == CH_OK)
         rc = ch_token_find_bytes(t, e);
@@ -74,7 +77,7 @@ static void extend(step *best, const ch_tokenizer *t, const char *text, size_t n
     for (size_t depth = 1; lo < hi; depth++) {
         ch_token id = -1;
         for (; lo < hi && s->entry[lo].n == depth; lo++)
-            id = s->entry[lo].id; /* of equal names the later id, as in looking up */
+            id = s->entry[lo].id;
         if (id >= 0) {
             const double score = t->type[id] == CH_TOKEN_USER ? 0 : (double)t->score[id];
             offer(&best[at + depth], best[at].sum + score, at, id);

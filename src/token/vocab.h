@@ -126,8 +126,10 @@ int ch_token_set_flags(ch_tokenizer *t, ch_token id, int flags, ch_err *e);
 /* Marks byte tokens by their names <0xXX>, of type CH_TOKEN_BYTE; other names: CH_EFORMAT. */
 int ch_token_find_bytes(ch_tokenizer *t, ch_err *e);
 
-/* added.c: sorts what is looked for; entries' names must outlive the set, or lie in its text. */
-int ch_added_open(ch_added_set *s, const ch_added_entry *entry, size_t n, ch_err *e);
+/* added.c: sorts what is looked for; entries' names must outlive the set, or lie in its text.  Of
+ * equal names and types (by id) the smallest id stays. */
+int ch_added_open(ch_added_set *s, const ch_added_entry *entry, size_t n, const uint8_t *type,
+                  ch_err *e);
 void ch_added_close(ch_added_set *s);
 /* Of sorted entries that agree with a text in `depth` bytes and are longer, lo..hi, those whose
  * next byte is c. */

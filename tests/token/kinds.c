@@ -200,6 +200,36 @@ static void chars(void **state)
     ch_tokenizer_close(&t);
 }
 
+/* What a hostile file may ask for ends with a sentence. */
+static void bounded(void **state)
+{
+    (void)state;
+    ch_buf b;
+    ch_err e = {0};
+    ch_tokenizer *t;
+    ch_tokens ids = {0};
+    char *text = malloc(200000);
+    memset(text, 'a', 200000);
+    ch_buf_init(&b, 1 << 20);
+    ch_buf_str(&b, "{\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\"},\"normalizer\":"
+                   "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"");
+    ch_buf_put(&b, text, 1000);
+    ch_buf_str(&b, "\"},\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"<unk>\",0]");
+    for (int i = 0; i < 5000; i++) /* one name, again and again */
+        ch_buf_str(&b, ",[\"a\",-1]");
+    ch_buf_str(&b, "]}}");
+    assert_ok(ch_token_from_json(&t, b.data, b.size, "x", &e), e);
+    assert_int_equal(t->pieces.n, 1);
+    assert_ok(ch_tokenizer_encode(&ids, t, "aa", 2, 0, &e), e);
+    assert_int_equal(ids.n, 2000);
+    assert_fails(ch_tokenizer_encode(&ids, t, text, 200000, 0, &e), CH_ELIMIT, e, "normalized text");
+    assert_int_equal(ids.n, 2000);
+    ch_tokens_free(&ids);
+    ch_tokenizer_close(&t);
+    ch_buf_close(&b);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +237,7 @@ int main(void)
         cmocka_unit_test(metaspace),
         cmocka_unit_test(wordpiece),
         cmocka_unit_test(chars),
+        cmocka_unit_test(bounded),
     };
     return cmocka_run_group_tests_name("token/kinds", tests, NULL, NULL);
 }
