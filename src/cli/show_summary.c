@@ -79,7 +79,8 @@ int ch_show_memory(json_t **out, const char *path, int context, ch_err *e)
         if (i == 0)
             scratch = ch_session_scratch(s);
         snprintf(name, sizeof name, "%s/%s", formats[i][0], formats[i][1]);
-        json_object_set_new(cache, name, json_integer((json_int_t)(stats.pages * stats.page_bytes)));
+        json_object_set_new(cache, name,
+                            json_integer((json_int_t)(stats.pages * stats.page_bytes)));
         ch_session_close(&s);
     }
     if (rc == CH_OK)

@@ -104,7 +104,8 @@ static const ch_tensor *compute(struct gathering *g, ch_family *f)
                     .seqs = g->seqs,
                     .n_seqs = g->parts,
                     .wanted = g->want,
-                    .n_wanted = CH_MAX(g->wanted, 1)};
+                    .n_wanted = CH_MAX(g->wanted, 1),
+                    .context = f->context};
     if (f->adapters)
         step.rows.adapter = ch_arena_take_zero(&f->scratch, (size_t)g->rows * sizeof(int32_t));
     ch_run run = {.scratch = &f->scratch,
