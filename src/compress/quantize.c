@@ -16,8 +16,8 @@ int ch_quantize_plan(ch_file *to, const ch_file *from, const ch_quantize *o, ch_
         const bool rounds = ch_dtype_get(was)->block > 1 && ch_dtype_get(type)->block > 1;
         if (was != type && rounds && !o->again)
             return ch_fail(e, CH_EARG,
-                           "%s: tensor %s is %s already; rounded again to %s it loses more than from "
-                           "the original, which --allow-requantize accepts",
+                           "%s: tensor %s is %s already; rounded again to %s it loses more than "
+                           "from the original, which --allow-requantize accepts",
                            from->path, t->name, ch_dtype_get(was)->name, ch_dtype_get(type)->name);
         ch_tensor planned;
         size_t bytes;

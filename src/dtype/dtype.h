@@ -53,7 +53,7 @@ const char *ch_dtype_removed(int64_t id);
 size_t ch_dtype_bytes(ch_dtype t, int64_t n);
 
 /* A block's integers, unpacked, for those who pack them in another order (c/panel_block.c).
- * What they mean stands in the format's file; fields that a format does not have are not written. */
+ * What they mean stands in the format's file; fields that it does not have are not written. */
 typedef struct ch_codes {
     uint8_t code[256];
     int8_t scale[16]; /* of each 16 or 32 elements, as a signed number */

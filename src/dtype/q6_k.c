@@ -3,8 +3,8 @@
  *     b[128] | h[64] | s[16] (signed) | d (2 bytes)
  *     x = (d scale) (q - 32)
  * Half of the block (128 elements, from bytes 64 half of b and 32 half of h): element 32 j + l of
- * it has its low nibble in byte 32 (j % 2) + l of b, low for j < 2, and its upper two bits in bits 2j,
- * 2j+1 of h[l].
+ * it has its low nibble in byte 32 (j % 2) + l of b, low for j < 2, and its upper two bits in bits
+ * 2j, 2j+1 of h[l].
  *
  * Encoding: scales by least squares (fit.h).
  * Source: GGUF specification, block_q6_K.  SPDX-License-Identifier: MIT */
@@ -41,7 +41,8 @@ void ch_decode_q6_k(float *out, const void *blocks, int64_t n)
 
 void ch_encode_q6_k(void *blocks, const float *in, int64_t n)
 {
-    static const ch_fit_form form = {.group = 16, .most = 63, .offset = 32, .low = 128, .high = 127};
+    static const ch_fit_form form = {
+        .group = 16, .most = 63, .offset = 32, .low = 128, .high = 127};
     unsigned char *p = blocks;
     ch_codes c;
     for (int64_t i = 0; i < n; i += CH_SUPER, p += BYTES) {

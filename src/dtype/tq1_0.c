@@ -3,8 +3,8 @@
  *     b[48] | h[4] | d (2 bytes)                        x = d (digit - 1)
  * A byte is ceil(256 v / 243) of its digits' number v in base 3, so that each digit is what
  * leaves on top when the byte (mod 256) is multiplied by 3.  Elements: digit t of the bytes 0..31
- * is element 32 t + byte; of bytes 32..47, 160 + 16 t + (byte - 32); of h (four digits), 240 + 4 t +
- * byte.
+ * is element 32 t + byte; of bytes 32..47, 160 + 16 t + (byte - 32); of h (four digits), 240 + 4 t
+ * + byte.
  *
  * Encoding: d = max|x|, digit = round(x / d) + 1.  A value that is not finite makes d NaN.
  * Source: GGUF's type 34.  SPDX-License-Identifier: MIT */

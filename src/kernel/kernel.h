@@ -47,8 +47,8 @@
 /* ---- Products ------------------------------------------------------------------------------ */
 
 enum {
-    CH_GEMM_ADD = 1,  /* y += instead of y =; the product is reduced first, then added once (i16: its
-                         sum starts at y) */
+    CH_GEMM_ADD = 1,  /* y += instead of y =; the product is reduced first, then added once (i16:
+                         its sum starts at y) */
     CH_GEMM_KIND = 8, /* gemm_block: flags holds the panels' kind, shifted left by this; the others
                          do not look */
 };

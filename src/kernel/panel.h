@@ -48,8 +48,8 @@ static inline int ch_i16_pairs(int K, int k) /* in the group that starts at k */
     return (CH_MIN(K - k, CH_I16_GROUP) + 1) / 2;
 }
 
-/* A quantized activation row is an array of these, a cache line each: one address reaches all that a
- * tile needs of a row. */
+/* A quantized activation row is an array of these, a cache line each: one address reaches all that
+ * a tile needs of a row. */
 typedef struct ch_group {
     int8_t q[CH_GROUP];
     float d;
@@ -74,7 +74,7 @@ static inline void ch_group_sums(ch_group *g, float d, int32_t sum0, int32_t sum
 
 /* ---- Block panels: the formats with few bits ----------------------------------------------------
  *
- *   w = scale (code - offset) - minimum           code: 2 to 6 bits, or the choice of a table's value
+ *   w = scale (code - offset) - minimum        code: 2 to 6 bits, or the choice of a table's value
  *
  * Groups of 32 k make a unit: 8 of them where scales come in two parts (`super`: blocks of 256),
  * else 2.  A unit is its head, then each group's codes; an odd last group ends after its own.
@@ -87,8 +87,8 @@ static inline void ch_group_sums(ch_group *g, float d, int32_t sum0, int32_t sum
  *         2, 3 bits    low pairs [2: h], in bits 2j, 2j+1
  *         then 5 and 3 bits: the upper bit [1], in bit 4h + j; 6 bits: the upper pair [2: h], in
  *         bits 2j, 2j+1
- * So every plane is whole vectors of 64 bytes, a half is four steps of a dot product with four bytes,
- * and a step's codes are made from its planes with shifts and masks. */
+ * So every plane is whole vectors of 64 bytes, a half is four steps of a dot product with four
+ * bytes, and a step's codes are made from its planes with shifts and masks. */
 enum { CH_MIN_NONE, CH_MIN_OWN, CH_MIN_SUPER, CH_MIN_NIBBLE, CH_MIN_16_SCALES };
 typedef struct ch_form {
     int bits;

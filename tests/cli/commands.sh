@@ -92,7 +92,7 @@ else
 fi
 says "tells the speed all the same" "tok/s"
 bundled=$(dirname "$0")/../../models/chalcis-tiny.gguf
-is "quantize" 0 "$bin" quantize "$bundled" "$tmp/q4.gguf" q4_0
+is "quantize" 0 "$bin" quantize "$bundled" "$tmp/q4.gguf" q4_0 --allow-requantize
 cp "$tmp/q4.gguf" "$tmp/same.gguf"
 is "quantize a file onto itself" 1 "$bin" quantize "$tmp/same.gguf" "$tmp/./same.gguf" q8_0
 cp "$tmp/same.gguf" "$tmp/out"

@@ -229,7 +229,7 @@ static void test_product(void **state)
 }
 
 /* What a quantized product is worth: the exact one of the row's own values and the decoded weights,
- * but for the roundings of its sums.  A sum may be as large as its weights without their minimum. */
+ * but for the roundings of its sums, which may be as large as weights without their minimum. */
 static void product_of(ch_dtype t)
 {
     enum { N = 19, K = 512, GROUPS = K / 32, GROUP_BYTES = 64 };

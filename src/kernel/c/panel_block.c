@@ -2,7 +2,8 @@
  *
  * Codes, scales and minima are the stored ones in another order, so a panel's weights are the
  * format's own.  The exact weight is scale (code - offset) - minimum with exact products; decoding
- * rounds the difference to a float, the product does not.  Cost: one pass, some instructions a weight.
+ * rounds the difference to a float, the product does not.  Cost: one pass, some instructions a
+ * weight.
  * SPDX-License-Identifier: MIT */
 #include "panel.h"
 
@@ -141,7 +142,8 @@ void ch_panel_block_scale(float *scale, float *min, ch_form f, ch_panel_kind kin
 int ch_panel_block_code(ch_form f, const unsigned char *codes, int lane, int k)
 {
     const int h = k / 16, j = k % 16 / 4, at = 4 * lane + k % 4;
-    const int low = f.bits >= 4 ? codes[64 * j + at] >> 4 * h & 15 : codes[64 * h + at] >> 2 * j & 3;
+    const int low =
+        f.bits >= 4 ? codes[64 * j + at] >> 4 * h & 15 : codes[64 * h + at] >> 2 * j & 3;
     switch (f.bits) {
     case 3: return 8 * (low | (codes[128 + at] >> (4 * h + j) & 1) << 2);
     case 5: return low | (codes[256 + at] >> (4 * h + j) & 1) << 4;

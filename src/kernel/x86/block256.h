@@ -1,9 +1,9 @@
-/* block256.h - tiles of the products with few bits in 256 bits, for gemm_block_avx2.c and _avxvnni.c
+/* block256.h - tiles of the products with few bits in 256 bits, for gemm_block_avx2 and _avxvnni
  *
- * As gemm_block_avx512vnni.c, for one half of a panel (8 lanes) after the other.  What differs is the
- * dot product: with VNNI of unsigned codes (a table's values + 128); without, VPMADDUBSW, whose sums
- * of two products must stay within 16 bits: a table's values are therefore split into size and sign,
- * and several sums of small codes fit before they must become 32 bits wide:
+ * As gemm_block_avx512vnni.c, for one half of a panel (8 lanes) after the other.  What differs is
+ * the dot product: with VNNI of unsigned codes (a table's values + 128); without, VPMADDUBSW, whose
+ * sums of two products must stay within 16 bits: a table's values are therefore split into size and
+ * sign, and several sums of small codes fit before they must become 32 bits wide:
  *     15 127 2 = 3810 (8 sums)   31: 7874 (4)   63 and 56: 16002 (2)   a table's 127: 32258 (1)
  * SPDX-License-Identifier: MIT */
 #ifndef CH_BLOCK256_H
