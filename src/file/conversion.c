@@ -140,7 +140,8 @@ static bool ends(const char *s, const char *with)
 
 static bool stays_f32(const ch_file_tensor *t)
 {
-    return t->t.rank == 1 || ends(t->name, "_norm.weight") || ends(t->name, "shortconv.conv.weight");
+    return t->t.rank == 1 || ends(t->name, "_norm.weight") ||
+           ends(t->name, "shortconv.conv.weight");
 }
 
 static int plan(ch_conversion *c, const char *name, const ch_tensor *t, size_t from,
@@ -159,7 +160,7 @@ static int plan_gguf(ch_conversion *c, ch_err *e)
         if (stays_f32(is) || t.dtype == CH_F64)
             t.dtype = CH_F32;
         else if (c->o.type != CH_DTYPES)
-            t.dtype = ch_tensor_width(&t) % ch_dtype_get(c->o.type)->block == 0 ? c->o.type : CH_F16;
+            t.dtype = ch_tensor_width(&t) % ch_dtype_get(c->o.type)->block ? CH_F16 : c->o.type;
         rc = plan(c, is->name, &t, i, CHANGE_NONE, e);
     }
     return rc;
@@ -212,7 +213,8 @@ static int there_type(ch_dtype *out, ch_conversion *c, const ch_file_tensor *t,
 
 static bool is_made(const char *name) /* out of config.json: hf_rope.c */
 {
-    return strcmp(name, "rope_freqs.weight") == 0 || strcmp(name, "rope_factors_long.weight") == 0 ||
+    return strcmp(name, "rope_freqs.weight") == 0 ||
+           strcmp(name, "rope_factors_long.weight") == 0 ||
            strcmp(name, "rope_factors_short.weight") == 0;
 }
 
@@ -221,8 +223,8 @@ static int plan_folder(ch_conversion *c, ch_err *e)
     const ch_hf_arch *a = arch_of(c->from);
     const ch_dtype main = c->o.type != CH_DTYPES ? c->o.type : ch_conversion_main_type(c->from);
     if (!a)
-        return ch_fail(e, CH_EUNSUPPORTED, "%s: models of its architecture have no config.json here",
-                       c->from->path);
+        return ch_fail(e, CH_EUNSUPPORTED,
+                       "%s: models of its architecture have no config.json here", c->from->path);
     if (ch_dtype_get(main)->block > 1)
         return ch_fail(e, CH_EARG, "%s is a format of blocks, which safetensors does not have",
                        ch_dtype_get(main)->name);

@@ -118,7 +118,7 @@ static int take_one(float *w, const ch_tensor *t, const ch_hf_changing *c)
     return CH_OK;
 }
 
-/* ---- Both ways -------------------------------------------------------------------------------- */
+/* ---- Both ways ------------------------------------------------------------------------------- */
 
 static int64_t heads_of(const ch_hf_changing *c, ch_hf_change change)
 {

@@ -266,7 +266,7 @@ static int write_unturned(const ch_hf_config *c, int64_t layers)
                        : rc;
 }
 
-/* ---- All of it -------------------------------------------------------------------------------- */
+/* ---- All of it ------------------------------------------------------------------------------- */
 
 int ch_hf_layers_read(const ch_hf_config *c)
 {
@@ -302,6 +302,7 @@ int ch_hf_layers_write(const ch_hf_config *c)
     rc = ch_hf_set(c, c->to, "sliding_window", json_integer(window));
     if (rc == CH_OK) /* a Llama with a window is a Mistral */
         rc = ch_hf_set(c, c->to, "model_type", json_string("mistral"));
-    return rc == CH_OK ? ch_hf_set(c, c->to, "architectures", json_pack("[s]", "MistralForCausalLM"))
-                       : rc;
+    return rc == CH_OK
+               ? ch_hf_set(c, c->to, "architectures", json_pack("[s]", "MistralForCausalLM"))
+               : rc;
 }

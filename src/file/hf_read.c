@@ -239,7 +239,8 @@ static int open_weights(ch_file *f, const char *dir, ch_err *e)
 /* config.json and the parts of f become f's keys and tensors. */
 static int assemble(ch_file *f, const json_t *v, const char *path, ch_err *e)
 {
-    struct folder d = {.config = {.v = v, .path = path, .f = f, .e = e}, .change = {.f = f, .e = e}};
+    struct folder d = {.config = {.v = v, .path = path, .f = f, .e = e},
+                       .change = {.f = f, .e = e}};
     size_t n = 0;
     for (const ch_file *p = f->index->parts; p; p = p->index->next)
         n += p->n_tensors;

@@ -80,7 +80,8 @@ typedef struct rope {
     int dims; /* of a head that turn */
 } rope;
 
-static int real_of(double *out, const rope *r, const char *key, double or, double least, double most)
+static int real_of(double *out, const rope *r, const char *key, double or, double least,
+                   double most)
 {
     const int rc = ch_json_real(out, r->p, key, or, r->c->path, r->c->e);
     if (rc == CH_OK && !(*out >= least && *out <= most))
@@ -251,8 +252,9 @@ static int put_dims(rope *r, double part)
                        r->c->path, part, r->c->arch->type);
     r->dims = (int)(part * (double)head);
     if (r->dims < 2 || r->dims % 2 != 0)
-        return ch_fail(r->c->e, CH_EFORMAT, "%s: %d of a head turn, allowed are even numbers from 2",
-                       r->c->path, r->dims);
+        return ch_fail(r->c->e, CH_EFORMAT,
+                       "%s: %d of a head turn, allowed are even numbers from 2", r->c->path,
+                       r->dims);
     return part < 1 || (r->c->arch->bit & said)
                ? ch_hf_put_int(r->c, "rope.dimension_count", r->dims)
                : CH_OK;

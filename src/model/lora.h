@@ -53,8 +53,8 @@ int ch_lora_write_config(const char *path, const ch_lora *l, ch_model *m, const 
 int ch_lora_write_values(const char *path, const ch_lora *l, ch_model *m, ch_err *e);
 /* The same as a GGUF file; name: general.name, or NULL. */
 int ch_lora_write_gguf(const char *path, ch_lora *l, ch_model *m, const char *name, ch_err *e);
-/* Of one that was opened: every map's scale becomes alpha / its rank, the rest goes into B; one_rank:
- * maps of different ranks are refused, as PEFT's two files written here have one. */
+/* Of one that was opened: every map's scale becomes alpha / its rank, the rest goes into B;
+ * one_rank: maps of different ranks are refused, as PEFT's two files written here have one. */
 int ch_lora_even(ch_lora *l, bool one_rank, ch_err *e);
 /* Into one that was made by ch_lora_create: every value must be there, and no others. */
 int ch_lora_read_values(ch_lora *l, ch_model *m, const char *path, ch_err *e);

@@ -135,7 +135,8 @@ static int by_pattern(double *out, const source *s, const char *which, const cha
     json_object_foreach((json_t *)(uintptr_t)all, key, v)
     {
         if (rc == CH_OK && !json_is_number(v))
-            rc = ch_fail(e, CH_EFORMAT, "%s: \"%s\" of \"%.60s\" is no number", s->path, which, key);
+            rc = ch_fail(e, CH_EFORMAT, "%s: \"%s\" of \"%.60s\" is no number", s->path, which,
+                         key);
         if (rc == CH_OK && !fits)
             rc = pattern_fits(&fits, key, module, s->path, e);
         if (rc < 0 || fits) {
@@ -227,7 +228,8 @@ static int check_map(void *arg, ch_weight *w, const ch_weight_row *row, int laye
         if (!a || !b)
             return ch_fail(o->e, CH_EFORMAT, "%s: of the adapter of %s there is only one part: %s",
                            s->f->path, w->name, a ? a->name : b->name);
-        const bool listed = s->config && !harmless(json_object_get(s->config, "rank_pattern"), NULL);
+        const json_t *ranks = json_object_get(s->config, "rank_pattern");
+        const bool listed = s->config && !harmless(ranks, NULL);
         const int64_t rank = s->rank && !listed ? s->rank : a->t.dim[0];
         if (rank < 1 || rank > CH_MAX_LORA_RANK)
             return ch_fail(o->e, CH_EFORMAT, "%s: tensor %s has rank %lld, allowed are 1 to %d",

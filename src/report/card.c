@@ -24,7 +24,8 @@ void ch_report_card_begin(ch_buf *b, const char *by, const char *head)
 {
     ch_buf_init(b, CARD_MOST);
     if (head)
-        ch_buf_printf(b, "---\n# %s%s.  Delete this line to keep the file.\n%s---\n", mark, by, head);
+        ch_buf_printf(b, "---\n# %s%s.  Delete this line to keep the file.\n%s---\n", mark, by,
+                      head);
     else
         ch_buf_printf(b, "<!-- %s%s.  Delete this line to keep the file. -->\n", mark, by);
 }

@@ -106,7 +106,8 @@ static void what_is_no_model_says_so(void **state)
     assert_fails(ch_file_open_memory(&f, "PL\3\4....", 8, "x", &e), CH_EFORMAT, e,
                  "8 bytes that begin with 50 4c 03 04, known are gguf safetensors llama2c");
     assert_fails(ch_file_open_memory(&f, "PK\3\4....", 8, "x", &e), CH_EUNSUPPORTED, e, "pickles");
-    assert_fails(ch_file_open_memory(&f, "tjgg....", 8, "x", &e), CH_EUNSUPPORTED, e, "before GGUF");
+    assert_fails(ch_file_open_memory(&f, "tjgg....", 8, "x", &e), CH_EUNSUPPORTED, e,
+                 "before GGUF");
     assert_fails(ch_file_open(&f, "/dev/zero", &e), CH_EARG, e, "/dev/zero is a device or a pipe");
     assert_null(f);
     assert_fails(ch_file_open_memory(&f, "G", 1, "x", &e), CH_EFORMAT, e, "not a model file");

@@ -1,7 +1,7 @@
 /* fuzz_folder.c - libFuzzer: any bytes as a Hugging Face folder
  *
- * Two bytes say how many are config.json; the rest are model.safetensors.  What opens is read to its
- * last byte, and planned as a GGUF file and as a folder again; what does not must say why.
+ * Two bytes say how many are config.json; the rest are model.safetensors.  What opens is read to
+ * its last byte, and planned as a GGUF file and as a folder again; what does not must say why.
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* Adapters out of files: several at once, GGUF, patterns of ranks and alphas, over packed weights of
- * every architecture.  SPDX-License-Identifier: MIT */
+/* Adapters out of files: several at once, GGUF, patterns of ranks and alphas, over packed weights
+ * of every architecture.  SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * from files
  *
  * SPDX-License-Identifier: MIT */
+#include "conversion.h"
 #include "generate.h"
-#include "hf.h"
 #include "lora.h"
 #include "support.h"
 #include "tiny.h"
@@ -277,8 +277,11 @@ static void test_both_routes(void **state)
         const ch_config c = tiny_config(archs[i]);
         assert_ok(ch_file_open(&from, gguf, &e), e);
         assert_ok(ch_model_create(&m, &c, 1, from, &e), e);
-        assert_ok(ch_hf_write(weights, m, &e), e);
-        write_config_json(there, archs[i]);
+        ch_conversion *into;
+        const ch_conversion_options as_it_is = {.type = CH_DTYPES};
+        assert_ok(ch_conversion_open(&into, from, there, &as_it_is, &e), e);
+        assert_ok(ch_conversion_write(into, &e), e);
+        ch_conversion_close(&into);
         assert_ok(ch_file_open(&folder, there, &e), e);
         assert_near(from, folder, 0);
         ch_model_free(&m);
@@ -356,8 +359,14 @@ static void test_hostile(void **state)
     rewrite_config(&f, "{\"peft_type\": \"IA3\"}", m, "IA3");
     rewrite_config(&f, "{\"peft_type\": \"LORA\", \"r\": 3, \"use_dora\": true}", m, "use_dora");
     rewrite_config(&f, "{\"peft_type\": \"LORA\", \"r\": 3, \"bias\": \"all\"}", m, "bias");
-    rewrite_config(&f, "{\"peft_type\": \"LORA\", \"r\": 3, \"rank_pattern\": {\"a\": 1}}", m,
-                   "rank_pattern");
+    rewrite_config(&f, "{\"peft_type\": \"LORA\", \"r\": 3, \"modules_to_save\": [\"a\"]}", m,
+                   "modules_to_save");
+    rewrite_config(&f, "{\"peft_type\": \"LORA\", \"r\": 3, \"fan_in_fan_out\": true}", m,
+                   "fan_in_fan_out");
+    rewrite_config(&f, "{\"peft_type\": \"LORA\", \"r\": 3, \"alpha_pattern\": {\"(\": 1}}", m,
+                   "cannot be read");
+    rewrite_config(&f, "{\"peft_type\": \"LORA\", \"r\": 3, \"alpha_pattern\": {\"a\": \"1\"}}",
+                   m, "is no number");
     rewrite_config(&f, "{\"peft_type\": \"LORA\", \"r\": 0}", m, "\"r\"");
     rewrite_config(&f, "{\"peft_type\": \"LORA\", \"r\": 3, \"lora_alpha\": -4}", m, "lora_alpha");
     rewrite_config(&f, "{\"peft_type\": \"LORA\", \"r\": 4}", m, "q_proj.lora_A.weight");

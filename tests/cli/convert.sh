@@ -1,0 +1,80 @@
+#!/bin/bash
+# chalcis convert: containers there and back, cards, adapters, refusals.  TAP.
+set -u
+bin=${CHALCIS_BIN:-./chalcis}
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../support/tap.sh"
+cd "$tmp" || exit 1
+case $bin in /*) ;; *) bin=$OLDPWD/$bin ;; esac
+text="It is a truth universally acknowledged, that a single man in possession of a good fortune"
+echo "$text" >text
+score() { "$bin" perplexity -m "$1" -f text --json 2>/dev/null | grep -o '"nll":[^,]*'; }
+
+for a in llama gpt2 gemma3 phi3 lfm2; do
+    is "init $a" 0 "$bin" init $a -o $a.gguf --seed 3 $([ $a = gpt2 ] && echo --shape K4)
+    is "$a into a folder" 0 "$bin" convert $a.gguf $a
+    is "and back" 0 "$bin" convert $a $a.2.gguf
+    before=$(score $a.gguf)
+    that "$a computes the same as a folder" test -n "$before" -a "$before" = "$(score $a)"
+    that "$a computes the same as a file again" test "$before" = "$(score $a.2.gguf)"
+done
+is "a gpt2 that shares key heads" 0 "$bin" init gpt2 -o shared.gguf --shape K2
+is "has no words there" 1 "$bin" convert shared.gguf shared
+says "and is told by its key" "gpt2.attention.head_count_kv"
+that "a folder is whole" test -s llama/config.json -a -s llama/model.safetensors \
+    -a -s llama/tokenizer.json -a -s llama/generation_config.json -a -s llama/README.md
+is "in several files" 0 "$bin" convert llama.gguf parts --shard-size 0.0002
+that "their index" test -s parts/model.safetensors.index.json
+that "compute the same" test "$(score llama.gguf)" = "$(score parts)"
+is "a folder that is there" 1 "$bin" convert llama.gguf parts
+says "is not written over" "parts/config.json is there already"
+is "over the source" 1 "$bin" convert llama.gguf llama.gguf
+is "another type" 0 "$bin" convert llama half.gguf --type bf16 --name Half
+is "its name" 0 "$bin" show half.gguf
+says "is kept" "Half"
+says "and its type" "bf16"
+is "a type that is not plain" 1 "$bin" convert llama q.gguf --type q4_0
+says "says who writes it" "chalcis quantize"
+is "a dry run" 0 "$bin" convert llama none.gguf --dry-run
+says "lists tensors" "blk.0.attn_q.weight"
+that "writes nothing" test ! -e none.gguf
+printf -- '---\nlicense: mit\nlanguage:\n- en\n- de\ntags: [small, "test"]\n---\n# x\n' >card.md
+cp card.md llama/README.md
+is "a card" 0 "$bin" convert llama card.gguf
+is "of it" 0 "$bin" show card.gguf --all
+says "the licence is kept" "mit"
+says "and the languages" "de"
+is "back" 0 "$bin" convert card.gguf card
+that "in its head" grep -q 'license: "mit"' card/README.md
+rm llama/tokenizer*
+is "a folder without a vocabulary" 0 "$bin" convert llama bare.gguf
+says "is told" "has no vocabulary"
+is "endless input" 1 "$bin" convert /dev/zero out.gguf
+says "is refused" "device or a pipe"
+that "in no time" test ! -e out.gguf
+mkfifo fifo
+is "a pipe" 1 "$bin" run -m fifo -p x
+says "is refused" "device or a pipe"
+
+
+for _ in 1 2 3 4 5 6 7 8; do cat text text text text; echo; done >data
+"$bin" init llama -o base.gguf --seed 3 2>/dev/null
+if "$bin" finetune -m base.gguf --data data --lora 4 --steps 3 --length 16 --lr 0.1 --out adapter \
+    -t 1 >log 2>&1; then
+    is "an adapter without its model" 1 "$bin" convert adapter adapter.gguf
+    says "asks for it" "name the model"
+    is "an adapter into GGUF" 0 "$bin" convert adapter adapter.gguf -m base.gguf
+    is "and back" 0 "$bin" convert adapter.gguf again -m base.gguf
+    that "to the bit" cmp adapter/adapter_model.safetensors again/adapter_model.safetensors
+    with() {
+        "$bin" perplexity -m base.gguf -f text --json "$@" 2>/dev/null | grep -o '"nll":[^,]*'
+    }
+    that "it changes the model" test "$(with)" != "$(with --lora adapter)"
+    that "alike in both" test "$(with --lora adapter)" = "$(with --lora adapter.gguf)"
+    is "two at once" 0 "$bin" run -m base.gguf --lora adapter=0.5 --lora adapter.gguf=-0.5 -p x -n 2
+    is "a bad strength" 1 "$bin" run -m base.gguf --lora adapter=much -p x
+    says "is told" "PATH=SCALE"
+else
+    not_ok "an adapter is trained: $(tail -1 log)"
+fi
+echo "1..$n"
