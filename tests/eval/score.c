@@ -99,6 +99,27 @@ static void same_in_any_company(void **state)
         assert_true(queries[i].from == queries[i].n ? want[i] == 0 : want[i] < 0);
 }
 
+/* States that are no pages, windows, learned positions: forks and rollbacks of each. */
+static void any_architecture(void **state)
+{
+    (void)state;
+    static const char *const archs[] = {"lfm2", "gemma3", "gpt2"};
+    enum { SOME = 90 };
+    static double got[SOME];
+    const ch_session_options o = {.threads = 1};
+    ch_model *usual = model;
+    for (size_t a = 0; a < CH_COUNT(archs); a++) {
+        model = tiny_open(archs[a], CH_F32, 5);
+        run(got, &o, NULL, SOME);
+        for (int i = 0; i < SOME; i += 7)
+            if (got[i] != alone(&queries[i], &o))
+                fail_msg("%s, query %d: %.17g, alone %.17g", archs[a], i, got[i],
+                         alone(&queries[i], &o));
+        ch_model_close(&model);
+    }
+    model = usual;
+}
+
 static void formats_of_the_cache(void **state)
 {
     (void)state;
@@ -138,7 +159,7 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_in_any_company),
+        cmocka_unit_test(same_in_any_company), cmocka_unit_test(any_architecture),
         cmocka_unit_test(formats_of_the_cache),
         cmocka_unit_test(refused),
     };
