@@ -38,9 +38,9 @@ if [ -e "$stories" ]; then
     "$bin" show --tensors "$tmp/s.gguf" | grep 'weight ' | sort >"$tmp/ours"
     that "are llama.cpp's" cmp "$tmp/theirs" "$tmp/ours"
     is "decoded" 0 "$bin" quantize "$stories" "$tmp/s32.gguf" f32 -q
-    printf '%s %s\n' "Once upon a time, there was a little girl named Lily. She loved to play outside" \
-        "in the park." "One day, she saw a big, red ball. She wanted to play with it, but it" \
-        "was too high." >"$tmp/story"
+    printf '%s %s\n' "Once upon a time, there was a little girl named Lily. She loved to play" \
+        "outside in the park." "One day, she saw a big, red ball. She wanted to play with it," \
+        "but it was too high." >"$tmp/story"
     a=$("$bin" perplexity -m "$stories" -f "$tmp/story" 2>/dev/null | cut -d' ' -f2)
     b=$("$bin" perplexity -m "$tmp/s32.gguf" -f "$tmp/story" 2>/dev/null | cut -d' ' -f2)
     that "perplexity $a is within 0.5 % of $b" awk -v a="$a" -v b="$b" \
