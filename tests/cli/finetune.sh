@@ -35,7 +35,7 @@ is "finetune without a place" 2 "$bin" finetune --data "$tmp"
 says "says so" "--out DIR is missing"
 is "an adapter of rank 0" 2 "$bin" finetune --data "$tmp" -o "$tmp/x" --lora 0
 is "merge without an adapter" 2 "$bin" merge -o "$tmp/x.gguf"
-says "says so" "--lora DIR is missing"
+says "says so" "--lora PATH is missing"
 is "merge without a file" 2 "$bin" merge --lora "$tmp"
 says "says so" "--out FILE is missing"
 is "eval of nothing" 2 "$bin" eval
