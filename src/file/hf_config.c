@@ -397,38 +397,9 @@ static int write_act(const ch_hf_config *c)
     return ch_hf_set(c, c->to, "hidden_act", json_string(relu2 ? "relu2" : "silu"));
 }
 
-/* Sizes that a kind of model always has as they follow from others. */
-static int check_sizes(const ch_hf_config *c)
-{
-    int64_t width, heads, head, keys_heads;
-    int rc = ch_hf_get_int(&width, c, "embedding_length", 0);
-    if (rc == CH_OK)
-        rc = ch_hf_get_int(&heads, c, "attention.head_count", 1);
-    const int64_t usual = rc == CH_OK ? width / CH_MAX(heads, (int64_t)1) : 0;
-    if (rc == CH_OK && (c->arch->bit & (GPT2 | PHI3 | GRANITE)))
-        rc = ch_hf_get_int(&head, c, "attention.key_length", usual);
-    else
-        head = usual;
-    if (rc == CH_OK && head != usual)
-        return ch_fail(c->e, CH_EUNSUPPORTED, "%s: %s.attention.key_length is %lld; config.json of "
-                                              "a %s model has no word for other than %lld",
-                       c->f->path, c->arch->gguf, (long long)head, c->arch->type, (long long)usual);
-    if (rc < 0 || c->arch->bit != GPT2)
-        return rc;
-    rc = ch_hf_get_int(&keys_heads, c, "attention.head_count_kv", heads);
-    if (rc == CH_OK && keys_heads != heads)
-        return ch_fail(c->e, CH_EUNSUPPORTED,
-                       "%s: gpt2.attention.head_count_kv is %lld; config.json of a gpt2 model has "
-                       "no word for other than its %lld heads",
-                       c->f->path, (long long)keys_heads, (long long)heads);
-    return rc;
-}
-
 int ch_hf_config_write(ch_hf_config *c)
 {
-    int rc = check_sizes(c);
-    if (rc == CH_OK)
-        rc = ch_hf_set(c, c->to, "architectures", json_pack("[s]", c->arch->class_name));
+    int rc = ch_hf_set(c, c->to, "architectures", json_pack("[s]", c->arch->class_name));
     if (rc == CH_OK)
         rc = ch_hf_set(c, c->to, "model_type", json_string(c->arch->type));
     for (size_t i = 0; i < CH_COUNT(keys) && rc == CH_OK; i++)
