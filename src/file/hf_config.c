@@ -3,7 +3,8 @@
  * hf_keys.def says which number is which key; hf_must.def, which values are computed here at all.
  * What neither table, hf_rope.c nor hf_layers.c knows is passed over when it is known to change
  * nothing, or is empty; other keys are named in ch_file.notes, since transformers lets a model
- * carry any.  Sources: transformers, configuration_*.py; llama.cpp's converter (set_gguf_parameters).
+ * carry any.
+ * Sources: transformers, configuration_*.py; llama.cpp's converter (set_gguf_parameters).
  * SPDX-License-Identifier: MIT */
 #include "hf_config.h"
 
