@@ -259,7 +259,7 @@ static void scanners(void **state)
         assert_ok(ch_cutter_open(&slow, p, &e), e);
         ch_cutter_general(slow);
         assert_ok(ch_cut_work_open(&w, &e), e);
-        for (uint64_t seed = 0; seed < 4000; seed++) {
+        for (uint64_t seed = 0; seed < 1500; seed++) {
             char text[400];
             size_t n = 0;
             const size_t most = CH_COUNT(parts) - (seed % 2 ? 8 : 0), count = 1 + seed % 40;
