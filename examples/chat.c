@@ -1,6 +1,7 @@
 /* chat.c - the library in thirty lines: continue what is typed, line by line
  *
- *     cc -Iinclude examples/chat.c build/gcc/libchalcis.a -ljansson -lpcre2-8 -lutf8proc -lm -pthread -o chat
+ *     cc -Iinclude examples/chat.c build/gcc/libchalcis.a -ljansson -lpcre2-8 \
+ *         -lutf8proc -lm -pthread -o chat
  *     ./chat models/chalcis-tiny.gguf
  *
  * SPDX-License-Identifier: MIT */

@@ -235,7 +235,8 @@ static int find_type(ch_dtype *out, const char *name, ch_err *e)
                   (*out == CH_F32 || *out == CH_F16 || *out == CH_BF16 || *out == CH_Q8_0)))
         return CH_OK;
     return ch_fail(e, CH_EARG,
-                   "convert writes f32 f16 bf16 q8_0, not \"%.20s\"; chalcis quantize writes others",
+                   "convert writes f32 f16 bf16 q8_0, not \"%.20s\"; chalcis quantize writes "
+                    "others",
                    name);
 }
 

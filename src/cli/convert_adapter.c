@@ -47,7 +47,8 @@ int ch_convert_adapter(const ch_convert_args *o, ch_err *e)
     ch_lora *l = NULL;
     const size_t n = strlen(o->out);
     if (!o->model)
-        return ch_fail(e, CH_EARG, "%s is an adapter; name the model that it is for with -m", o->in);
+        return ch_fail(e, CH_EARG, "%s is an adapter; name the model that it is for with -m",
+                       o->in);
     int rc = ch_model_load_file(&m, o->model, &(ch_model_load){.keep_unpacked = true}, e);
     if (rc == CH_OK)
         rc = ch_lora_open(&l, m, o->in, 1, e);

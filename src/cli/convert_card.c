@@ -14,9 +14,12 @@ enum { CARD_MOST = 1 << 22, VALUES = 64 };
 static const struct {
     const char *yaml, *key;
     bool list;
-} rows[] = {{"license", "general.license", false},     {"license_name", "general.license.name", false},
-            {"license_link", "general.license.link", false}, {"language", "general.languages", true},
-            {"tags", "general.tags", true},            {"base_model", "general.base_model.0.name", false}};
+} rows[] = {{"license", "general.license", false},
+            {"license_name", "general.license.name", false},
+            {"license_link", "general.license.link", false},
+            {"language", "general.languages", true},
+            {"tags", "general.tags", true},
+            {"base_model", "general.base_model.0.name", false}};
 
 void ch_convert_name(char *out, size_t size, const ch_file *from, const ch_convert_args *o)
 {

@@ -5,7 +5,7 @@
  *
  * Either may be named; the other lies beside it.  added_tokens.json and tokenizer_config.json
  * beside them say which tokens were added; without them, those with names like <|this|> are
- * special.  Text is cut by GPT-2's pattern.  Source: GPT-2 (OpenAI), src/encoder.py. 
+ * special.  Text is cut by GPT-2's pattern.  Source: GPT-2 (OpenAI), src/encoder.py.
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>

@@ -11,8 +11,8 @@
  *
  * Tokens that a Hugging Face folder adds (added_tokens.json, tokenizer_config.json's
  * added_tokens_decoder) follow or replace, as llama.cpp's converter has them.  Source:
- * SentencePiece, sentencepiece_model.proto; Protocol Buffers, Encoding.  SPDX-License-Identifier:
- * MIT */
+ * SentencePiece, sentencepiece_model.proto; Protocol Buffers, Encoding.
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 

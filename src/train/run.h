@@ -38,7 +38,7 @@ void ch_train_tell(ch_train_run *r, const char *phase);
 json_t *ch_train_data_json(
     const ch_train_run *r); /* what the state says of the data; NULL: out of memory */
 
-/* card.c: README.md, unless there is one of someone's own. */
+/* run_card.c: README.md, unless there is one of someone's own. */
 int ch_train_card(const ch_train_run *r, double bits_a_byte);
 
 /* from.c, for runs with options.from: the source's configuration into the options (before they are

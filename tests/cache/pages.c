@@ -348,7 +348,8 @@ static void live(int page_size, ch_dtype k, ch_dtype v, int head_width, int even
     w.o = *ch_cache_get_options(w.cache);
     w.width = ch_cache_width(w.cache);
     w.scope = ch_page_scope((ch_hash128){1, 2}, "", &w.o, "");
-    w.seed = (uint64_t)(page_size * 1000 + k * 100 + v * 10 + head_width);
+    w.seed = (uint64_t)(page_size * 1000 + ch_dtype_get(k)->gguf * 100 +
+                        ch_dtype_get(v)->gguf * 10 + head_width);
     for (int i = 0; i < events; i++) {
         happen();
         if (i % 16 == 0)

@@ -211,7 +211,8 @@ static void bounded(void **state)
     char *text = malloc(200000);
     memset(text, 'a', 200000);
     ch_buf_init(&b, 1 << 20);
-    ch_buf_str(&b, "{\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\"},\"normalizer\":"
+    ch_buf_str(&b, "{\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\"},"
+                   "\"normalizer\":"
                    "{\"type\":\"Replace\",\"pattern\":{\"String\":\"a\"},\"content\":\"");
     ch_buf_put(&b, text, 1000);
     ch_buf_str(&b, "\"},\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"<unk>\",0]");
@@ -222,7 +223,8 @@ static void bounded(void **state)
     assert_int_equal(t->pieces.n, 1);
     assert_ok(ch_tokenizer_encode(&ids, t, "aa", 2, 0, &e), e);
     assert_int_equal(ids.n, 2000);
-    assert_fails(ch_tokenizer_encode(&ids, t, text, 200000, 0, &e), CH_ELIMIT, e, "normalized text");
+    assert_fails(ch_tokenizer_encode(&ids, t, text, 200000, 0, &e), CH_ELIMIT, e,
+                 "normalized text");
     assert_int_equal(ids.n, 2000);
     ch_tokens_free(&ids);
     ch_tokenizer_close(&t);

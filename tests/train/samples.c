@@ -1,4 +1,4 @@
-/* samples.c - tests of train/samples.c and train/card.c, in runs of ch_train
+/* samples.c - tests of train/samples.c and train/run_card.c, in runs of ch_train
  *
  * SPDX-License-Identifier: MIT */
 #include "runs.h"

@@ -45,8 +45,8 @@ CH_INLINE vf stored_load_q4_0(const unsigned char *at, int i)
                   e < 16 ? vf_load_low4(block + 2 + e) : vf_load_high4(block + 2 + e - 16));
 }
 
-/* The i-th vector from `at`; q8_0, q4_0: `at` is a block's begin.  i is constant, so the vectors of a
- * block share its scale.  d q is exact: 11 bits times 8. */
+/* The i-th vector from `at`; q8_0, q4_0: `at` is a block's begin.  i is constant, so the vectors
+ * of a block share its scale.  d q is exact: 11 bits times 8. */
 CH_INLINE vf stored_load(ch_dtype t, const unsigned char *at, int i)
 {
     if (t == CH_F32)

@@ -12,8 +12,8 @@
 
 /* Inlining makes a tile's height and width constants, unrolling its sums registers (CH_UNROLL
  * stands before loops over rows or panels, CH_ROLLED
- * before those whose unrolling would buy code alone).  With a sanitizer's checks in every line that code
- * would take clang an hour to compile; the loops compute the same without. */
+ * before those whose unrolling would buy code alone).  With a sanitizer's checks in every line that
+ * code would take clang an hour to compile; the loops compute the same without. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
 #define CH_SANITIZED

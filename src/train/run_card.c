@@ -1,4 +1,4 @@
-/* card.c - README.md in the directory of a finished run: what the model is, and how it came about
+/* run_card.c - README.md of a finished run: what the model is, and how it came about
  *
  * Says only what the run knows.  SPDX-License-Identifier: MIT */
 #include "lora.h"
