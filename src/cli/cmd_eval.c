@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILES_MOST = 64 };
+enum {
+    FILES_MOST = 64,
+    SETS_APART = 1 << 20 /* seeds of two sets: what is drawn of one says nothing of the other */
+};
 
 struct options {
     const char *model, *against, *tokenizer, *task, *k_type, *v_type;
@@ -99,7 +102,7 @@ static int run_model(ch_eval_report *r, const ch_sets *sets, const struct option
         rc = ch_eval_run(&to->stats[m], model, tk, &so, to->set, &eval, e);
         if (rc == CH_OK)
             rc = ch_eval_scores(to->scores[m], &to->n_scores, to->set, &to->stats[m],
-                                o->eval.seed, e);
+                                o->eval.seed + i * SETS_APART, e);
     }
     ch_bar_close(&t.bar);
     ch_lora_close(&lora);

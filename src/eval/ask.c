@@ -91,6 +91,9 @@ static int add(ch_asked *a, const ch_evaluation *v, const ch_record *r, const ch
 {
     if (from >= ids->n)
         return ch_record_fail(r, v->e, "an answer is empty");
+    if (from == 0) /* its first token would be free */
+        return ch_record_fail(r, v->e, "nothing stands before an answer, and the model has no "
+                                       "token to begin a text with");
     if (ids->n > (size_t)ch_scorer_context(v->scorer))
         return ch_fail(v->e, CH_ELIMIT, "%s, line %zu: %zu tokens, the context holds %d", r->file,
                        r->line, ids->n, ch_scorer_context(v->scorer));
@@ -101,7 +104,7 @@ static int add(ch_asked *a, const ch_evaluation *v, const ch_record *r, const ch
     memcpy(a->id + a->n_id, ids->id, ids->n * sizeof *a->id);
     a->from_id[a->n] = a->n_id;
     a->n_id += ids->n;
-    a->q[a->n++] = (ch_query){.from = (int)CH_MAX(from, (size_t)1), .n = (int)ids->n, .item = item};
+    a->q[a->n++] = (ch_query){.from = (int)from, .n = (int)ids->n, .item = item};
     return CH_OK;
 }
 
@@ -158,7 +161,7 @@ int ch_ask_text(ch_asked *a, const ch_evaluation *v, const ch_record *r, ch_text
     if (rc == CH_OK && text.n == 0)
         rc = ch_record_fail(r, v->e, "a sentence is empty");
     if (rc == CH_OK)
-        rc = add(a, v, r, &ids, 0, item);
+        rc = add(a, v, r, &ids, 1, item); /* without a token to begin with, all but its first */
     ch_tokens_free(&ids);
     return rc;
 }

@@ -60,6 +60,7 @@ double ch_chrf(const double stats[CH_CHRF_STATS], int words);
 /* Answers in a form in which they may be compared: lower case, without punctuation and articles,
  * one space between words (Rajpurkar et al. 2016); a number alone as its digits. */
 int ch_answer_normal(ch_buf *out, ch_text answer, ch_err *e);
+void ch_answer_trim(ch_text *answer);
 /* What stands after the last "####" (Cobbe et al. 2021); false: there is none. */
 bool ch_answer_marked(ch_text *out, ch_text answer);
 bool ch_answer_last_number(ch_text *out, ch_text answer);

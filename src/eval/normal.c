@@ -1,7 +1,7 @@
 /* normal.c - answers that say the same, as the same bytes
  *
- * Lower case, punctuation out, the articles a, an, the out, one space between words (the evaluation
- * of SQuAD, Rajpurkar et al. 2016).  A number alone keeps its sign and decimals and loses what
+ * Lower case, punctuation out but for signs between digits, the articles a, an, the out, one space
+ * between words (the evaluation of SQuAD, Rajpurkar et al. 2016).  A number alone keeps its sign and decimals and loses what
  * surrounds its digits: "$1,234.50." is "1234.5".  SPDX-License-Identifier: MIT */
 #include "eval.h"
 
@@ -30,7 +30,7 @@ static size_t number_at(const char *p, size_t n, size_t i)
     return k - i;
 }
 
-static void trim(ch_text *t)
+void ch_answer_trim(ch_text *t)
 {
     while (t->n > 0 && isspace((unsigned char)t->p[0]))
         t->p++, t->n--;
@@ -46,7 +46,7 @@ bool ch_answer_marked(ch_text *out, ch_text a)
             const char *line = memchr(out->p, '\n', out->n);
             if (line)
                 out->n = (size_t)(line - out->p);
-            trim(out);
+            ch_answer_trim(out);
             return true;
         }
     return false;
@@ -87,6 +87,13 @@ static bool is_punctuation(uint32_t cp)
     return c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_SO;
 }
 
+/* A sign that makes another number of the digits around it: 1/2 is not 12, nor 1.5 % 15 %. */
+static bool in_number(const ch_text *t, size_t i)
+{
+    const bool before = i > 0 && digit(t->p[i - 1]), after = i + 1 < t->n && digit(t->p[i + 1]);
+    return t->p[i] == '%' ? before : after && strchr("./:-", t->p[i]) != NULL;
+}
+
 /* Ends the word that began at `begin`: an article goes, anything else gets a space behind. */
 static void end_word(ch_buf *out, size_t begin)
 {
@@ -103,7 +110,7 @@ static void end_word(ch_buf *out, size_t begin)
 
 int ch_answer_normal(ch_buf *out, ch_text t, ch_err *e)
 {
-    trim(&t);
+    ch_answer_trim(&t);
     const size_t start = out->size;
     if (t.n > 1 && t.p[t.n - 1] == '.' && number_at(t.p, t.n - 1, 0) == t.n - 1)
         t.n--;
@@ -119,7 +126,7 @@ int ch_answer_normal(ch_buf *out, ch_text t, ch_err *e)
         } else if (n == 1 && isspace((int)cp)) {
             end_word(out, begin);
             begin = out->size;
-        } else if (!is_punctuation(cp)) {
+        } else if (!is_punctuation(cp) || in_number(&t, i)) {
             const utf8proc_int32_t lower = utf8proc_tolower((utf8proc_int32_t)cp);
             ch_buf_put(out, low, (size_t)ch_utf8_write(low, (uint32_t)lower));
         }

@@ -5,6 +5,7 @@
  * cache.  SPDX-License-Identifier: MIT */
 #include "task.h"
 
+#include <ctype.h>
 #include <string.h>
 
 enum { COUNT_OR = 256, REFERENCES_MOST = 64 };
@@ -72,10 +73,26 @@ static int same(double *out, ch_text a, ch_text b, ch_err *e)
     int rc = ch_answer_normal(&x, a, e);
     if (rc == CH_OK)
         rc = ch_answer_normal(&y, b, e);
-    *out = rc == CH_OK && x.size == y.size && (x.size == 0 || memcmp(x.data, y.data, x.size) == 0);
+    ch_answer_trim(&a);
+    ch_answer_trim(&b);
+    if (x.size == 0 || y.size == 0) /* articles and signs alone: as they stand */
+        *out = rc == CH_OK && a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
+    else
+        *out = rc == CH_OK && x.size == y.size && memcmp(x.data, y.data, x.size) == 0;
     ch_buf_close(&x);
     ch_buf_close(&y);
     return rc;
+}
+
+/* Is t a number, but for signs and blanks around it? */
+static bool is_number(ch_text *number, ch_text t)
+{
+    if (!ch_answer_last_number(number, t))
+        return false;
+    for (const char *p = t.p; p < t.p + t.n; p++)
+        if ((p < number->p || p >= number->p + number->n) && (isalnum((unsigned char)*p) || *p < 0))
+            return false;
+    return true;
 }
 
 /* row[0]: the answer as a whole, or what is marked in both; row[1]: the last number, where the
@@ -90,7 +107,7 @@ static int compare(double *row, const ch_record *r, ch_text written, ch_err *e)
     row[0] = row[1] = 0;
     if (!marks || ch_answer_marked(&marked, written))
         rc = same(&row[0], marked, right, e);
-    if (rc == CH_OK && ch_answer_last_number(&number, right))
+    if (rc == CH_OK && is_number(&number, right))
         return ch_answer_last_number(&number, written) ? same(&row[1], number, right, e) : CH_OK;
     row[1] = row[0];
     return rc;

@@ -235,6 +235,8 @@ static int read_key(const ch_hf_config *c, size_t i)
     double x = 0;
     if (!there && keys[i].or == NEEDED)
         return ch_fail(c->e, CH_EFORMAT, "%s: \"%s\" is missing", c->path, keys[i].key);
+    if (json_is_null(v) && strstr(keys[i].key, "_softcapping"))
+        return ch_hf_put_real(c, keys[i].suffix, 0); /* null: none; absent: the usual ones */
     if (!there && keys[i].or == OPTIONAL)
         return CH_OK;
     if (keys[i].kind == REAL) {

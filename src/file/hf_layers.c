@@ -96,13 +96,13 @@ static int read_windows(const ch_hf_config *c, int64_t layers, unsigned char *ki
 
 static int read_mistral(const ch_hf_config *c)
 {
-    int64_t window, context;
-    int rc = ch_json_int(&window, c->v, "sliding_window", 0, 0, INT32_MAX, c->path, c->e);
-    if (rc == CH_OK)
-        rc = ch_hf_get_int(&context, c, "context_length", 0);
-    return rc < 0 || window == 0 || window >= context
-               ? rc
-               : ch_hf_put_int(c, "attention.sliding_window", window);
+    int64_t window;
+    const char *type;
+    int rc = ch_json_str(&type, c->v, "model_type", "", c->path, c->e);
+    if (rc < 0 || strcmp(type, "mistral") != 0) /* llama's class does not look at it */
+        return rc;
+    rc = ch_json_int(&window, c->v, "sliding_window", 0, 0, INT32_MAX, c->path, c->e);
+    return rc < 0 || window == 0 ? rc : ch_hf_put_int(c, "attention.sliding_window", window);
 }
 
 /* Is layer i one with a window? */

@@ -20,9 +20,9 @@ const float *ch_session_logits(const ch_session *s);
 typedef int ch_logits_fn(void *arg, int position, const float *logits);
 int ch_session_feed_each(ch_session *s, const ch_token *tokens, int n, ch_logits_fn *each,
                          void *arg, ch_err *e);
-/* Feeds several sessions of one family, each of them once, in as few steps as hold their rows; what
- * they compute does not depend on the company.  The logits of rows [first, n) of a feed go to
- * `each`, the feeds in order, as above. */
+/* Feeds several sessions of one family, none tapped, each of them once (else CH_EARG), in as few
+ * steps as hold their rows; what they compute does not depend on the company.  The logits of rows
+ * [first, n) of a feed go to `each`, the feeds in order, as above. */
 typedef struct ch_feed {
     ch_session *s;
     const ch_token *tokens;

@@ -139,10 +139,25 @@ static int hand_out(const struct gathering *g, const ch_tensor *logits, ch_feed_
     return rc;
 }
 
+static int check(const ch_feed *feeds, int n, ch_err *e)
+{
+    for (int i = 0; i < n; i++) {
+        if (feeds[i].s->family != feeds[0].s->family || feeds[i].s->tap)
+            return ch_fail(e, CH_EARG, "feed %d is of another family than the first, or tapped", i);
+        if (feeds[i].first < 0 || feeds[i].first > feeds[i].n)
+            return ch_fail(e, CH_EARG, "feed %d: first is %d; allowed are 0 to %d", i,
+                           feeds[i].first, feeds[i].n);
+        for (int j = 0; j < i; j++)
+            if (feeds[j].s == feeds[i].s)
+                return ch_fail(e, CH_EARG, "feeds %d and %d are of one session", j, i);
+    }
+    return CH_OK;
+}
+
 int ch_session_feed_together(const ch_feed *feeds, int n, ch_feed_fn *each, void *arg, ch_err *e)
 {
     struct gathering g = {.feeds = feeds, .n_feeds = n};
-    int rc = CH_OK;
+    int rc = check(feeds, n, e);
     for (int i = 0; i < n && rc == CH_OK; i++)
         rc = make_ready(&feeds[i], e);
     while (rc == CH_OK) {

@@ -232,6 +232,17 @@ static void read_scales(reader *r, ch_config *c)
     real_opt(r, &c->embedding_scale, "embedding_scale", 0, 1e12);
     real_opt(r, &c->residual_scale, "residual_scale", 0, 1e12);
     real_opt(r, &c->logit_scale, "logit_scale", 0, 1e12);
+    const double most = CH_MAX(CH_MAX(c->embedding_scale, c->residual_scale), c->logit_scale);
+    const double least = CH_MIN(CH_MIN(c->embedding_scale, c->residual_scale), c->logit_scale);
+    const bool none = (most == 0 || most == 1) && (least == 0 || least == 1);
+    if (r->rc == CH_OK && !none && !c->arch->scales)
+        r->rc = ch_fail(r->e, CH_EUNSUPPORTED,
+                        "%s: embedding_scale, residual_scale and logit_scale are %g, %g and %g; a "
+                        "%s model is computed without them",
+                        r->f->path, c->embedding_scale, c->residual_scale, c->logit_scale,
+                        c->arch->name);
+    if (!c->arch->scales)
+        c->embedding_scale = c->residual_scale = c->logit_scale = 0; /* 1 says nothing */
     if (c->logit_scale > 0) /* files say what logits are divided by */
         c->logit_scale = 1 / c->logit_scale;
 }

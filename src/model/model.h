@@ -151,6 +151,7 @@ typedef struct ch_arch {
     bool layernorm; /* norms subtract the mean: another key holds their epsilon */
     int window_period; /* for ch_config_windows, where a file with a window does not say */
     double attention_cap, logit_cap; /* of the configuration, where a file does not say */
+    bool scales; /* of embedding, residual and logits are computed; refused otherwise */
     const ch_weight_row *globals, *per_layer;
     int n_globals, n_per_layer;
     size_t globals_bytes, layer_bytes; /* of the structs of ch_weight */

@@ -31,6 +31,8 @@ static bool read_template(ch_tokenizer *t, const json_t *o)
 /* BertProcessing and RobertaProcessing: CLS A SEP. */
 static bool read_pair(ch_tokenizer *t, const json_t *o)
 {
+    if (t->add_sep) /* a second one */
+        return false;
     t->cls = t->bos = ch_token_by_json(t, json_array_get(json_object_get(o, "cls"), 0));
     t->sep = t->eos = ch_token_by_json(t, json_array_get(json_object_get(o, "sep"), 0));
     t->add_bos = t->add_eos = t->add_sep = true;

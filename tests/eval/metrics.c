@@ -130,6 +130,9 @@ static void answers(void **state)
         {"1,000,000", "1000000"},  {"72 clips", "72 clips"},
         {"\xc3\x89t\xc3\xa9", "\xc3\xa9t\xc3\xa9"}, {"", ""},
         {"theatre", "theatre"},    {"...", ""},
+        {"1/2 cup", "1/2 cup"},    {"at 10:30.", "at 10:30"},
+        {"3.14 m, or so", "3.14 m or so"}, {"1.5% of it", "1.5% of it"},
+        {"x-1", "x-1"},            {"well-known", "wellknown"},
     };
     for (size_t i = 0; i < CH_COUNT(rows); i++) {
         ch_err e = {0};

@@ -368,6 +368,32 @@ static void unknown_keys_are_noted(void **state)
     temp_dir_remove(dir);
 }
 
+/* Null switches a cap off; absent, it has its usual value.  Llama's class knows no window. */
+static void null_is_not_absent(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_file *f;
+    double cap = -1;
+    char *dir = temp_dir();
+    const folder_kind *k = kind_of("gemma2");
+    folder_write(dir, k, CH_BF16, 0, 1);
+    with_key(dir, k->config, "attn_logit_softcapping", "null");
+    assert_ok(ch_file_open(&f, dir, &e), e);
+    assert_ok(ch_file_real(&cap, f, "gemma2.attn_logit_softcapping", 0, 100, &e), e);
+    assert_true(cap == 0);
+    ch_file_close(&f);
+    temp_dir_remove(dir);
+    dir = temp_dir();
+    k = kind_of("llama3.2");
+    folder_write(dir, k, CH_BF16, 0, 1);
+    with_key(dir, k->config, "sliding_window", "4");
+    assert_ok(ch_file_open(&f, dir, &e), e);
+    assert_null(ch_file_meta_find(f, "llama.attention.sliding_window"));
+    ch_file_close(&f);
+    temp_dir_remove(dir);
+}
+
 /* One more tensor in the file of a folder. */
 static int open_with(const char *dir, const folder_kind *k, const char *name, const int64_t dim[3],
                      ch_file **f, ch_err *e)
@@ -499,6 +525,7 @@ int main(void)
         cmocka_unit_test(one_more_and_one_less_is_exact),
         cmocka_unit_test(what_is_not_computed_is_refused_by_name),
         cmocka_unit_test(unknown_keys_are_noted),
+        cmocka_unit_test(null_is_not_absent),
         cmocka_unit_test(strange_tensors_are_told_apart),
         cmocka_unit_test(the_text_of_a_model_that_sees_is_read),
         cmocka_unit_test(parts_that_do_not_fit_are_named),

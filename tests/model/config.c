@@ -230,12 +230,29 @@ static void faults_are_sentences(void **state)
     }
 }
 
+/* What a file asks for and its architecture does not compute. */
+static void scales_are_granite_s(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_config again, c = tiny_config("llama");
+    c.embedding_scale = 1;
+    assert_ok(through_a_file(&again, &c, &e), e);
+    assert_true(again.embedding_scale == 0);
+    c.embedding_scale = 12;
+    assert_fails(through_a_file(&again, &c, &e), CH_EUNSUPPORTED, e, "embedding_scale");
+    c = tiny_config("granite");
+    c.embedding_scale = 12;
+    same_again(&c, "scaled");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(written_and_read), cmocka_unit_test(hash_tells_apart),
         cmocka_unit_test(windows_come_in_periods), cmocka_unit_test(speeds),
         cmocka_unit_test(gemma_scale), cmocka_unit_test(faults_are_sentences),
+        cmocka_unit_test(scales_are_granite_s),
     };
     return cmocka_run_group_tests_name("model/config", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* logits.c - every architecture beside an implementation that shares nothing with it
+/* logits.c - every architecture beside an implementation that shares the file reader alone
  *
  * The same random nano models go through the engine and through tests/reference, teacher-forced.
  * How far the two may be apart at one position, |a - b| / |b| over its V logits, is derived and

@@ -76,6 +76,7 @@ static ch_tensor *head(ch_forward *f, ch_tensor *x)
 
 const ch_arch ch_arch_granite = {
     .name = "granite",
+    .scales = true,
     .globals = ch_plain_rows,
     .n_globals = 3,
     .globals_bytes = sizeof(ch_plain_globals),
