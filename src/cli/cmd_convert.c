@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define O(f) offsetof(ch_convert_args, f)
 static const ch_opt opts[] = {
@@ -178,6 +179,33 @@ static int check_out(const ch_convert_args *o, ch_err *e)
     return rc;
 }
 
+/* A config.json has no words for some of what GGUF's keys can say: the folder has to mean the same
+ * model when it is read again. */
+static int check_meaning(const ch_conversion *c, const ch_convert_args *o, ch_err *e)
+{
+    ch_config was, is;
+    ch_file *there = NULL;
+    int rc = ch_config_read(&was, c->from, e);
+    if (rc == CH_OK)
+        rc = ch_file_open(&there, o->out, e);
+    if (rc == CH_OK)
+        rc = ch_config_read(&is, there, e);
+    ch_file_close(&there);
+    const ch_hash128 zero = {0};
+    const ch_hash128 a = rc == CH_OK ? ch_config_hash(zero, &was) : zero;
+    const ch_hash128 b = rc == CH_OK ? ch_config_hash(zero, &is) : zero;
+    if (rc < 0 || memcmp(&a, &b, sizeof a) == 0)
+        return rc;
+    char *path = ch_io_join(o->out, "config.json");
+    if (path)
+        unlink(path);
+    free(path);
+    return ch_fail(e, CH_EUNSUPPORTED,
+                   "%s: a config.json cannot say all that it does (positions, windows, scales or "
+                   "caps), and the folder would compute something else; its config.json is gone",
+                   c->from->path);
+}
+
 static int write_model(ch_conversion *c, const ch_convert_args *o, ch_err *e)
 {
     int rc = CH_OK;
@@ -194,6 +222,8 @@ static int write_model(ch_conversion *c, const ch_convert_args *o, ch_err *e)
         rc = write_vocabulary(c->from, o, e);
     if (rc == CH_OK)
         rc = ch_conversion_write(c, e);
+    if (rc == CH_OK)
+        rc = check_meaning(c, o, e);
     return rc == CH_OK ? ch_convert_write_card(c, o, e) : rc;
 }
 

@@ -433,7 +433,7 @@ static int set_longrope(const ch_hf_config *c, json_t *o)
         rc = ch_hf_get_int(&before, c, "rope.scaling.original_context_length", context);
     const double usual = long_magnitude((double)context, (double)before);
     if (rc == CH_OK)
-        rc = ch_hf_get_real(&magnitude, c, "rope.scaling.attn_factor", usual);
+        rc = ch_hf_get_real(&magnitude, c, "rope.scaling.attn_factor", 1);
     return rc < 0 || (float)magnitude == (float)usual
                ? rc
                : set_number(c, o, "attention_factor", magnitude);

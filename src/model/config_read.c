@@ -183,6 +183,8 @@ static void read_stretch(reader *r, ch_config *c)
     else if (read_divisors(r, c, s->divisor[0], "rope_factors_short.weight") &&
              read_divisors(r, c, s->divisor[1], "rope_factors_long.weight"))
         s->lists = 2;
+    if (s->lists == 2 && s->kind == CH_STRETCH_NONE) /* files need not say what their tensors do */
+        s->kind = CH_STRETCH_LONG;
     real_opt(r, &c->local_base, "rope.freq_base_swa", 1, 1e12);
 }
 
