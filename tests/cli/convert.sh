@@ -44,6 +44,9 @@ says "and the languages" "de"
 is "back" 0 "$bin" convert card.gguf card
 that "in its head" grep -q 'license: "mit"' card/README.md
 rm llama/tokenizer*
+is "a model that no config.json describes" 0 "$bin" init phi3 --rope linear -o said.gguf
+is "as a folder" 1 "$bin" convert said.gguf said
+says "says why" "a config.json cannot say"
 is "a folder without a vocabulary" 0 "$bin" convert llama bare.gguf
 says "is told" "has no vocabulary"
 is "endless input" 1 "$bin" convert /dev/zero out.gguf
