@@ -479,8 +479,11 @@ int ch_hf_rope_write(const ch_hf_config *c)
     const int64_t head = rc == CH_OK ? head_width(c, &rc) : 0;
     if (rc == CH_OK)
         rc = ch_hf_get_int(&n, c, "rope.dimension_count", head);
+    double part = head > 0 ? (double)n / (double)head : 1;
+    while (rc == CH_OK && n > 0 && (int64_t)(part * (double)head) < n) /* readers cut off */
+        part = nextafter(part, 2);
     if (rc == CH_OK && n != head)
-        rc = ch_hf_set(c, c->to, "partial_rotary_factor", json_real((double)n / (double)head));
+        rc = ch_hf_set(c, c->to, "partial_rotary_factor", json_real(part));
     if (rc == CH_OK && c->arch->bit == PHI3)
         rc = ch_hf_get_int(&n, c, "rope.scaling.original_context_length", 0);
     if (rc == CH_OK && c->arch->bit == PHI3 && n > 0)

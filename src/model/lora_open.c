@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MOST = 256, CONFIG_MOST = 1 << 20, MATCH_MOST = 100000 };
+enum { NAME_MOST = 256, CONFIG_MOST = 1 << 20, MATCH_MOST = 100000, PATTERNS_MOST = 256 };
 
 typedef struct source {
     ch_file *f;
@@ -115,12 +115,17 @@ static int pattern_fits(bool *out, const char *key, const char *module, const ch
     const bool memory = md && mc;
     if (memory) {
         pcre2_set_match_limit(mc, MATCH_MOST);
-        *out = pcre2_match(re, (PCRE2_SPTR)module, strlen(module), 0, 0, md, mc) >= 0;
+        code = pcre2_match(re, (PCRE2_SPTR)module, strlen(module), 0, 0, md, mc);
+        *out = code >= 0;
     }
     pcre2_match_context_free(mc);
     pcre2_match_data_free(md);
     pcre2_code_free(re);
-    return memory ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for a pattern");
+    if (!memory)
+        return ch_fail(e, CH_ENOMEM, "no memory for a pattern");
+    return *out || code == PCRE2_ERROR_NOMATCH
+               ? CH_OK
+               : ch_fail(e, CH_ELIMIT, "%s: the pattern \"%.60s\" takes too long", path, key);
 }
 
 /* The number that a pattern gives a module, or *out as it is. */
@@ -132,6 +137,9 @@ static int by_pattern(double *out, const source *s, const char *which, const cha
     bool fits = false;
     int rc = CH_OK;
     const json_t *all = json_object_get(s->config, which);
+    if (json_object_size(all) > PATTERNS_MOST)
+        return ch_fail(e, CH_ELIMIT, "%s: \"%s\" has %zu patterns; allowed are %d", s->path, which,
+                       json_object_size(all), PATTERNS_MOST);
     json_object_foreach((json_t *)(uintptr_t)all, key, v)
     {
         if (rc == CH_OK && !json_is_number(v))
