@@ -89,11 +89,11 @@ static inline void ch_group_sums(ch_group *g, float d, int32_t sum0, int32_t sum
  *         bits 2j, 2j+1
  * So every plane is whole vectors of 64 bytes, a half is four steps of a dot product with four
  * bytes, and a step's codes are made from its planes with shifts and masks. */
-enum { CH_MIN_NONE, CH_MIN_OWN, CH_MIN_SUPER, CH_MIN_NIBBLE, CH_MIN_16_SCALES };
+enum { CH_MIN_NONE, CH_MIN_OWN, CH_MIN_SUPER, CH_MIN_NIBBLE };
 typedef struct ch_form {
     int bits;
     bool super, halves; /* scales in two parts; a scale for each 16 k */
-    int min;            /* q5_0 counts its offset as a minimum of 16 scales */
+    int min;
     const int8_t *table;
 } ch_form;
 
@@ -101,7 +101,7 @@ static inline ch_form ch_form_of(ch_panel_kind kind)
 {
     switch (kind) {
     case CH_PANEL_Q4_1: return (ch_form){4, false, false, CH_MIN_OWN, NULL};
-    case CH_PANEL_Q5_0: return (ch_form){5, false, false, CH_MIN_16_SCALES, NULL};
+    case CH_PANEL_Q5_0: return (ch_form){5, false, false, CH_MIN_NONE, NULL};
     case CH_PANEL_Q5_1: return (ch_form){5, false, false, CH_MIN_OWN, NULL};
     case CH_PANEL_IQ4_NL: return (ch_form){4, false, false, CH_MIN_NONE, ch_iq4_values};
     case CH_PANEL_MXFP4: return (ch_form){4, false, false, CH_MIN_NONE, ch_mxfp4_values};
@@ -112,6 +112,12 @@ static inline ch_form ch_form_of(ch_panel_kind kind)
     case CH_PANEL_Q6_K: return (ch_form){6, true, true, CH_MIN_NONE, NULL};
     default: return (ch_form){4, true, false, CH_MIN_NONE, ch_iq4_values}; /* IQ4_XS */
     }
+}
+
+/* What the dot of a half, or of all 32 k, starts with: the codes' offset times the sum of q. */
+static inline int32_t ch_block_begin(ch_form f, const ch_group *x, int h)
+{
+    return f.min ? 0 : f.halves ? x->bias_half[h] : 2 * x->bias_q4;
 }
 
 static inline bool ch_is_block(ch_panel_kind kind)

@@ -13,7 +13,7 @@ static real add_scale(real acc, ch_form f, ch_panel_kind kind, const unsigned ch
     const int h = k0 / 16;
     float scale, min;
     ch_panel_block_scale(&scale, &min, f, kind, panel, g, h, lane);
-    int32_t s = f.table ? x->bias_q8 : f.halves && !f.min ? x->bias_half[h] : 0;
+    int32_t s = f.table ? x->bias_q8 : ch_block_begin(f, x, h);
     for (int k = k0; k < k1; k++)
         s += x->q[k] * ch_panel_block_code(f, panel + ch_codes_at(f, g), lane, k);
     const float both = scale * x->d;

@@ -124,8 +124,6 @@ void ch_panel_block_scale(float *scale, float *min, ch_form f, ch_panel_kind kin
         *scale = kind == CH_PANEL_MXFP4 ? ch_bf16_to_f32(half) : ch_f16_to_f32(half);
         if (f.min == CH_MIN_OWN)
             *min = f16_at(unit + ch_min_at(f, g) + 2 * lane);
-        if (f.min == CH_MIN_16_SCALES)
-            *min = 16 * *scale;
         return;
     }
     if (f.min) {
@@ -156,16 +154,13 @@ void ch_panel_block_unpack(real *out, ch_panel_kind kind, const unsigned char *p
                            int lane)
 {
     const ch_form f = ch_form_of(kind);
-    const int offset = f.table                       ? 128
-                       : f.min == CH_MIN_16_SCALES   ? 16
-                       : f.bits == 6 || f.bits == 3 ? 32
-                                                     : 0;
+    const int offset = f.table ? 128 : f.min ? 0 : f.halves ? 32 : 16;
     for (int k = 0; k < K; k++) {
         const int g = k / CH_GROUP;
         float scale, min;
         ch_panel_block_scale(&scale, &min, f, kind, panel, g, k % CH_GROUP / 16, lane);
         const int code = ch_panel_block_code(f, panel + ch_codes_at(f, g), lane, k % CH_GROUP);
         const float product = scale * (float)(code - offset);
-        out[k] = f.min && f.min != CH_MIN_16_SCALES ? product - min : product;
+        out[k] = f.min ? product - min : product;
     }
 }

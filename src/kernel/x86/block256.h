@@ -80,11 +80,8 @@ CH_INLINE __m256 ch_scale256(const char *unit, const ch_form f, int g, const int
     return _mm256_mul_ps(d, _mm256_cvtepi32_ps(scale));
 }
 
-CH_INLINE __m256 ch_min256(const char *unit, const ch_form f, int g, const int h, const int l,
-                           __m256 scale)
+CH_INLINE __m256 ch_min256(const char *unit, const ch_form f, int g, const int h, const int l)
 {
-    if (f.min == CH_MIN_16_SCALES)
-        return _mm256_mul_ps(scale, _mm256_set1_ps(16));
     if (!f.super)
         return ch_halves256(unit + ch_min_at(f, g) + 16 * l);
     const __m256i min =
@@ -103,7 +100,7 @@ enum { CH_TABLE_OFFSET = 0x80 };
 
 CH_INLINE int32_t ch_begin256(const ch_form f, const ch_group *x, const int h)
 {
-    return f.table ? x->bias_q8 : f.halves && !f.min ? x->bias_half[h] : 0;
+    return f.table ? x->bias_q8 : ch_block_begin(f, x, h);
 }
 
 /* s[r] += the dots of half h. */
@@ -123,7 +120,7 @@ enum { CH_TABLE_OFFSET = 0 };
 
 CH_INLINE int32_t ch_begin256(const ch_form f, const ch_group *x, const int h)
 {
-    return f.halves && !f.min ? x->bias_half[h] : 0;
+    return f.table ? 0 : ch_block_begin(f, x, h);
 }
 
 CH_INLINE void ch_half256(__m256i *s, const char *w, const ch_form f, __m256i table,
@@ -169,7 +166,7 @@ CH_INLINE void ch_block_group256(__m256 *sum, const char *panel, const ch_form f
         if (!f.halves && h == 0)
             continue;
         const __m256 scale = ch_scale256(unit, f, g, h, l);
-        const __m256 min = f.min ? ch_min256(unit, f, g, h, l, scale) : scale;
+        const __m256 min = f.min ? ch_min256(unit, f, g, h, l) : scale;
         CH_UNROLL
         for (int r = 0; r < R; r++) {
             const ch_group *x = ch_group_at(rows, r);

@@ -72,10 +72,8 @@ CH_INLINE __m512 scale_of(const char *unit, const ch_form f, int g, const int h)
     return _mm512_mul_ps(f.min ? halves(unit) : _mm512_loadu_ps(unit), _mm512_cvtepi32_ps(scale));
 }
 
-CH_INLINE __m512 min_of(const char *unit, const ch_form f, int g, const int h, __m512 scale)
+CH_INLINE __m512 min_of(const char *unit, const ch_form f, int g, const int h)
 {
-    if (f.min == CH_MIN_16_SCALES)
-        return _mm512_mul_ps(scale, _mm512_set1_ps(16));
     if (!f.super)
         return halves(unit + ch_min_at(f, g));
     const __m512i min =
@@ -89,9 +87,9 @@ CH_INLINE __m512 min_of(const char *unit, const ch_form f, int g, const int h, _
 /* A sum's start; and the sum of the k that share a scale into the element's. */
 CH_INLINE __m512i begin(const ch_form f, const ch_group *x, const int h)
 {
-    return f.table              ? _mm512_set1_epi32(x->bias_q8)
-           : f.halves && !f.min ? _mm512_set1_epi32(x->bias_half[h])
-                                : _mm512_setzero_si512();
+    return f.table ? _mm512_set1_epi32(x->bias_q8)
+           : f.min ? _mm512_setzero_si512()
+                   : _mm512_set1_epi32(ch_block_begin(f, x, h));
 }
 
 CH_INLINE __m512 end(__m512 sum, const ch_form f, const ch_group *x, const int h, __m512i s,
@@ -132,7 +130,7 @@ CH_INLINE void group(__m512 *sum, const char *panel, const ch_form f, __m512i ta
         }
         if (f.halves || h == 1) {
             const __m512 scale = scale_of(unit, f, g, h);
-            const __m512 min = f.min ? min_of(unit, f, g, h, scale) : scale;
+            const __m512 min = f.min ? min_of(unit, f, g, h) : scale;
             CH_UNROLL
             for (int r = 0; r < R; r++)
                 sum[r * P] = end(sum[r * P], f, ch_group_at(rows, r), h, s[r], scale, min);
