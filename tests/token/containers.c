@@ -184,7 +184,8 @@ static void put_piece(ch_buf *b, const char *name, float score, int type)
 /* type 1 unigram, 2 BPE. */
 static void put_model(ch_buf *b, int type, bool collapse)
 {
-    static const char *const names[] = {"\xe2\x96\x81", "a", "b", "ab", "\xe2\x96\x81" "ab", "ba"};
+    static const char *const names[] = {
+        "\xe2\x96\x81", "a", "b", "ab", ("\xe2\x96\x81" "ab"), "ba"};
     ch_buf_init(b, 1 << 16);
     put_piece(b, "<unk>", 0, CH_TOKEN_UNKNOWN);
     put_piece(b, "<s>", 0, CH_TOKEN_CONTROL);

@@ -91,7 +91,7 @@ static void unigram(void **state)
             size_t length;
             const char *name = ch_token_name(t, ids.id[i], &length);
             if (ids.id[i] == 0) { /* as many characters as fit: counted below by the rest */
-                sum = NAN;
+                sum = (double)NAN;
                 break;
             }
             assert_memory_equal(text + at, name, length);
