@@ -1,8 +1,9 @@
 /* normal.c - answers that say the same, as the same bytes
  *
  * Lower case, punctuation out but for signs between digits, the articles a, an, the out, one space
- * between words (the evaluation of SQuAD, Rajpurkar et al. 2016).  A number alone keeps its sign and decimals and loses what
- * surrounds its digits: "$1,234.50." is "1234.5".  SPDX-License-Identifier: MIT */
+ * between words (the evaluation of SQuAD, Rajpurkar et al. 2016).  A number alone keeps its sign
+ * and decimals and loses what surrounds its digits: "$1,234.50." is "1234.5".
+ * SPDX-License-Identifier: MIT */
 #include "eval.h"
 
 #include <ctype.h>
