@@ -177,34 +177,11 @@ CH_INLINE int tiles(const ch_tile *t, const ch_panel_kind kind)
     }
 }
 
-static int q4_1(const ch_tile *t) { return tiles(t, CH_PANEL_Q4_1); }
-static int q5_0(const ch_tile *t) { return tiles(t, CH_PANEL_Q5_0); }
-static int q5_1(const ch_tile *t) { return tiles(t, CH_PANEL_Q5_1); }
-static int iq4_nl(const ch_tile *t) { return tiles(t, CH_PANEL_IQ4_NL); }
-static int mxfp4(const ch_tile *t) { return tiles(t, CH_PANEL_MXFP4); }
-static int q2_k(const ch_tile *t) { return tiles(t, CH_PANEL_Q2_K); }
-static int q3_k(const ch_tile *t) { return tiles(t, CH_PANEL_Q3_K); }
-static int q4_k(const ch_tile *t) { return tiles(t, CH_PANEL_Q4_K); }
-static int q5_k(const ch_tile *t) { return tiles(t, CH_PANEL_Q5_K); }
-static int q6_k(const ch_tile *t) { return tiles(t, CH_PANEL_Q6_K); }
-static int iq4_xs(const ch_tile *t) { return tiles(t, CH_PANEL_IQ4_XS); }
+#define CH_BLOCK_TILES tiles
+#include "block_walk.h"
 
 void ch_gemm_block_avx512vnni(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
                               int M, int n0, int n1, int K, int flags)
 {
-    static ch_tile_fn *const of[CH_PANELS] = {
-        [CH_PANEL_Q4_1] = q4_1,     [CH_PANEL_Q5_0] = q5_0,   [CH_PANEL_Q5_1] = q5_1,
-        [CH_PANEL_IQ4_NL] = iq4_nl, [CH_PANEL_MXFP4] = mxfp4, [CH_PANEL_Q2_K] = q2_k,
-        [CH_PANEL_Q3_K] = q3_k,     [CH_PANEL_Q4_K] = q4_k,   [CH_PANEL_Q5_K] = q5_k,
-        [CH_PANEL_Q6_K] = q6_k,     [CH_PANEL_IQ4_XS] = iq4_xs};
-    const ch_panel_kind kind = ch_kind_in(flags);
-    const ch_tile t = {.y = y,
-                       .ldy = ldy,
-                       .x = x,
-                       .ldx = ldx,
-                       .w = w,
-                       .K = K,
-                       .add = flags & CH_GEMM_ADD,
-                       .panel_bytes = ch_panel_bytes(kind, K)};
-    ch_gemm_walk(of[kind], ROWS, ch_row_bytes(kind, K), t, M, n0, n1);
+    ch_block_walk(ROWS, y, ldy, x, ldx, w, M, n0, n1, K, flags);
 }
