@@ -113,15 +113,20 @@ static int put_linear(const rope *r)
 static const struct {
     const char *key, *suffix;
 } yarn_keys[] = {{"extrapolation_factor", "rope.scaling.yarn_ext_factor"},
-                 {"attn_factor", "rope.scaling.yarn_attn_factor"},
                  {"attention_factor", "rope.scaling.yarn_attn_factor"},
                  {"beta_fast", "rope.scaling.yarn_beta_fast"},
                  {"beta_slow", "rope.scaling.yarn_beta_slow"}};
 
 static int put_yarn(const rope *r)
 {
-    double x;
+    double x, attn = 1;
     int rc = put_linear(r);
+    if (rc == CH_OK)
+        rc = real_of(&attn, r, "attn_factor", 1, -1e6, 1e6);
+    if (rc == CH_OK && attn != 1) /* transformers passes it over, YaRN's own code multiplies */
+        return ch_fail(r->c->e, CH_EUNSUPPORTED,
+                       "%s: \"attn_factor\" is %g; supported are 1 and \"attention_factor\"",
+                       r->c->path, attn);
     if (rc == CH_OK)
         rc = before_of(&x, r);
     if (rc == CH_OK)
