@@ -73,8 +73,8 @@ static int count_bytes(ch_evaluation *v, const ch_asked *a, size_t bytes)
     for (size_t i = 0; i < a->n && rc == CH_OK; i++) {
         const ch_query *q = &a->q[i];
         ch_buf_clear(&b);
-        for (int k = i ? q->from : CH_MIN(q->from, 1); k < q->n; k++)
-            ch_tokenizer_append(&b, v->tk, k ? q->id[k - 1] : -1, q->id[k]);
+        for (int k = q->from; k < q->n; k++)
+            ch_tokenizer_append(&b, v->tk, q->id[k - 1], q->id[k]);
         rc = ch_buf_check(&b, v->set->path[0], v->e);
         double *row = ch_stats_row(v->stats, i);
         row[0] = -q->log_p;
