@@ -9,6 +9,7 @@
 #ifndef CH_BLOCK256_H
 #define CH_BLOCK256_H
 
+#include "block_walk.h"
 #include "quant256.h"
 
 /* Left by n bits, right by -n, within the bytes that the caller's mask keeps. */
@@ -227,8 +228,5 @@ CH_INLINE int ch_block_tiles256(const ch_tile *t, const ch_panel_kind kind)
     default: return ch_block_tile256(t, CH_QUANT256_ROWS, 1, kind);
     }
 }
-
-#define CH_BLOCK_TILES ch_block_tiles256
-#include "block_walk.h"
 
 #endif

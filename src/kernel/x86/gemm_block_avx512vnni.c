@@ -2,6 +2,7 @@
  * VPDPBUSD a group and row
  *
  * One tile function, inlined with a form of panels as a constant.  SPDX-License-Identifier: MIT */
+#include "block_walk.h"
 #include "quant512.h"
 
 enum { ROWS = 8 };
@@ -177,11 +178,10 @@ CH_INLINE int tiles(const ch_tile *t, const ch_panel_kind kind)
     }
 }
 
-#define CH_BLOCK_TILES tiles
-#include "block_walk.h"
+CH_BLOCK_FORMS(tiles)
 
 void ch_gemm_block_avx512vnni(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
                               int M, int n0, int n1, int K, int flags)
 {
-    ch_block_walk(ROWS, y, ldy, x, ldx, w, M, n0, n1, K, flags);
+    ch_block_walk(block_tiles, ROWS, y, ldy, x, ldx, w, M, n0, n1, K, flags);
 }

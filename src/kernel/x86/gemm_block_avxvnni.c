@@ -4,8 +4,10 @@
  * SPDX-License-Identifier: MIT */
 #include "block256.h"
 
+CH_BLOCK_FORMS(ch_block_tiles256)
+
 void ch_gemm_block_avxvnni(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
                            int M, int n0, int n1, int K, int flags)
 {
-    ch_block_walk(CH_QUANT256_ROWS, y, ldy, x, ldx, w, M, n0, n1, K, flags);
+    ch_block_walk(block_tiles, CH_QUANT256_ROWS, y, ldy, x, ldx, w, M, n0, n1, K, flags);
 }
