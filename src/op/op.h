@@ -213,6 +213,23 @@ ch_tensor *ch_op_softcap(ch_run *r, ch_tensor *x, real cap);
 /* Columns [at, at + n) of x as a tensor of their own: the parts of maps that a file keeps fused. */
 ch_tensor *ch_op_columns(ch_run *r, const ch_tensor *x, int64_t at, int64_t n);
 
+/* Rows at[0..n), rising, of x as a tensor of their own; and x with those rows replaced by y's
+ * (without a tape in x, which is returned). */
+ch_tensor *ch_op_pick_rows(ch_run *r, const ch_tensor *x, const int32_t *at, int n);
+ch_tensor *ch_op_put_rows(ch_run *r, ch_tensor *x, const ch_tensor *y, const int32_t *at);
+
+/* One step of a damped integrator towards c = start + gain force, or x + gain force without a
+ * start: v' = a v + p (c - x) goes to *velocity (NULL: unwanted), returned is x + v'.  integrate.c
+ * says how a and p follow from inertia and pull, and why it is stable. */
+typedef struct ch_motion {
+    const ch_tensor *x;        /* (T, D); no other of these */
+    const ch_tensor *start;    /* or NULL */
+    const ch_tensor *velocity; /* NULL: at rest */
+    const ch_tensor *force;
+    const ch_weight *gain, *inertia, *pull; /* (D); inertia and pull NULL: a = 0, p = 1 */
+} ch_motion;
+ch_tensor *ch_op_integrate(ch_run *r, const ch_motion *m, ch_tensor **velocity);
+
 /* Short causal convolution, a filter of J taps for each column (LFM2): y_td = sum_j w_dj
  * x_(t-J+1+j)d; w (D, J) stored as reals.  Rows before the first of a document (training: before is
  * NULL, rows->first tells) or of a sequence are left out.  Inference: rows of one sequence stand
