@@ -64,7 +64,14 @@ typedef struct ch_train_options {
     bool untied;           /* a head of its own */
     int context;           /* that the model says it is made for, at least length [length] */
     double rope_base;      /* [10000] */
-    const char *ffn;       /* swiglu or, in chalcis models, relu2 ["swiglu"] */
+    const char *ffn;       /* swiglu; relu2 in chalcis and integrator models ["swiglu"];
+                              "integrator" stands for swiglu and a depth of 3 */
+    int depth;             /* steps through such a block: llama, qwen3, integrator models [none] */
+    const char *anchor;    /* of steps: none, here, start ["start"] */
+    int gate_layer;        /* from it on a gate says how many; drawn in training [none] */
+    int ffn_groups;        /* copies of the feed-forward maps, shared by neighbours [one a layer] */
+    int attention_groups;  /* integrator models: likewise [one a layer] */
+    int embedding_rank;    /* integrator models: of the embedding table [width] */
     int memory;            /* chalcis models: rows of the memory that pairs look up [none] */
     /* steps: at most one of the last four is given; all 0: one pass over the data */
     int length;            /* tokens in a sequence [256] */

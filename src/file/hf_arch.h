@@ -10,10 +10,12 @@
 
 enum {
     LLAMA = 1, QWEN2 = 2, QWEN3 = 4, CHALCIS = 8, GPT2 = 16, GEMMA2 = 32, GEMMA3 = 64, PHI3 = 128,
-    SMOLLM3 = 256, OLMO2 = 512, GRANITE = 1024, LFM2 = 2048,
+    SMOLLM3 = 256, OLMO2 = 512, GRANITE = 1024, LFM2 = 2048, INTEGRATOR = 1 << 14,
+    INTEGRATES = LLAMA | QWEN3 | INTEGRATOR,
+    RELU2 = CHALCIS | INTEGRATOR, /* may say that their blocks are */
     GEMMA = GEMMA2 | GEMMA3,
     TURNED = LLAMA | SMOLLM3 | GRANITE, /* GGUF keeps their rotary rows in pairs */
-    ALL = 4095, MODELS = ALL & ~GPT2
+    ALL = 4095 | INTEGRATOR, MODELS = ALL & ~GPT2
 };
 
 typedef struct ch_hf_arch {

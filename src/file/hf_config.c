@@ -326,7 +326,7 @@ int ch_hf_config_read(ch_hf_config *c)
     if (rc == CH_OK && (c->arch->bit & (GPT2 | LFM2)))
         rc = read_hidden(c);
     const char *act = json_string_value(json_object_get(c->v, "hidden_act"));
-    if (rc == CH_OK && c->arch->bit == CHALCIS && act && strcmp(act, "relu2") == 0)
+    if (rc == CH_OK && (c->arch->bit & RELU2) && act && strcmp(act, "relu2") == 0)
         rc = ch_hf_put_str(c, "feed_forward_type", act);
     if (rc == CH_OK)
         rc = ch_hf_layers_read(c);
@@ -395,7 +395,9 @@ static int write_flags(const ch_hf_config *c)
 
 static int write_act(const ch_hf_config *c)
 {
-    const ch_meta *m = ch_file_meta_find(c->f, "chalcis.feed_forward_type");
+    char key[CH_HF_KEY_MOST];
+    ch_hf_key(key, c, "feed_forward_type");
+    const ch_meta *m = ch_file_meta_find(c->f, key);
     const bool relu2 = m && m->type == CH_META_STR && m->v.s.n == 5;
     return ch_hf_set(c, c->to, "hidden_act", json_string(relu2 ? "relu2" : "silu"));
 }
@@ -418,7 +420,7 @@ int ch_hf_config_write(ch_hf_config *c)
     }
     if (rc == CH_OK && (c->arch->bit & (GPT2 | LFM2)))
         rc = write_hidden(c);
-    if (rc == CH_OK && c->arch->bit == CHALCIS)
+    if (rc == CH_OK && (c->arch->bit & RELU2))
         rc = write_act(c);
     if (rc == CH_OK)
         rc = write_flags(c);

@@ -19,6 +19,10 @@ int64_t ch_config_letter(const ch_config *c, char letter)
     case 'M': return c->memory;
     case 'P': return c->context;
     case 'S': return c->taps;
+    case 'N': return c->integrator.depth;
+    case 'C': return c->integrator.depth - 1;
+    case 'R': return c->rank;
+    case 'W': return c->rank ? c->rank : c->width;
     default: return letter >= '1' && letter <= '9' ? letter - '0' : 0;
     }
 }
@@ -34,6 +38,14 @@ int ch_config_attending(const ch_config *c, int layers)
     for (int l = 0; l < layers; l++)
         n += ch_config_attends(c, l);
     return n;
+}
+
+int ch_config_owner(const ch_config *c, int groups, int layer)
+{
+    if (groups == 0 || layer < 0)
+        return layer;
+    const int64_t group = (int64_t)layer * groups / c->layers;
+    return (int)((group * c->layers + groups - 1) / groups);
 }
 
 int ch_config_most_tokens(const ch_config *c)
@@ -178,6 +190,34 @@ static int check_scales(const ch_config *c, const char *name, ch_err *e)
     return CH_OK;
 }
 
+static int check_integrator(const ch_config *c, const char *name, ch_err *e)
+{
+    const ch_integrator_config *i = &c->integrator;
+    const struct {
+        const char *what;
+        int64_t found, most;
+    } limits[] = {
+        {"integrator.depth", i->depth, CH_MAX_DEPTH},
+        {"integrator.anchor", i->anchor, CH_ANCHORS - 1},
+        {"integrator.gate_layer", i->gate_layer, i->depth > 1 ? c->layers - 1 : 0},
+        {"feed_forward_groups", c->ffn_groups, c->layers},
+        {"attention_groups", c->attention_groups, c->layers},
+        {"embedding_rank", c->rank, c->width},
+    };
+    for (size_t k = 0; k < CH_COUNT(limits); k++)
+        if (limits[k].found < 0 || limits[k].found > limits[k].most)
+            return ch_fail(e, CH_EFORMAT, "%s: %s is %lld, allowed are 0 to %lld", name,
+                           limits[k].what, (long long)limits[k].found, (long long)limits[k].most);
+    if (!(i->tolerance >= 0 && i->tolerance <= 1e3))
+        return ch_fail(e, CH_EFORMAT, "%s: integrator.tolerance is %g, allowed are 0 to 1000 nats",
+                       name, i->tolerance);
+    if ((i->depth > 0 || c->ffn_groups > 0) && !c->arch->integrates)
+        return ch_fail(e, CH_EFORMAT, "%s: blocks of %s models are plain, in each layer its own; "
+                                      "integrator.depth is %d, feed_forward_groups %d",
+                       name, c->arch->name, i->depth, c->ffn_groups);
+    return CH_OK;
+}
+
 int ch_config_check(const ch_config *c, const char *name, ch_err *e)
 {
     int rc = check_sizes(c, name, e);
@@ -185,6 +225,8 @@ int ch_config_check(const ch_config *c, const char *name, ch_err *e)
         rc = check_layers(c, name, e);
     if (rc == CH_OK)
         rc = check_rope(c, name, e);
+    if (rc == CH_OK)
+        rc = check_integrator(c, name, e);
     return rc == CH_OK ? check_scales(c, name, e) : rc;
 }
 
@@ -197,11 +239,13 @@ ch_hash128 ch_config_hash(ch_hash128 before, const ch_config *c)
         c->width,       c->heads,  c->kv_heads,          c->head_width, c->hidden, c->vocab,
         c->layers,      c->context, c->rope.dims,        c->rope.interleaved, c->tied, c->relu2,
         c->memory,      c->window, c->taps,              c->biases,     s->kind,   s->original,
-        s->lists};
+        s->lists,       c->rank,   c->ffn_groups,        c->attention_groups,
+        c->integrator.depth, c->integrator.anchor, c->integrator.gate_layer};
     const double real_numbers[] = {
         c->norm_eps,  c->rope.base, c->local_base, c->attention_scale, c->attention_cap,
         c->logit_cap, c->embedding_scale, c->residual_scale, c->logit_scale, s->factor,
-        s->magnitude, s->mixed,     s->own,        s->fast,            s->slow, s->log_mul};
+        s->magnitude, s->mixed,     s->own,        s->fast,            s->slow, s->log_mul,
+        c->integrator.tolerance};
     before = ch_hash_bytes(before, c->arch->name, strlen(c->arch->name));
     before = ch_hash_bytes(before, whole, sizeof whole);
     before = ch_hash_bytes(before, real_numbers, sizeof real_numbers);

@@ -249,6 +249,17 @@ static void read_scales(reader *r, ch_config *c)
         c->logit_scale = 1 / c->logit_scale;
 }
 
+static void read_integrator(reader *r, ch_config *c)
+{
+    int anchor = 0;
+    int_opt(r, &c->integrator.depth, "integrator.depth", 0, INT32_MAX);
+    int_opt(r, &anchor, "integrator.anchor", 0, CH_ANCHORS - 1);
+    c->integrator.anchor = (ch_anchor)anchor;
+    int_opt(r, &c->integrator.gate_layer, "integrator.gate_layer", 0, INT32_MAX);
+    real_opt(r, &c->integrator.tolerance, "integrator.tolerance", 0, 1e3);
+    int_opt(r, &c->ffn_groups, "feed_forward_groups", 0, INT32_MAX);
+}
+
 static void read_biases(const ch_file *f, ch_config *c)
 {
     static const struct {
@@ -325,6 +336,7 @@ int ch_config_read(ch_config *c, const ch_file *f, ch_err *e)
     read_windows(&r, c);
     read_stretch(&r, c);
     read_scales(&r, c);
+    read_integrator(&r, c);
     read_biases(f, c);
     refuse_unknown(&r, c);
     if (r.rc == CH_OK)

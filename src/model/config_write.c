@@ -72,6 +72,23 @@ static void write_sizes(writer *w, const ch_config *c)
         put_str(w, "feed_forward_type", "relu2");
 }
 
+static void put_int_unless_0(writer *w, const char *suffix, int value)
+{
+    if (value != 0)
+        put_int(w, suffix, value);
+}
+
+static void write_integrator(writer *w, const ch_config *c)
+{
+    put_int_unless_0(w, "integrator.depth", c->integrator.depth);
+    put_int_unless_0(w, "integrator.anchor", (int)c->integrator.anchor);
+    put_int_unless_0(w, "integrator.gate_layer", c->integrator.gate_layer);
+    put_real_unless(w, "integrator.tolerance", c->integrator.tolerance, 0);
+    put_int_unless_0(w, "feed_forward_groups", c->ffn_groups);
+    put_int_unless_0(w, "attention_groups", c->attention_groups);
+    put_int_unless_0(w, "embedding_rank", c->rank);
+}
+
 static void write_windows(writer *w, const ch_config *c)
 {
     if (c->window == 0)
@@ -156,6 +173,7 @@ int ch_config_write(const ch_config *c, ch_file *f, ch_err *e)
     put_real(&w, c->arch->layernorm ? "attention.layer_norm_epsilon"
                                     : "attention.layer_norm_rms_epsilon",
              c->norm_eps);
+    write_integrator(&w, c);
     write_windows(&w, c);
     write_rope(&w, c);
     put_real_unless(&w, "attention.scale", c->attention_scale, 0);

@@ -35,17 +35,31 @@ static int measure(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
     return 0;
 }
 
+static bool constant(real *value, ch_init how)
+{
+    static const struct {
+        ch_init how;
+        double value;
+    } of[] = {{CH_INIT_ONES, 1}, {CH_INIT_ZEROS, 0}, {CH_INIT_INERTIA, -4}, {CH_INIT_PULL, -0.1}};
+    for (size_t i = 0; i < CH_COUNT(of); i++)
+        if (of[i].how == how) {
+            *value = (real)of[i].value;
+            return true;
+        }
+    return false;
+}
+
 static void initialise(const struct creating *s, real *p, int64_t n, ch_init how)
 {
     const ch_config *c = &s->m->config;
+    real value;
+    const bool same = constant(&value, how);
     const double std = how == CH_INIT_FILTER     ? 1 / sqrt(3.0 * c->taps)
                        : how == CH_INIT_RESIDUAL ? 0.02 / sqrt(2.0 * c->layers)
                                                  : 0.02;
     for (int64_t i = 0; i < n; i++)
-        p[i] = how == CH_INIT_ONES ? 1
-               : how == CH_INIT_ZEROS
-                   ? 0
-                   : (real)(std * ch_rng_normal(s->seed, CH_RNG_INIT, s->number, (uint64_t)i));
+        p[i] = same ? value
+                    : (real)(std * ch_rng_normal(s->seed, CH_RNG_INIT, s->number, (uint64_t)i));
 }
 
 static int place(void *arg, ch_weight *w, const ch_weight_row *row, int layer)

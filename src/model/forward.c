@@ -53,6 +53,9 @@ ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
     ch_forward f = {.run = r, .model = m, .step = s, .rows = &s->rows};
     const ch_arch *arch = m->config.arch;
     all_turns(&f);
+    f.depth = s->depth;
+    if (m->config.integrator.gate_layer > 0)
+        f.decided = ch_arena_take(r->scratch, (size_t)s->rows.n * sizeof *f.decided);
     ch_tensor *x = arch->embed(&f);
     tap(&f, -1, x);
     for (int l = 0; l < m->config.layers; l++) {

@@ -46,6 +46,25 @@ typedef struct ch_stretch {
     float divisor[2][CH_MAX_PAIRS]; /* of each pair's speed */
 } ch_stretch;
 
+/* What a step of an integrator is drawn to (integrate.h). */
+typedef enum ch_anchor {
+    CH_ANCHOR_NONE,  /* x + F(x), at once: steps are a loop */
+    CH_ANCHOR_HERE,  /* x + F(x), with inertia */
+    CH_ANCHOR_START, /* x0 + F(x), with inertia: to an equilibrium x = x0 + F(x) */
+    CH_ANCHORS
+} ch_anchor;
+
+/* Feed-forward blocks that take several steps. */
+typedef struct ch_integrator_config {
+    int depth; /* N: most steps of a token in a layer; 0: plain blocks */
+    ch_anchor anchor;
+    int gate_layer; /* layers before it take one step, and a gate decides there how many a token
+                       takes from it on; 0: no gate, all take N */
+    double tolerance; /* nats: the fewest steps with an expected KL to N steps below it; 0: N */
+} ch_integrator_config;
+
+enum { CH_MAX_DEPTH = 16 };
+
 /* A plain value: copies are configurations of their own. */
 typedef struct ch_config {
     const struct ch_arch *arch;
@@ -67,6 +86,10 @@ typedef struct ch_config {
     bool tied;      /* the head is the embedding table */
     bool relu2;     /* feed-forward blocks have no gate and square what is above zero */
     int memory;     /* M: rows of a table that pairs of tokens look up; 0: none */
+    int rank;       /* of the embedding table, which two maps take to D and back; 0: it is D wide */
+    ch_integrator_config integrator;
+    int ffn_groups, attention_groups; /* neighbouring layers in so many groups share these maps; 0:
+                                         each layer has its own */
     int biases;     /* which optional ones there are: CH_ROW_QKV_BIAS ... or'ed */
     double attention_scale;          /* of scores; 0: 1 / sqrt(E) */
     double attention_cap, logit_cap; /* cap * tanh(x / cap); 0: none */
@@ -80,12 +103,14 @@ enum { /* what a configuration may hold; outside it is CH_EFORMAT with the numbe
        CH_MAX_CONTEXT = 1 << 24
 };
 
-/* The size a letter stands for: D H K E F V M P S, Q for H + 2 K, digits for themselves; 0 for
- * others. */
+/* The size a letter stands for: D H K E F V M P S N, Q for H + 2 K, R for the rank, W for the width
+ * of the embedding table, C for N - 1, digits for themselves; 0 for others. */
 int64_t ch_config_letter(const ch_config *c, char letter);
 bool ch_config_attends(const ch_config *c, int layer);
 /* How many of the first `layers` layers have keys and values. */
 int ch_config_attending(const ch_config *c, int layers);
+/* The first of the layers that share with this one; groups: ffn_groups or attention_groups. */
+int ch_config_owner(const ch_config *c, int groups, int layer);
 /* Tokens that a sequence can have at all: P where positions are learned, else CH_MAX_CONTEXT. */
 int ch_config_most_tokens(const ch_config *c);
 /* Among attention layers those with windows come in periods: all but every period-th.  1: none;
@@ -115,7 +140,9 @@ typedef enum ch_init {
     CH_INIT_RESIDUAL, /* the same divided by sqrt(2 L): what is added to the residual stream */
     CH_INIT_FILTER,   /* N(0, 1 / (3 S)) */
     CH_INIT_ONES,
-    CH_INIT_ZEROS
+    CH_INIT_ZEROS,
+    CH_INIT_INERTIA, /* of an integrator: a = 0.1 */
+    CH_INIT_PULL     /* p = 1 where a = 0.1 */
 } ch_init;
 
 enum {
@@ -130,7 +157,14 @@ enum {
     CH_ROW_ATTENTION = 128,   /* only in layers that attend */
     CH_ROW_CONVOLUTION = 256, /* only in layers of that kind */
     CH_ROW_POSITIONS = 512,   /* a table that positions look up */
-    CH_ROW_REALS = 1024       /* no product reads it: kept as reals */
+    CH_ROW_REALS = 1024,      /* no product reads it: kept as reals */
+    CH_ROW_FFN = 2048,        /* only in layers that own their feed-forward maps */
+    CH_ROW_SHARED_QKV = 4096, /* only in layers that own their attention's maps */
+    CH_ROW_PLAIN = 8192,      /* not there when blocks integrate; the next three are there then: */
+    CH_ROW_STEPS = 16384,     /* always, */
+    CH_ROW_INERTIA = 32768,   /* with an anchor, */
+    CH_ROW_DEPTH_GATE = 65536, /* with a gate */
+    CH_ROW_RANK = 131072      /* there when the embedding table has a rank */
 };
 
 typedef struct ch_weight_row {
@@ -152,6 +186,7 @@ typedef struct ch_arch {
     int window_period; /* for ch_config_windows, where a file with a window does not say */
     double attention_cap, logit_cap; /* of the configuration, where a file does not say */
     bool scales; /* of embedding, residual and logits are computed; refused otherwise */
+    bool integrates; /* its blocks may take several steps, and share their feed-forward maps */
     const ch_weight_row *globals, *per_layer;
     int n_globals, n_per_layer;
     size_t globals_bytes, layer_bytes; /* of the structs of ch_weight */
@@ -253,6 +288,7 @@ typedef struct ch_step {
     int n_seqs;
     const int32_t *wanted; /* rows whose logits are wanted, ascending; NULL: all */
     int n_wanted;
+    const int32_t *depth; /* NULL, or per row: steps it takes in layers that integrate, 1 to N */
     ch_tap_fn *tap; /* NULL, or called between layers */
     void *tap_arg;
     const ch_kv_view
@@ -270,6 +306,8 @@ struct ch_forward { /* what an architecture's functions see */
     const ch_step *step;
     const ch_rows *rows;   /* that this layer computes */
     ch_turns full, local;  /* local: of window layers */
+    const int32_t *depth;  /* of rows, once it is known; NULL: all of them N */
+    int32_t *decided;      /* where a gate writes them */
 };
 
 /* Final hidden states (T or n_wanted, D); run->scratch holds them. */

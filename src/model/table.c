@@ -55,10 +55,28 @@ void ch_row_name(char *out, size_t size, const ch_weight_row *row, int layer)
 #pragma GCC diagnostic pop
 }
 
+/* Of what integrators have: steps, and inertia, and a gate. */
+static bool integrates(int flags, const ch_integrator_config *i)
+{
+    return !((flags & CH_ROW_PLAIN) && i->depth > 0) &&
+           !((flags & CH_ROW_STEPS) && i->depth == 0) &&
+           !((flags & CH_ROW_INERTIA) && (i->depth == 0 || i->anchor == CH_ANCHOR_NONE)) &&
+           !((flags & CH_ROW_DEPTH_GATE) && i->gate_layer == 0);
+}
+
+static bool owned(int flags, const ch_config *c, int layer)
+{
+    return !((flags & CH_ROW_FFN) && ch_config_owner(c, c->ffn_groups, layer) != layer) &&
+           !((flags & CH_ROW_SHARED_QKV) &&
+             ch_config_owner(c, c->attention_groups, layer) != layer);
+}
+
 bool ch_row_present(const ch_weight_row *row, const ch_config *c, int layer)
 {
     const int f = row->flags, bias = f & CH_ROW_BIASES;
-    return !((f & CH_ROW_HEAD) && c->tied) && !((f & CH_ROW_GATE) && c->relu2) &&
+    return integrates(f, &c->integrator) && owned(f, c, layer) &&
+           !((f & CH_ROW_RANK) && c->rank == 0) &&
+           !((f & CH_ROW_HEAD) && c->tied) && !((f & CH_ROW_GATE) && c->relu2) &&
            !((f & CH_ROW_MEMORY) && c->memory == 0) && (c->biases & bias) == bias &&
            !((f & CH_ROW_ATTENTION) && !ch_config_attends(c, layer)) &&
            !((f & CH_ROW_CONVOLUTION) && ch_config_attends(c, layer));

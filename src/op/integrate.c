@@ -6,9 +6,9 @@
  *     a_i = s(inertia_i),  p_i = 2 s(pull_i) (1 + a_i),  s(z) = (1 + z / (1 + |z|)) / 2
  *
  * x, start, v, F (T, D); g, inertia, pull (D).  No v: at rest; no inertia and pull: a = 0, p = 1,
- * so that x' = c.  0 < p < 2 (1 + a) whatever is learned: with c at rest every channel is stable, and
- * stays so under steps of different inertia as long as they share their pull (docs/integrator.md,
- * theorem C).  s is a sigmoid without a function of the C library in it: same bits everywhere.
+ * so that x' = c.  0 < p < 2 (1 + a) whatever is learned: with c at rest every channel is stable,
+ * and stays so under steps of different inertia that share their pull (docs/integrator.md, theorem
+ * C).  s is a sigmoid without a function of the C library in it: same bits everywhere.
  *
  *     dc = p dv',  with dv' + dx' in place of dv';  dx += dx' - dc (start) or dx';  dv += a dv'
  *     da = sum_t dv' v + dp p / (1 + a),  dp = sum_t dv' (c - x)
@@ -21,7 +21,7 @@ enum { PARTS = 32, COST = 8 }; /* of the rows, with sums of their own; of one el
 
 typedef struct integrate {
     const ch_kernels *kernels;
-    ch_motion m;
+    ch_op_motion m;
     ch_tensor *y, *velocity; /* x', v'; velocity NULL: nobody wants it */
     real *a, *p;             /* (D), NULL: 0 and 1 */
     /* of backward: */
@@ -191,7 +191,7 @@ static void coefficients(ch_run *r, integrate *g)
     }
 }
 
-ch_tensor *ch_op_integrate(ch_run *r, const ch_motion *m, ch_tensor **velocity)
+ch_tensor *ch_op_integrate(ch_run *r, const ch_op_motion *m, ch_tensor **velocity)
 {
     const ch_op_timer t = ch_op_begin(r);
     const int64_t T = ch_tensor_rows(m->x), D = ch_tensor_width(m->x);

@@ -221,14 +221,14 @@ ch_tensor *ch_op_put_rows(ch_run *r, ch_tensor *x, const ch_tensor *y, const int
 /* One step of a damped integrator towards c = start + gain force, or x + gain force without a
  * start: v' = a v + p (c - x) goes to *velocity (NULL: unwanted), returned is x + v'.  integrate.c
  * says how a and p follow from inertia and pull, and why it is stable. */
-typedef struct ch_motion {
+typedef struct ch_op_motion {
     const ch_tensor *x;        /* (T, D); no other of these */
     const ch_tensor *start;    /* or NULL */
     const ch_tensor *velocity; /* NULL: at rest */
     const ch_tensor *force;
     const ch_weight *gain, *inertia, *pull; /* (D); inertia and pull NULL: a = 0, p = 1 */
-} ch_motion;
-ch_tensor *ch_op_integrate(ch_run *r, const ch_motion *m, ch_tensor **velocity);
+} ch_op_motion;
+ch_tensor *ch_op_integrate(ch_run *r, const ch_op_motion *m, ch_tensor **velocity);
 
 /* Short causal convolution, a filter of J taps for each column (LFM2): y_td = sum_j w_dj
  * x_(t-J+1+j)d; w (D, J) stored as reals.  Rows before the first of a document (training: before is

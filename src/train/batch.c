@@ -21,7 +21,8 @@ int ch_batch_open(ch_batch *b, int count, int length, ch_err *e)
     b->target = calloc(n, sizeof *b->target);
     b->pos = calloc(n, sizeof *b->pos);
     b->first = calloc(n, sizeof *b->first);
-    if (b->id && b->target && b->pos && b->first)
+    b->depth = calloc(n, sizeof *b->depth);
+    if (b->id && b->target && b->pos && b->first && b->depth)
         return CH_OK;
     ch_batch_close(b);
     return ch_fail(e, CH_ENOMEM, "no memory for a batch of %zu rows", n);
@@ -33,6 +34,7 @@ void ch_batch_close(ch_batch *b)
     free(b->target);
     free(b->pos);
     free(b->first);
+    free(b->depth);
     *b = (ch_batch){0};
 }
 
@@ -126,6 +128,13 @@ void ch_batch_fill(ch_batch *b, const ch_corpus *c, uint64_t seed, int count, in
             c->sources > 0 ? &c->source[ch_sources_pick(c->share, c->sources, &q)] : c;
         sequence(b, i * length, length, from, seed, q);
     }
+}
+
+void ch_batch_draw_depths(ch_batch *b, int most, uint64_t seed, int64_t leaf)
+{
+    for (int t = 0; t < b->n; t++)
+        b->depth[t] = 1 + (int32_t)ch_rng_below((uint64_t)most, seed, CH_RNG_DEPTH, (uint32_t)t,
+                                                (uint64_t)leaf);
 }
 
 void ch_batch_fill_even(ch_batch *b, const ch_corpus *c, int count, int length, int64_t at,

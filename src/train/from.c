@@ -24,9 +24,43 @@ static int take_int(int *field, const char *name, int64_t value, const ch_train_
     return CH_OK;
 }
 
+/* A plain model may be asked to integrate, and one that does to have a gate. */
+static int take_integrator(ch_train_run *r)
+{
+    ch_train_options *o = &r->o;
+    ch_integrator_config *i = &r->config.integrator;
+    const bool anchored = i->depth > 0 && o->anchor;
+    if (anchored && strcmp(o->anchor, ch_train_anchor(&r->config)) != 0)
+        return ch_fail(r->e, CH_EARG, "anchor is %s in %s and %.40s was asked for",
+                       ch_train_anchor(&r->config), o->from, o->anchor);
+    if (o->lora > 0 && (o->depth > i->depth || o->gate_layer > i->gate_layer))
+        return ch_fail(r->e, CH_EARG, "an adapter leaves blocks as they are in %s; all weights "
+                                      "have to train for steps or a gate that it has not",
+                       o->from);
+    r->was = r->config;
+    if (i->depth == 0 && o->depth > 0) {
+        if (!o->anchor)
+            o->anchor = "start";
+        *i = (ch_integrator_config){.depth = o->depth, .anchor = ch_train_anchor_of(o->anchor)};
+    }
+    if (i->gate_layer == 0 && o->gate_layer > 0)
+        i->gate_layer = o->gate_layer;
+    r->grows = i->depth != r->was.integrator.depth || i->gate_layer != r->was.integrator.gate_layer;
+    o->anchor = ch_train_anchor(&r->config);
+    return ch_config_check(&r->config, o->from, r->e);
+}
+
+static int none_if_0(int value)
+{
+    return value > 0 ? value : -1;
+}
+
 static int take_config(ch_train_run *r)
 {
     ch_train_options *o = &r->o;
+    const int grown = take_integrator(r);
+    if (grown < 0)
+        return grown;
     const ch_config *c = &r->config;
     const struct {
         int *field;
@@ -40,7 +74,12 @@ static int take_config(ch_train_run *r)
                 {&o->hidden, "hidden", c->hidden},
                 {&o->vocab, "vocab", c->vocab},
                 {&o->context, "context", c->context},
-                {&o->memory, "memory", c->memory ? c->memory : -1}};
+                {&o->memory, "memory", none_if_0(c->memory)},
+                {&o->depth, "depth", none_if_0(c->integrator.depth)},
+                {&o->gate_layer, "gate_layer", none_if_0(c->integrator.gate_layer)},
+                {&o->ffn_groups, "ffn_groups", none_if_0(c->ffn_groups)},
+                {&o->attention_groups, "attention_groups", none_if_0(c->attention_groups)},
+                {&o->embedding_rank, "embedding_rank", none_if_0(c->rank)}};
     if (o->arch && strcmp(o->arch, c->arch->name) != 0)
         return ch_fail(r->e, CH_EARG, "arch is %s in %s and %s was asked for", c->arch->name,
                        o->from, o->arch);
@@ -145,6 +184,13 @@ int ch_train_from_open(ch_train_run *r)
     }
     if (o->lora == 0) /* the run's, before the others are made from it */
         o->lora = (int)json_integer_value(json_object_get(options, "lora"));
+    ch_train_unfold(o);
+    if (o->depth == 0)
+        o->depth = (int)json_integer_value(json_object_get(options, "depth"));
+    if (o->gate_layer == 0)
+        o->gate_layer = (int)json_integer_value(json_object_get(options, "gate_layer"));
+    if (!o->anchor)
+        o->anchor = json_string_value(json_object_get(options, "anchor"));
     if (!o->dequantize)
         o->dequantize = json_is_true(json_object_get(options, "dequantize"));
     int rc = ch_file_open(&r->source, o->from, r->e);
@@ -176,6 +222,8 @@ int ch_train_from_vocabulary(ch_train_run *r)
 int ch_train_from_model(ch_train_run *r)
 {
     const ch_train_options *o = &r->o;
+    if (!o->lora && r->grows)
+        return ch_train_grow(&r->model, &r->config, &r->was, o->seed, r->source, r->e);
     if (!o->lora)
         return ch_model_create(&r->model, &r->config, o->seed, r->source, r->e);
     const ch_lora_options lo = {

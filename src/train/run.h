@@ -14,7 +14,9 @@ typedef struct ch_train_run {
     ch_hash128 data; /* of both */
     ch_tokenizer *tk;
     ch_file *source;    /* the model that it continues from, or NULL */
-    ch_config config;   /* its */
+    ch_config config;   /* its, as it shall be; */
+    ch_config was;      /* and as it is in the source, where that is less: */
+    bool grows;
     ch_lora *lora;      /* that trains on it, or NULL: all weights do */
     ch_model *model;
     ch_trainer trainer;
@@ -47,6 +49,11 @@ int ch_train_from_open(ch_train_run *r);
 int ch_train_from_vocabulary(ch_train_run *r);
 int ch_train_from_model(ch_train_run *r);
 void ch_train_from_save(json_t *state, const ch_train_run *r); /* which model it was */
+
+/* grow.c: a model of configuration c with the weights of a plain one, which `from` holds and `was`
+ * describes. */
+int ch_train_grow(ch_model **out, const ch_config *c, const ch_config *was, uint64_t seed,
+                  const ch_file *from, ch_err *e);
 
 static inline bool ch_train_cancelled(const ch_train_run *r)
 {

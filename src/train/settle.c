@@ -68,6 +68,15 @@ static bool fast_integers(void)
     return ch_kernels_fast_i16(&k);
 }
 
+void ch_train_unfold(ch_train_options *o)
+{
+    if (!o->ffn || strcmp(o->ffn, "integrator") != 0)
+        return;
+    o->ffn = "swiglu";
+    if (o->depth == 0)
+        o->depth = 3;
+}
+
 static void derive(ch_train_options *o)
 {
     if (!o->arch)
@@ -97,6 +106,8 @@ static void derive(ch_train_options *o)
         o->hidden = 4 * CH_MIN(o->width, CH_MAX_WIDTH);
     if (!o->ffn)
         o->ffn = "swiglu";
+    if (!o->anchor)
+        o->anchor = "start";
     if (o->context == 0)
         o->context = o->length;
 }
@@ -126,6 +137,45 @@ static bool known(const char *name, const char *const *names)
     return *names != NULL;
 }
 
+static const char *const anchors[] = {
+    [CH_ANCHOR_NONE] = "none", [CH_ANCHOR_HERE] = "here", [CH_ANCHOR_START] = "start", NULL};
+
+ch_anchor ch_train_anchor_of(const char *name)
+{
+    int i = 0;
+    while (i < CH_ANCHORS - 1 && strcmp(anchors[i], name) != 0)
+        i++;
+    return (ch_anchor)i;
+}
+
+/* What only some architectures have. */
+static int check_blocks(const ch_train_options *o, const ch_arch *arch, ch_err *e)
+{
+    const bool native = strcmp(arch->name, "integrator") == 0;
+    const bool chalcis = strcmp(arch->name, "chalcis") == 0;
+    const bool relu2 = strcmp(o->ffn, "relu2") == 0;
+    const struct {
+        bool asked, has;
+        const char *what;
+    } features[] = {
+        {relu2, chalcis || native, "relu2 blocks"},
+        {o->memory > 0, chalcis, "memory"},
+        {o->depth > 0, arch->integrates, "integrator"},
+        {o->ffn_groups > 0, arch->integrates, "shared feed-forward maps"},
+        {o->attention_groups > 0, native, "shared attention maps"},
+        {o->embedding_rank > 0, native, "embedding_rank"},
+    };
+    if (!relu2 && strcmp(o->ffn, "swiglu") != 0)
+        return ch_fail(e, CH_EARG, "ffn is \"%s\"; known are swiglu, relu2 and integrator", o->ffn);
+    for (size_t i = 0; i < CH_COUNT(features); i++)
+        if (features[i].asked && !features[i].has)
+            return ch_fail(e, CH_EARG, "%s models have no %s; other architectures have (arch)",
+                           arch->name, features[i].what);
+    if (!known(o->anchor, anchors))
+        return ch_fail(e, CH_EARG, "anchor is \"%.40s\"; known are none, here, start", o->anchor);
+    return CH_OK;
+}
+
 static int check_together(const ch_train_options *o, ch_err *e)
 {
     const ch_arch *arch = ch_arch_find(o->arch, strlen(o->arch));
@@ -139,12 +189,9 @@ static int check_together(const ch_train_options *o, ch_err *e)
         return ch_fail(e, CH_EARG,
                        "head_width is %d; it must be even, because positions turn pairs",
                        o->head_width);
-    const bool relu2 = strcmp(o->ffn, "relu2") == 0;
-    if (!relu2 && strcmp(o->ffn, "swiglu") != 0)
-        return ch_fail(e, CH_EARG, "ffn is \"%s\"; known are swiglu and relu2", o->ffn);
-    if ((relu2 || o->memory > 0) && strcmp(arch->name, "chalcis") != 0)
-        return ch_fail(e, CH_EARG, "%s models have no %s; chalcis models have (arch)", arch->name,
-                       relu2 ? "relu2 blocks" : "memory");
+    const int rc = check_blocks(o, arch, e);
+    if (rc < 0)
+        return rc;
     if (o->lora > 0 && strcmp(o->optimizer, "adamw") != 0)
         return ch_fail(e, CH_EARG, "optimizer is \"%.40s\" beside lora %d; adapters are trained by "
                                    "adamw", o->optimizer, o->lora);
@@ -194,6 +241,7 @@ static int check_one_end(const ch_train_options *o, ch_err *e)
 
 int ch_train_settle(ch_train_options *o, const json_t *stored, ch_err *e)
 {
+    ch_train_unfold(o);
     int rc = check_ranges(o, e);
     if (rc == CH_OK)
         rc = check_one_end(o, e);
@@ -211,6 +259,11 @@ int ch_train_settle(ch_train_options *o, const json_t *stored, ch_err *e)
     return rc == CH_OK ? check_together(o, e) : rc;
 }
 
+const char *ch_train_anchor(const ch_config *c)
+{
+    return anchors[c->integrator.depth > 0 ? c->integrator.anchor : CH_ANCHOR_START];
+}
+
 ch_config ch_train_config(const ch_train_options *o)
 {
     return (ch_config){.arch = ch_arch_find(o->arch, strlen(o->arch)),
@@ -224,6 +277,12 @@ ch_config ch_train_config(const ch_train_options *o)
                        .context = o->context,
                        .relu2 = strcmp(o->ffn, "relu2") == 0,
                        .memory = CH_MAX(o->memory, 0),
+                       .rank = CH_MAX(o->embedding_rank, 0),
+                       .integrator = {.depth = CH_MAX(o->depth, 0),
+                                      .anchor = o->depth > 0 ? ch_train_anchor_of(o->anchor) : 0,
+                                      .gate_layer = CH_MAX(o->gate_layer, 0)},
+                       .ffn_groups = CH_MAX(o->ffn_groups, 0),
+                       .attention_groups = CH_MAX(o->attention_groups, 0),
                        .norm_eps = 1e-6,
                        .tied = !o->untied,
                        .rope = {.dims = o->head_width, .base = o->rope_base}};

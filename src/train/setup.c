@@ -364,13 +364,28 @@ static int recall(ch_train_run *r)
                        : rc;
 }
 
+/* Parameters that a token is multiplied with: maps count as often as they are used. */
+static double multiplied(const ch_config *c)
+{
+    const ch_integrator_config *i = &c->integrator;
+    const double steps = i->depth == 0 ? 1 : i->gate_layer > 0 ? (i->depth + 1) / 2.0 : i->depth;
+    const double kept = c->ffn_groups ? c->ffn_groups : c->layers;
+    const double kept_attention = c->attention_groups ? c->attention_groups : c->layers;
+    const double ffn = (c->relu2 ? 2.0 : 3.0) * c->width * c->hidden;
+    const double attention =
+        2.0 * c->width * c->head_width * ((double)c->heads + (double)c->kv_heads);
+    const double looked_up =
+        (double)c->width * c->memory + (c->tied ? 0 : ch_config_letter(c, 'W') * (double)c->vocab);
+    return (double)ch_model_count(c, true) - looked_up +
+           ffn * ((c->layers - i->gate_layer) * steps + i->gate_layer - kept) +
+           attention * (c->layers - kept_attention);
+}
+
 /* Multiplications and additions a token takes, forward and backward; an embedding table that is not
  * the head's, and the memory, are looked up, not multiplied. */
 static double token_flop(const ch_train_options *o, const ch_config *c)
 {
-    const int64_t looked_up = (int64_t)c->width * (c->memory + (c->tied ? 0 : c->vocab));
-    return 6.0 * (double)(ch_model_count(c, true) - looked_up) +
-           12.0 * c->layers * c->heads * c->head_width * o->length;
+    return 6.0 * multiplied(c) + 12.0 * c->layers * c->heads * c->head_width * o->length;
 }
 
 static int open_samples(ch_train_run *r, int64_t step)

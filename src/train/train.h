@@ -174,12 +174,15 @@ typedef struct ch_batch {
     int n; /* rows: count * length */
     ch_token *id, *target;
     int32_t *pos, *first; /* positions restart with each document, and at a cut */
+    int32_t *depth;       /* steps of each row, where they are drawn */
     int64_t targets;      /* rows that have one */
 } ch_batch;
 int ch_batch_open(ch_batch *b, int count, int length, ch_err *e);
 void ch_batch_close(ch_batch *b);
 void ch_batch_fill(ch_batch *b, const ch_corpus *c, uint64_t seed, int count, int length,
                    int64_t leaf);
+/* Steps of its rows: uniform in 1..most, a function of (seed, leaf, row). */
+void ch_batch_draw_depths(ch_batch *b, int most, uint64_t seed, int64_t leaf);
 /* For evaluation: numbers at, at + 1, ... of `of` sequences that lie evenly in the corpus, `of` at
  * most n / length rounded up; past the last of them there is padding. */
 void ch_batch_fill_even(ch_batch *b, const ch_corpus *c, int count, int length, int64_t at,
@@ -359,6 +362,11 @@ int ch_train_option_parse(ch_train_options *o, const char *name, const char *tex
                           const char *where, ch_err *e);
 /* The shape that settled options ask for. */
 ch_config ch_train_config(const ch_train_options *o);
+/* What the anchor of a configuration is called among options; and the other way, of a known name. */
+const char *ch_train_anchor(const ch_config *c);
+ch_anchor ch_train_anchor_of(const char *name);
+/* ffn "integrator" is a short way to say two things: to what it stands for. */
+void ch_train_unfold(ch_train_options *o);
 
 /* metrics.jsonl: one line a step. */
 typedef struct ch_metrics {

@@ -97,6 +97,12 @@ static void clear_chunk(void *arg, int task, int thread)
     memset(m->gradients + at, 0, (size_t)CH_MIN((int64_t)CHUNK, m->bucket - at) * sizeof(real));
 }
 
+/* A gate learns from answers after every number of steps, so all of them have to be good. */
+static bool draws_depths(const ch_trainer *t)
+{
+    return t->model->config.integrator.gate_layer > 0;
+}
+
 /* The loss of the rows in t->batch, summed; with its gradient in the model's bucket if asked for.
  * */
 static double run_batch(ch_trainer *t, bool learn)
@@ -107,6 +113,7 @@ static double run_batch(ch_trainer *t, bool learn)
                                    .pos = b->pos,
                                    .first = b->first,
                                    .adapter = t->chosen},
+                          .depth = learn && draws_depths(t) ? b->depth : NULL,
                           .context = t->length};
     ch_run run = {.scratch = &t->scratch,
                   .pool = t->pool,
@@ -146,6 +153,8 @@ static void run_leaves(ch_trainer *t, const ch_corpus *c, double *nll, double *t
     *targets = 0;
     for (int i = 0; i < local; i++) {
         ch_batch_fill(&t->batch, c, t->seed, t->micro_batch, t->length, first + i);
+        if (draws_depths(t))
+            ch_batch_draw_depths(&t->batch, t->model->config.integrator.depth, t->seed, first + i);
         double sum = run_batch(t, true);
         ch_grad_tree_add(&t->tree, t->model->gradients);
         *targets += (double)t->batch.targets;

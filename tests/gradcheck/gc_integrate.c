@@ -22,11 +22,11 @@ static double integrate_loss(ch_run *r, void *arg)
     ch_tensor *first = x;
     ch_tensor *start = c->start ? ch_op_scale(r, c->start, 1) : NULL, *v = NULL;
     for (int k = 0; k < c->steps; k++) {
-        const ch_motion m = {x, start, v, force, c->gain, c->inertia, c->pull};
+        const ch_op_motion m = {x, start, v, force, c->gain, c->inertia, c->pull};
         x = ch_op_integrate(r, &m, &v);
         force = ch_op_softcap(r, ch_op_multiply(r, force, x), 1);
     }
-    const ch_motion last = {x, start, v, force, c->gain, c->inertia, c->pull};
+    const ch_op_motion last = {x, start, v, force, c->gain, c->inertia, c->pull};
     ch_tensor *y = ch_op_multiply(r, v, ch_op_integrate(r, &last, NULL));
     return gc_sum(r, ch_op_multiply(r, first, y));
 }

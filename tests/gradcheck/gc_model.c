@@ -12,13 +12,14 @@ typedef struct model_case {
     ch_model *m;
     ch_rows rows;
     ch_token *target;
+    int32_t *depth; /* of integrators: NULL, all steps */
     double scale;
 } model_case;
 
 static double model_loss(ch_run *r, void *arg)
 {
     const model_case *c = arg;
-    const ch_step step = {.rows = gc_rows(r, &c->rows)};
+    const ch_step step = {.rows = gc_rows(r, &c->rows), .depth = c->depth};
     double sum = 0;
     ch_forward_loss(r, c->m, &step, ch_op_computes(r) ? c->target : NULL, c->scale, 0, &sum, NULL);
     return c->scale * sum;
@@ -69,6 +70,12 @@ static void whole(ch_config config, const char *what)
         id[t] = t * 7 % config.vocab;
         c.target[t] = t % 5 == 3 ? -1 : t * 11 % config.vocab;
     }
+    if (config.integrator.gate_layer > 0) {
+        c.depth = gc_ints(&g, c.rows.n);
+        for (int t = 0; t < c.rows.n; t++)
+            c.depth[t] = 1 + t * 5 % 7 % config.integrator.depth;
+        g.takes_less = true;
+    }
     c.rows.id = id;
     gc_check(&g, model_loss, &c);
     ch_model_free(&c.m);
@@ -109,6 +116,7 @@ void check_model(void **state)
             c.biases -= CH_ROW_QKV_BIAS;
         c.relu2 = false;
         c.memory = 0;
+        c.integrator.anchor = CH_ANCHOR_HERE;
         whole(c, c.arch->name);
     }
 }

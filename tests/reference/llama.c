@@ -13,6 +13,7 @@ double *ref_llama(ref *r)
 {
     const ref_rope rope = ref_rope_read(r, false);
     const int window = ref_int(r, "attention.sliding_window", 0);
+    int *depth = ref_depths(r);
     double *x = ref_embed(r, 1);
     for (int l = 0; l < r->L; l++) {
         double *n = ref_rms(r, x, "blk.%d.attn_norm.weight", l, r->D, 1);
@@ -23,8 +24,7 @@ double *ref_llama(ref *r)
         ref_turn(r, k, r->K, &rope);
         double *a = ref_attend(r, q, k, v, 1 / sqrt(r->E), window, 0);
         x = ref_add(r, x, ref_linear(r, a, "blk.%d.attn_output", l, r->D, r->H * r->E), 1);
-        double *m = ref_rms(r, x, "blk.%d.ffn_norm.weight", l, r->D, 1);
-        x = ref_add(r, x, ref_gated(r, m, l, ref_silu), 1);
+        x = ref_block(r, x, l, depth);
     }
     return ref_head(r, ref_rms(r, x, "output_norm.weight", 0, r->D, 1));
 }

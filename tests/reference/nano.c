@@ -15,6 +15,9 @@
 #define YARN {"rope.scaling.type", 's', 0, "yarn"}, {"rope.scaling.factor", 'f', 4, NULL}, \
              {"rope.scaling.original_context_length", 'i', NANO_ORIGINAL, NULL}
 
+#define STEPS(n, anchor) {"integrator.depth", 'I', n, NULL}, \
+                         {"integrator.anchor", 'I', anchor, NULL}
+
 const nano nanos[] = {
     {"llama", "llama", SHAPE, .L = 3, .keys = {{"rope.freq_base", 'f', 500, NULL}}},
     {"llama biases", "llama", SHAPE, .L = 2, .also = "biases"},
@@ -80,18 +83,35 @@ const nano nanos[] = {
      .keys = {{"shortconv.l_cache", 'I', 3, NULL},
               {"attention.head_count_kv", 'a', 0, "00202"},
               {"rope.freq_base", 'f', 1e4, NULL}}},
+    {"integrator plain", "integrator", SHAPE, .L = 3,
+     .keys = {{"feed_forward_type", 's', 0, "relu2"}, {"rope.freq_base", 'f', 1e4, NULL}}},
+    {"integrator", "integrator", SHAPE, .L = 5, .tied = true, .also = "steps inertia gate rank",
+     .keys = {STEPS(3, 2),
+              {"integrator.gate_layer", 'I', 2, NULL},
+              {"integrator.tolerance", 'f', 0.5, NULL},
+              {"feed_forward_groups", 'I', 2, NULL},
+              {"attention_groups", 'I', 3, NULL},
+              {"embedding_rank", 'I', 24, NULL}}},
+    {"integrator here", "integrator", SHAPE, .L = 4, .also = "steps inertia",
+     .keys = {STEPS(4, 1), {"feed_forward_groups", 'I', 1, NULL}}},
+    {"llama in steps", "llama", SHAPE, .L = 3, .also = "steps", .keys = {STEPS(2, 0)}},
+    {"qwen3 in steps", "qwen3", SHAPE, .L = 3, .tied = true, .also = "steps inertia gate",
+     .keys = {STEPS(3, 2),
+              {"integrator.gate_layer", 'I', 1, NULL},
+              {"integrator.tolerance", 'f', 0.7, NULL}}},
 };
 const int n_nanos = CH_COUNT(nanos);
 
 /* ---- Tensors -------------------------------------------------------------------------------- */
 
 enum { MATRIX, GAIN, BIAS, TABLE, FACTOR };
-#define ROTARY "llama qwen2 qwen3 gemma2 gemma3 smollm3 olmo2 granite"
+#define ROTARY "llama qwen2 qwen3 gemma2 gemma3 smollm3 olmo2 granite integrator"
 #define GATED ROTARY " lfm2"
 
 /* Sizes: D F V as ever, Q heads together, K key heads together, A = Q + 2 K, B = 3 D, G = 2 F, E a
- * head, C positions, R pairs that turn, J taps.  Who: architectures, or the word in `also`.
- * Layers of lfm2: '*' all, '+' those with attention, '-' those without. */
+ * head, C positions, R pairs that turn, J taps, W the embedding's rank, N steps, M one less.
+ * Who: architectures, or words in `also`.  Layers: '*' all, '+' those with attention, '-' those
+ * without; of '+' and 'f' the first of each group that shares attention or feed-forward maps. */
 static const struct {
     const char *name;
     char rows, cols;
@@ -99,13 +119,14 @@ static const struct {
     char layers;
     const char *who;
 } tensors[] = {
-    {"token_embd.weight", 'V', 'D', TABLE, 0, "any"},
+    {"token_embd.weight", 'V', 'W', TABLE, 0, "any"},
+    {"token_embd_up.weight", 'D', 'W', MATRIX, 0, "rank"},
     {"position_embd.weight", 'C', 'D', TABLE, 0, "gpt2"},
     {"rope_freqs.weight", 0, 'R', FACTOR, 0, "freqs"},
     {"rope_factors_long.weight", 0, 'R', FACTOR, 0, "factors"},
     {"rope_factors_short.weight", 0, 'R', FACTOR, 0, "factors"},
     {"blk.%d.attn_norm.weight", 0, 'D', GAIN, '*',
-     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2"},
+     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2 integrator"},
     {"blk.%d.attn_norm.bias", 0, 'D', BIAS, '*', "gpt2"},
     {"blk.%d.attn_q.weight", 'Q', 'D', MATRIX, '+', GATED},
     {"blk.%d.attn_q.bias", 0, 'Q', BIAS, '+', "qwen2 biases"},
@@ -115,8 +136,8 @@ static const struct {
     {"blk.%d.attn_v.bias", 0, 'K', BIAS, '+', "qwen2 biases"},
     {"blk.%d.attn_qkv.weight", 'A', 'D', MATRIX, '*', "gpt2 phi3"},
     {"blk.%d.attn_qkv.bias", 0, 'A', BIAS, '*', "gpt2"},
-    {"blk.%d.attn_q_norm.weight", 0, 'E', GAIN, '+', "qwen3 gemma3 lfm2"},
-    {"blk.%d.attn_k_norm.weight", 0, 'E', GAIN, '+', "qwen3 gemma3 lfm2"},
+    {"blk.%d.attn_q_norm.weight", 0, 'E', GAIN, '+', "qwen3 gemma3 lfm2 integrator"},
+    {"blk.%d.attn_k_norm.weight", 0, 'E', GAIN, '+', "qwen3 gemma3 lfm2 integrator"},
     {"blk.%d.attn_q_norm.weight", 0, 'Q', GAIN, '*', "olmo2"},
     {"blk.%d.attn_k_norm.weight", 0, 'K', GAIN, '*', "olmo2"},
     {"blk.%d.attn_output.weight", 'D', 'Q', MATRIX, '+', GATED " gpt2 phi3"},
@@ -126,20 +147,27 @@ static const struct {
     {"blk.%d.shortconv.conv.weight", 'D', 'J', MATRIX, '-', "lfm2"},
     {"blk.%d.shortconv.out_proj.weight", 'D', 'D', MATRIX, '-', "lfm2"},
     {"blk.%d.ffn_norm.weight", 0, 'D', GAIN, '*',
-     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2"},
+     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2 integrator"},
+    {"blk.%d.integrator_norm.weight", 'N', 'D', GAIN, '*', "steps"},
+    {"blk.%d.integrator_gain.weight", 'N', 'D', GAIN, '*', "steps"},
+    {"blk.%d.integrator_inertia.weight", 'N', 'D', TABLE, '*', "inertia"},
+    {"blk.%d.integrator_pull.weight", 0, 'D', BIAS, '*', "inertia"},
+    {"depth_gate.weight", 'M', 'D', MATRIX, 0, "gate"},
+    {"depth_gate.bias", 0, 'M', BIAS, 0, "gate"},
     {"blk.%d.ffn_norm.bias", 0, 'D', BIAS, '*', "gpt2"},
-    {"blk.%d.ffn_gate.weight", 'F', 'D', MATRIX, '*', GATED},
-    {"blk.%d.ffn_up.weight", 'F', 'D', MATRIX, '*', GATED " gpt2"},
+    {"blk.%d.ffn_gate.weight", 'F', 'D', MATRIX, 'f', GATED},
+    {"blk.%d.ffn_up.weight", 'F', 'D', MATRIX, 'f', GATED " gpt2"},
     {"blk.%d.ffn_up.weight", 'G', 'D', MATRIX, '*', "phi3"},
     {"blk.%d.ffn_up.bias", 0, 'F', BIAS, '*', "gpt2"},
-    {"blk.%d.ffn_down.weight", 'D', 'F', MATRIX, '*', GATED " gpt2 phi3"},
+    {"blk.%d.ffn_down.weight", 'D', 'F', MATRIX, 'f', GATED " gpt2 phi3"},
     {"blk.%d.ffn_down.bias", 0, 'D', BIAS, '*', "gpt2"},
     {"blk.%d.post_ffw_norm.weight", 0, 'D', GAIN, '*', "gemma2 gemma3 olmo2"},
     {"output_norm.weight", 0, 'D', GAIN, 0,
-     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 olmo2 granite"},
+     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 olmo2 granite integrator"},
+    {"output_down.weight", 'W', 'D', MATRIX, 0, "rank"},
     {"output_norm.bias", 0, 'D', BIAS, 0, "gpt2"},
     {"token_embd_norm.weight", 0, 'D', GAIN, 0, "lfm2"},
-    {"output.weight", 'V', 'D', MATRIX, 0, "any"},
+    {"output.weight", 'V', 'W', MATRIX, 0, "any"},
 };
 
 static const nano_key *find_key(const nano *n, const char *key)
@@ -154,7 +182,12 @@ static int letter(const nano *n, char c)
 {
     const nano_key *turned = find_key(n, "rope.dimension_count");
     const nano_key *taps = find_key(n, "shortconv.l_cache");
+    const nano_key *steps = find_key(n, "integrator.depth");
+    const nano_key *rank = find_key(n, "embedding_rank");
     switch (c) {
+    case 'N': return steps ? (int)steps->v : 0;
+    case 'M': return steps ? (int)steps->v - 1 : 0;
+    case 'W': return rank ? (int)rank->v : n->D;
     case 'D': return n->D;
     case 'F': return n->F;
     case 'V': return n->V;
@@ -212,16 +245,45 @@ static void add(ch_file *f, const nano *n, size_t row, int layer)
     assert_ok(ch_file_add_tensor(f, name, &t, &e), e);
 }
 
+/* Is the layer the first that shares with others? */
+static bool leads(const nano *n, const char *key, int layer)
+{
+    const nano_key *k = find_key(n, key);
+    const int groups = k ? (int)k->v : n->L;
+    return layer == 0 || (layer - 1) * groups / n->L != layer * groups / n->L;
+}
+
+/* Is one of the words one of the list? */
+static bool has_word(const char *list, const char *words)
+{
+    char word[16];
+    int n = 0;
+    for (; words && sscanf(words, " %15s%n", word, &n) == 1; words += n)
+        if (is_word(list, word))
+            return true;
+    return false;
+}
+
 static bool has(const nano *n, size_t row, int layer)
 {
     const nano_key *kv = find_key(n, "attention.head_count_kv");
     const bool attention = !kv || kv->word[layer] != '0';
     if (!strcmp(tensors[row].name, "output.weight") && n->tied)
         return false;
+    const char kind = tensors[row].layers;
+    if (kind == '+' && !leads(n, "attention_groups", layer))
+        return false;
+    if (kind == 'f' && !leads(n, "feed_forward_groups", layer))
+        return false;
+    if (!strcmp(tensors[row].name, "blk.%d.ffn_norm.weight") && find_key(n, "integrator.depth"))
+        return false;
+    if (!strcmp(tensors[row].name, "blk.%d.ffn_gate.weight") &&
+        find_key(n, "feed_forward_type"))
+        return false;
     if ((tensors[row].layers == '+' && !attention) || (tensors[row].layers == '-' && attention))
         return false;
     return is_word(tensors[row].who, "any") || is_word(tensors[row].who, n->arch) ||
-           is_word(tensors[row].who, n->also);
+           has_word(tensors[row].who, n->also);
 }
 
 /* ---- Metadata ------------------------------------------------------------------------------- */

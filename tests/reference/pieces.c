@@ -58,7 +58,11 @@ double *ref_linear(ref *r, const double *x, const char *name, int layer, int out
 
 double *ref_rms(ref *r, const double *x, const char *name, int layer, int width, int each)
 {
-    const double *gain = ref_tensor(r, name, layer, 1, width);
+    return ref_rms_by(r, x, ref_tensor(r, name, layer, 1, width), width, each);
+}
+
+double *ref_rms_by(ref *r, const double *x, const double *gain, int width, int each)
+{
     double *y = ref_new(r, (int64_t)r->T * each * width);
     for (int64_t v = 0; v < (int64_t)r->T * each; v++) {
         const double *a = x + v * width;

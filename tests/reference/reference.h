@@ -49,6 +49,7 @@ double *ref_smollm3(ref *r);
 double *ref_olmo2(ref *r);
 double *ref_granite(ref *r);
 double *ref_lfm2(ref *r);
+double *ref_integrator(ref *r);
 
 /* ---- Reading: NAME stands for the architecture, %d for the layer ---------------------------- */
 
@@ -73,6 +74,7 @@ double *ref_embed(ref *r, double scale);
 double *ref_linear(ref *r, const double *x, const char *name, int layer, int out, int in);
 /* x / sqrt(mean x^2 + eps) * gain over vectors of `width`, `each` of them a token. */
 double *ref_rms(ref *r, const double *x, const char *name, int layer, int width, int each);
+double *ref_rms_by(ref *r, const double *x, const double *gain, int width, int each);
 double *ref_layer_norm(ref *r, const double *x, const char *name, int layer);
 /* a + b_scale b, (T, D). */
 double *ref_add(ref *r, const double *a, const double *b, double b_scale);
@@ -83,6 +85,10 @@ double ref_cap(ref *r, double x, double cap); /* cap tanh(x / cap); x when cap i
 double *ref_columns(ref *r, const double *x, int width, int from, int n);
 /* down(act(gate x) * up x), names as GGUF has them. */
 double *ref_gated(ref *r, const double *x, int layer, double (*act)(ref *, double));
+/* The feed-forward block of llama, qwen3 and integrator models, plain or in steps (integrator.c).
+ * depth (T): how many steps each token takes; of ref_depths, then of the gate. */
+double *ref_block(ref *r, double *x, int layer, int *depth);
+int *ref_depths(ref *r);
 /* The last norm is done; output.weight, or the embedding where there is none. */
 double *ref_head(ref *r, const double *x);
 

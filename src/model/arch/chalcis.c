@@ -46,15 +46,7 @@ static int configure(ch_config *c, const ch_file *f, ch_err *e)
     int64_t memory = 0;
     int rc = ch_file_int_opt(&memory, f, "chalcis.memory_length", 0, CH_MAX_VOCAB, e);
     c->memory = (int)memory;
-    ch_str type = {"swiglu", 6};
-    if (rc == CH_OK && ch_file_meta_find(f, "chalcis.feed_forward_type"))
-        rc = ch_file_str(&type, f, "chalcis.feed_forward_type", e);
-    c->relu2 = type.n == 5 && memcmp(type.p, "relu2", 5) == 0;
-    if (rc == CH_OK && !c->relu2 && !(type.n == 6 && memcmp(type.p, "swiglu", 6) == 0))
-        rc = ch_fail(e, CH_EFORMAT,
-                     "%s: chalcis.feed_forward_type is \"%.*s\", allowed are swiglu and relu2",
-                     f->path, (int)CH_MIN(type.n, (size_t)64), type.p);
-    return rc;
+    return rc == CH_OK ? ch_config_feed_forward(c, f, e) : rc;
 }
 
 static void small(ch_config *c)
@@ -110,19 +102,11 @@ static ch_tensor *embed(ch_forward *f)
     return ch_op_add(f->run, x, found);
 }
 
-/* x + Wd max(Wu n, 0)^2   (So et al. 2021) */
-static ch_tensor *relu2(ch_forward *f, ch_tensor *x, const ch_ffn_weights *w)
-{
-    const ch_tensor *n = ch_block_norm(f, x, &w->norm);
-    ch_tensor *h = ch_op_relu2(f->run, ch_op_linear(f->run, n, &w->up, f->rows));
-    return ch_op_linear_add(f->run, x, h, &w->down, f->rows);
-}
-
 static ch_tensor *layer(ch_forward *f, int l, ch_tensor *x)
 {
     const struct layer *w = ch_model_layer(f->model, l);
     x = ch_block_attention(f, l, x, &w->attn);
-    return f->model->config.relu2 ? relu2(f, x, &w->ffn) : ch_block_ffn(f, x, &w->ffn);
+    return ch_block_ffn(f, x, &w->ffn);
 }
 
 const ch_arch ch_arch_chalcis = {

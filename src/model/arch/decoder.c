@@ -1,11 +1,17 @@
 /* decoder.c - see decoder.h.  SPDX-License-Identifier: MIT */
 #include "decoder.h"
 
-const ch_weight_row ch_plain_rows[3] = {
-    {"token_embd.weight", "V D", CH_INIT_NORMAL, offsetof(ch_plain_globals, embedding), 0, 0},
-    {"output_norm.weight", "D", CH_INIT_ONES, offsetof(ch_plain_globals, norm), 0, 0},
-    {"output.weight", "V D", CH_INIT_NORMAL, offsetof(ch_plain_globals, output), CH_ROW_HEAD, 0},
+#include <stdio.h>
+#include <string.h>
+
+#define G(f) offsetof(ch_plain_globals, f)
+const ch_weight_row ch_plain_rows[CH_PLAIN_ROWS] = {
+    {"token_embd.weight", "V D", CH_INIT_NORMAL, G(embedding), 0, 0},
+    {"output_norm.weight", "D", CH_INIT_ONES, G(norm), 0, 0},
+    {"output.weight", "V D", CH_INIT_NORMAL, G(output), CH_ROW_HEAD, 0},
+    CH_DEPTH_GATE_ROWS(G),
 };
+#undef G
 
 ch_tensor *ch_plain_embed(ch_forward *f)
 {
@@ -84,11 +90,25 @@ ch_tensor *ch_block_attention(ch_forward *f, int layer, ch_tensor *x,
 
 /* ---- Feed-forward --------------------------------------------------------------------------- */
 
-ch_tensor *ch_block_swiglu(ch_forward *f, const ch_tensor *n, const ch_ffn_weights *w)
+static ch_tensor *swiglu(ch_run *r, const ch_tensor *n, const ch_ffn_weights *w,
+                         const ch_rows *rows)
 {
     ch_tensor *gu[2];
-    ch_op_linear_many(f->run, gu, n, (const ch_weight *const[]){&w->gate, &w->up}, 2, f->rows);
-    return ch_op_swiglu(f->run, gu[0], gu[1]);
+    ch_op_linear_many(r, gu, n, (const ch_weight *const[]){&w->gate, &w->up}, 2, rows);
+    return ch_op_swiglu(r, gu[0], gu[1]);
+}
+
+ch_tensor *ch_block_swiglu(ch_forward *f, const ch_tensor *n, const ch_ffn_weights *w)
+{
+    return swiglu(f->run, n, w, f->rows);
+}
+
+ch_tensor *ch_block_hidden(ch_forward *f, const ch_tensor *n, const ch_ffn_weights *w,
+                           const ch_rows *rows)
+{
+    ch_run *r = f->run;
+    return f->model->config.relu2 ? ch_op_relu2(r, ch_op_linear(r, n, &w->up, rows))
+                                  : swiglu(r, n, w, rows);
 }
 
 ch_tensor *ch_block_geglu(ch_forward *f, const ch_tensor *n, const ch_ffn_weights *w)
@@ -98,8 +118,30 @@ ch_tensor *ch_block_geglu(ch_forward *f, const ch_tensor *n, const ch_ffn_weight
     return ch_op_geglu(f->run, gu[0], gu[1]);
 }
 
+ch_tensor *ch_block_shared_ffn(ch_forward *f, ch_tensor *x, const ch_weight *norm,
+                               const ch_ffn_weights *maps)
+{
+    const ch_tensor *n = ch_block_norm(f, x, norm);
+    ch_tensor *h = ch_block_hidden(f, n, maps, f->rows);
+    return ch_op_linear_add(f->run, x, h, &maps->down, f->rows);
+}
+
 ch_tensor *ch_block_ffn(ch_forward *f, ch_tensor *x, const ch_ffn_weights *w)
 {
-    const ch_tensor *n = ch_block_norm(f, x, &w->norm);
-    return ch_op_linear_add(f->run, x, ch_block_swiglu(f, n, w), &w->down, f->rows);
+    return ch_block_shared_ffn(f, x, &w->norm, w);
+}
+
+int ch_config_feed_forward(ch_config *c, const ch_file *f, ch_err *e)
+{
+    char key[96];
+    ch_str type = {"swiglu", 6};
+    int rc = CH_OK;
+    snprintf(key, sizeof key, "%s.feed_forward_type", c->arch->name);
+    if (ch_file_meta_find(f, key))
+        rc = ch_file_str(&type, f, key, e);
+    c->relu2 = type.n == 5 && memcmp(type.p, "relu2", 5) == 0;
+    if (rc == CH_OK && !c->relu2 && !(type.n == 6 && memcmp(type.p, "swiglu", 6) == 0))
+        rc = ch_fail(e, CH_EFORMAT, "%s: %s is \"%.*s\", allowed are swiglu and relu2", f->path,
+                     key, (int)CH_MIN(type.n, (size_t)64), type.p);
+    return rc;
 }

@@ -11,14 +11,17 @@
 
 typedef struct ch_plain_globals {
     ch_weight embedding, norm, output;
+    ch_weight depth_gate, depth_gate_bias; /* (N - 1, D), (N - 1): integrate.h */
 } ch_plain_globals;
 
-extern const ch_weight_row ch_plain_rows[3];
+enum { CH_PLAIN_ROWS = 5 };
+extern const ch_weight_row ch_plain_rows[CH_PLAIN_ROWS];
 ch_tensor *ch_plain_embed(ch_forward *f);
 ch_tensor *ch_plain_head(ch_forward *f, ch_tensor *x); /* rmsnorm */
 
 #define CH_PLAIN_ENDS                                                                        \
-    .globals = ch_plain_rows, .n_globals = 3, .globals_bytes = sizeof(ch_plain_globals),     \
+    .globals = ch_plain_rows, .n_globals = CH_PLAIN_ROWS,                                    \
+    .globals_bytes = sizeof(ch_plain_globals),                                               \
     .embed = ch_plain_embed, .head = ch_plain_head
 
 /* ---- Pieces of a layer ---------------------------------------------------------------------- */
@@ -51,12 +54,22 @@ typedef struct ch_ffn_weights {
     ch_weight gate_bias, up_bias, down_bias;
 } ch_ffn_weights;
 
+/* silu(Wg n) * Wu n, or max(Wu n, 0)^2 where the configuration says so (So et al. 2021), before Wd.
+ * rows: those of n. */
+ch_tensor *ch_block_hidden(ch_forward *f, const ch_tensor *n, const ch_ffn_weights *w,
+                           const ch_rows *rows);
 /* silu(Wg n) * Wu n and gelu(Wg n) * Wu n, before Wd (Shazeer 2020). */
 ch_tensor *ch_block_swiglu(ch_forward *f, const ch_tensor *n, const ch_ffn_weights *w);
 ch_tensor *ch_block_geglu(ch_forward *f, const ch_tensor *n, const ch_ffn_weights *w);
 
-/* x + Wd swiglu(n), n = rmsnorm(x; norm). */
+/* x + Wd hidden(n), n = rmsnorm(x; norm). */
 ch_tensor *ch_block_ffn(ch_forward *f, ch_tensor *x, const ch_ffn_weights *w);
+/* The same with a norm of its own before maps that layers share. */
+ch_tensor *ch_block_shared_ffn(ch_forward *f, ch_tensor *x, const ch_weight *norm,
+                               const ch_ffn_weights *maps);
+
+/* Of architectures that have both: "<arch>.feed_forward_type" into c->relu2. */
+int ch_config_feed_forward(ch_config *c, const ch_file *f, ch_err *e);
 
 /* ---- Their rows in a table ------------------------------------------------------------------ */
 
@@ -84,11 +97,13 @@ ch_tensor *ch_block_ffn(ch_forward *f, ch_tensor *x, const ch_ffn_weights *w);
     {"blk.%d.attn_k_norm.weight", "E", CH_INIT_ONES, at(attn.k_norm), (on), 0}
 
 #define CH_GATED_ROWS(at)                                                                    \
-    {"blk.%d.ffn_gate.weight", "F D", CH_INIT_NORMAL, at(ffn.gate), CH_ROW_GATE, 0},         \
-    {"blk.%d.ffn_up.weight", "F D", CH_INIT_NORMAL, at(ffn.up), 0, 0},                       \
-    {"blk.%d.ffn_down.weight", "D F", CH_INIT_RESIDUAL, at(ffn.down), 0, 0}
+    {"blk.%d.ffn_gate.weight", "F D", CH_INIT_NORMAL, at(ffn.gate),                          \
+     CH_ROW_GATE | CH_ROW_FFN, 0},                                                           \
+    {"blk.%d.ffn_up.weight", "F D", CH_INIT_NORMAL, at(ffn.up), CH_ROW_FFN, 0},              \
+    {"blk.%d.ffn_down.weight", "D F", CH_INIT_RESIDUAL, at(ffn.down), CH_ROW_FFN, 0}
 #define CH_FFN_ROWS(at)                                                                      \
-    {"blk.%d.ffn_norm.weight", "D", CH_INIT_ONES, at(ffn.norm), 0, 0}, CH_GATED_ROWS(at)
+    {"blk.%d.ffn_norm.weight", "D", CH_INIT_ONES, at(ffn.norm), CH_ROW_PLAIN, 0},            \
+    CH_GATED_ROWS(at)
 #define CH_FFN_BIAS_ROWS(at)                                                                 \
     {"blk.%d.ffn_gate.bias", "F", CH_INIT_ZEROS, at(ffn.gate_bias),                          \
      CH_ROW_HIDDEN_BIAS, 1 + at(ffn.gate)},                                                  \
@@ -96,5 +111,11 @@ ch_tensor *ch_block_ffn(ch_forward *f, ch_tensor *x, const ch_ffn_weights *w);
      CH_ROW_HIDDEN_BIAS, 1 + at(ffn.up)},                                                    \
     {"blk.%d.ffn_down.bias", "D", CH_INIT_ZEROS, at(ffn.down_bias),                          \
      CH_ROW_HIDDEN_BIAS, 1 + at(ffn.down)}
+
+/* at(f): offset of field f in the globals. */
+#define CH_DEPTH_GATE_ROWS(at)                                                               \
+    {"depth_gate.weight", "C D", CH_INIT_ZEROS, at(depth_gate),                              \
+     CH_ROW_DEPTH_GATE | CH_ROW_REALS, 0},                                                   \
+    {"depth_gate.bias", "C", CH_INIT_ZEROS, at(depth_gate_bias), CH_ROW_DEPTH_GATE, 0}
 
 #endif

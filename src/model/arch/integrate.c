@@ -1,0 +1,143 @@
+/* integrate.c - see integrate.h.  SPDX-License-Identifier: MIT */
+#include "integrate.h"
+
+#include <math.h>
+
+/* ---- How deep ------------------------------------------------------------------------------- */
+
+static int choose(const ch_plain_globals *g, const real *h, int depth, double tolerance)
+{
+    const int64_t D = ch_weight_width(&g->depth_gate);
+    const real *w = g->depth_gate.stored.data, *b = g->depth_gate_bias.stored.data;
+    for (int k = 1; k < depth; k++, w += D) {
+        real z = b[k - 1];
+        for (int64_t i = 0; i < D; i++)
+            z += w[i] * h[i];
+        if (exp((double)z) < tolerance)
+            return k;
+    }
+    return depth;
+}
+
+/* In training tokens are told how deep they go. */
+static void decide(ch_forward *f, const ch_tensor *x)
+{
+    const ch_config *c = &f->model->config;
+    const ch_plain_globals *g = f->model->globals;
+    if (f->run->tape || f->depth || c->integrator.tolerance <= 0)
+        return;
+    const ch_tensor *h = ch_block_norm(f, x, NULL);
+    for (int t = 0; ch_op_computes(f->run) && t < f->rows->n; t++)
+        f->decided[t] =
+            choose(g, ch_tensor_row(h, t), c->integrator.depth, c->integrator.tolerance);
+    f->depth = f->decided;
+}
+
+/* ---- Rows that are still moving ------------------------------------------------------------- */
+
+typedef struct moving {
+    ch_tensor *x, *velocity;
+    const ch_tensor *start;
+    ch_tensor *all;    /* where rows that came to rest lie; at NULL: there are none */
+    const int32_t *at; /* of each row, where it stands in `all` */
+    ch_rows rows;
+} moving;
+
+static ch_rows rows_at(ch_run *r, const ch_rows *all, const int32_t *at, int n)
+{
+    ch_rows rows = {.n = n};
+    if (!r->adapters)
+        return rows;
+    int32_t *adapter = ch_arena_take(r->scratch, (size_t)n * sizeof *adapter);
+    if (!ch_op_computes(r) || !all->adapter)
+        return rows;
+    for (int i = 0; i < n; i++)
+        adapter[i] = all->adapter[at[i]];
+    rows.adapter = adapter;
+    return rows;
+}
+
+/* Without the rows that take k steps or fewer.  A measuring run, which cannot know, has them all
+ * copied. */
+static void narrow(const ch_forward *f, moving *m, int k)
+{
+    ch_run *r = f->run;
+    const bool computes = ch_op_computes(r);
+    int32_t *from = ch_arena_take(r->scratch, (size_t)m->rows.n * sizeof *from);
+    int32_t *at = ch_arena_take(r->scratch, (size_t)m->rows.n * sizeof *at);
+    int n = computes ? 0 : m->rows.n;
+    for (int i = 0; computes && i < m->rows.n; i++) {
+        const int32_t row = m->at ? m->at[i] : i;
+        if (f->depth[row] > k) {
+            from[n] = i;
+            at[n++] = row;
+        }
+    }
+    if (computes && n == m->rows.n)
+        return;
+    m->all = m->at ? ch_op_put_rows(r, m->all, m->x, m->at) : m->x;
+    m->x = ch_op_pick_rows(r, m->x, from, n);
+    m->start = m->start ? ch_op_pick_rows(r, m->start, from, n) : NULL;
+    m->velocity = m->velocity ? ch_op_pick_rows(r, m->velocity, from, n) : NULL;
+    m->rows = rows_at(r, f->rows, at, n);
+    m->at = at;
+}
+
+/* ---- Steps ---------------------------------------------------------------------------------- */
+
+static const ch_weight *vector_of(const ch_run *r, const ch_weight *w, int k)
+{
+    const int64_t D = ch_weight_width(w);
+    ch_weight *v = ch_arena_take_header(r->scratch, sizeof *v);
+    *v = (ch_weight){.name = w->name, .number = w->number};
+    v->stored = ch_tensor_1d((real *)w->stored.data + k * D, CH_REAL, D);
+    v->stored.grad = w->stored.grad ? w->stored.grad + k * D : NULL;
+    return v;
+}
+
+/* The maps that layer l shares, wherever its group keeps them. */
+static const ch_ffn_weights *owned(const ch_forward *f, int l, const ch_ffn_weights *w)
+{
+    const ch_config *c = &f->model->config;
+    const int owner = ch_config_owner(c, c->ffn_groups, l);
+    return (const ch_ffn_weights *)((const char *)w -
+                                    (size_t)(l - owner) * c->arch->layer_bytes);
+}
+
+static void step(ch_forward *f, moving *m, int k, int steps, const ch_ffn_weights *w,
+                 const ch_integrator_weights *s)
+{
+    ch_run *r = f->run;
+    const bool inertia = f->model->config.integrator.anchor != CH_ANCHOR_NONE;
+    const ch_tensor *n = ch_block_norm(f, m->x, vector_of(r, &s->norm, k));
+    const ch_tensor *h = ch_block_hidden(f, n, w, &m->rows);
+    const ch_op_motion motion = {.x = m->x,
+                              .start = m->start != m->x ? m->start : NULL,
+                              .velocity = m->velocity,
+                              .force = ch_op_linear(r, h, &w->down, &m->rows),
+                              .gain = vector_of(r, &s->gain, k),
+                              .inertia = inertia ? vector_of(r, &s->inertia, k) : NULL,
+                              .pull = inertia ? &s->pull : NULL};
+    m->x = ch_op_integrate(r, &motion, inertia && k + 1 < steps ? &m->velocity : NULL);
+}
+
+ch_tensor *ch_block_integrate(ch_forward *f, int l, ch_tensor *x, const ch_ffn_weights *w,
+                              const ch_integrator_weights *s)
+{
+    const ch_integrator_config *c = &f->model->config.integrator;
+    const ch_ffn_weights *maps = owned(f, l, w);
+    if (c->depth == 0)
+        return ch_block_shared_ffn(f, x, &w->norm, maps);
+    if (c->gate_layer > 0 && l == c->gate_layer)
+        decide(f, x);
+    const int steps = l < c->gate_layer ? 1 : c->depth;
+    moving m = {.x = x, .start = c->anchor == CH_ANCHOR_START ? x : NULL, .rows = *f->rows};
+    for (int k = 0; k < steps; k++) {
+        if (k > 0 && f->depth)
+            narrow(f, &m, k);
+        if (m.rows.n == 0)
+            break;
+        step(f, &m, k, steps, maps, s);
+    }
+    return m.at ? ch_op_put_rows(f->run, m.all, m.x, m.at) : m.x;
+}

@@ -1,0 +1,44 @@
+/* integrate.h - feed-forward blocks that take several steps
+ *
+ * A block with the feed-forward maps F takes N steps from where attention has left a token, x_0:
+ *
+ *     u = g_k * F(rmsnorm(x_k; n_k))                        k = 0..N-1; n_k, g_k of layer and step
+ *     none   x_(k+1) = x_k + u
+ *     here   v = a_k v + p u,                x_(k+1) = x_k + v
+ *     start  v = a_k v + p (x_0 + u - x_k),  x_(k+1) = x_k + v
+ *
+ * The last seeks an equilibrium x = x_0 + g F(x) that is learned, by a damped motion that is stable
+ * by construction (op/integrate.c: one p for all steps of a layer, any a_k).  N = 1 without an
+ * anchor is the plain block.  Steps are local to a token: keys and values are written once a layer
+ * whatever N is, so tokens may take fewer, each its own number, and neighbours do not matter.
+ *
+ * Layers may share F (ch_config.ffn_groups): it lies in the first layer of a group.
+ *
+ * The gate, a global of plain decoders.  Where layer `gate_layer` begins, with h = rmsnorm(x),
+ *     z_k = w_k h + b_k      is what ln KL(p_N || p_k) is expected to be, p_k: after k steps,
+ * and the token takes the least k with e^z_k < tolerance from there on, or N.
+ * SPDX-License-Identifier: MIT */
+#ifndef CH_INTEGRATE_H
+#define CH_INTEGRATE_H
+
+#include "decoder.h"
+
+typedef struct ch_integrator_weights {
+    ch_weight norm, gain, inertia, pull; /* (N, D), (N, D), (N, D), (D) */
+} ch_integrator_weights;
+
+/* x after the block of layer l, whose weights w and s are, its own maps or none. */
+ch_tensor *ch_block_integrate(ch_forward *f, int l, ch_tensor *x, const ch_ffn_weights *w,
+                              const ch_integrator_weights *s);
+
+/* at(f): as for other rows (decoder.h), in a struct with a member `steps`. */
+#define CH_INTEGRATOR_ROWS(at)                                                               \
+    {"blk.%d.integrator_norm.weight", "N D", CH_INIT_ONES, at(steps.norm),                   \
+     CH_ROW_STEPS | CH_ROW_REALS, 0},                                                        \
+    {"blk.%d.integrator_gain.weight", "N D", CH_INIT_ONES, at(steps.gain),                   \
+     CH_ROW_STEPS | CH_ROW_REALS, 0},                                                        \
+    {"blk.%d.integrator_inertia.weight", "N D", CH_INIT_INERTIA, at(steps.inertia),          \
+     CH_ROW_INERTIA | CH_ROW_REALS, 0},                                                      \
+    {"blk.%d.integrator_pull.weight", "D", CH_INIT_PULL, at(steps.pull), CH_ROW_INERTIA, 0}
+
+#endif

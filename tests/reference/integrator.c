@@ -1,0 +1,150 @@
+/* integrator.c - feed-forward blocks of several steps, and the decoder that is made around them
+ *
+ * From docs/integrator.md.  A token t at x0 takes d(t) of N steps; step k, u = gain_k F(rms_k(x)):
+ *
+ *     anchor 0   x += u
+ *     anchor 1   v = a_k v + p u               x += v       a_k = s(inertia_k)
+ *     anchor 2   v = a_k v + p (x0 + u - x)    x += v       p = 2 s(pull) (1 + a_k)
+ *
+ * with s(z) = (1 + z / (1 + |z|)) / 2.  d is 1 before the gate's layer; there it becomes the first
+ * k with exp(w_k . h + b_k) < tolerance, h = x / rms(x), or N.  Layer l uses the maps of the first
+ * layer in its group floor(l G / L).
+ * SPDX-License-Identifier: MIT */
+#include "reference.h"
+
+#include <limits.h>
+#include <math.h>
+
+static double squash(double z)
+{
+    return (1 + z / (1 + fabs(z))) / 2;
+}
+
+static int first_of_group(const ref *r, const char *key, int layer)
+{
+    const int groups = ref_int(r, key, 0);
+    int first = layer;
+    while (groups && first > 0 && (first - 1) * groups / r->L == layer * groups / r->L)
+        first--;
+    return first;
+}
+
+static double *force(ref *r, const double *n, int layer)
+{
+    const int at = first_of_group(r, "feed_forward_groups", layer);
+    if (!ref_says(r, "feed_forward_type", "relu2"))
+        return ref_gated(r, n, at, ref_silu);
+    double *h = ref_linear(r, n, "blk.%d.ffn_up", at, r->F, r->D);
+    for (int64_t i = 0; i < (int64_t)r->T * r->F; i++)
+        h[i] = h[i] > 0 ? ref_round(r, h[i] * h[i], h[i] * h[i]) : 0;
+    return ref_linear(r, h, "blk.%d.ffn_down", at, r->D, r->F);
+}
+
+static int decide(ref *r, const double *x, int N)
+{
+    const double *w = ref_tensor(r, "depth_gate.weight", 0, N - 1, r->D);
+    const double *b = ref_tensor(r, "depth_gate.bias", 0, 1, N - 1);
+    double squares = 0;
+    for (int i = 0; i < r->D; i++)
+        squares += x[i] * x[i];
+    const double s = 1 / sqrt(squares / r->D + r->eps);
+    for (int k = 1; k < N; k++) {
+        double z = b[k - 1];
+        for (int i = 0; i < r->D; i++)
+            z += w[(k - 1) * r->D + i] * x[i] * s;
+        if (exp(z) < ref_real(r, "integrator.tolerance", 0))
+            return k;
+    }
+    return N;
+}
+
+/* One number of step k: of x and v at `now`, and where it began. */
+static void move(ref *r, double *now, double *v, double began, double u, double a, double p,
+                 int anchor)
+{
+    const double e = anchor == 2 ? began + u - *now : u, before = *now;
+    const double apart = anchor == 2 ? fabs(began) + fabs(before) : 0;
+    const double size = fabs(a * *v) + fabs(p) * (fabs(u) + apart);
+    *v = ref_round(r, a * *v + p * e, 8 * size);
+    *now = ref_round(r, before + *v, fabs(before + *v));
+}
+
+static double *integrate(ref *r, double *x0, int l, int N, int *depth)
+{
+    const int anchor = ref_int(r, "integrator.anchor", 0), D = r->D;
+    const int gate = ref_int(r, "integrator.gate_layer", 0);
+    const double *gain = ref_tensor(r, "blk.%d.integrator_gain.weight", l, N, D);
+    const double *norm = ref_tensor(r, "blk.%d.integrator_norm.weight", l, N, D);
+    const double *inertia =
+        anchor ? ref_tensor(r, "blk.%d.integrator_inertia.weight", l, N, D) : NULL;
+    const double *pull = anchor ? ref_tensor(r, "blk.%d.integrator_pull.weight", l, 1, D) : NULL;
+    double *x = ref_add(r, x0, ref_new(r, (int64_t)r->T * D), 1);
+    double *v = ref_new(r, (int64_t)r->T * D);
+    for (int t = 0; t < r->T && gate > 0 && l == gate; t++)
+        depth[t] = decide(r, x0 + (int64_t)t * D, N);
+    for (int k = 0; k < N; k++) {
+        const double *u = force(r, ref_rms_by(r, x, norm + (int64_t)k * D, D, 1), l);
+        for (int64_t i = 0; i < (int64_t)r->T * D; i++) {
+            const int c = (int)(i % D);
+            const double a = anchor ? squash(inertia[k * D + c]) : 0;
+            const double p = anchor ? 2 * squash(pull[c]) * (1 + a) : 1;
+            if (k < (l < gate ? 1 : depth[i / D]))
+                move(r, &x[i], &v[i], x0[i], u[i] * gain[k * D + c], a, p, anchor);
+        }
+    }
+    return x;
+}
+
+double *ref_block(ref *r, double *x, int l, int *depth)
+{
+    const int N = ref_int(r, "integrator.depth", 0);
+    if (N > 0)
+        return integrate(r, x, l, N, depth);
+    return ref_add(r, x, force(r, ref_rms(r, x, "blk.%d.ffn_norm.weight", l, r->D, 1), l), 1);
+}
+
+int *ref_depths(ref *r)
+{
+    int *depth = (int *)ref_new(r, r->T); /* more room than they need */
+    for (int t = 0; t < r->T; t++)
+        depth[t] = ref_int(r, "integrator.depth", 0);
+    return depth;
+}
+
+static double *embed(ref *r, int rank)
+{
+    const double *table = ref_tensor(r, "token_embd.weight", 0, r->V, rank);
+    double *x = ref_new(r, (int64_t)r->T * rank);
+    for (int t = 0; t < r->T; t++)
+        for (int i = 0; i < rank; i++)
+            x[t * rank + i] = table[(int64_t)r->id[t] * rank + i];
+    return ref_linear(r, x, "token_embd_up", 0, r->D, rank);
+}
+
+double *ref_integrator(ref *r)
+{
+    const int rank = ref_int(r, "embedding_rank", 0), E = r->E;
+    const ref_rope rope = ref_rope_read(r, true);
+    int *depth = ref_depths(r);
+    double *x = rank ? embed(r, rank) : ref_embed(r, 1);
+    for (int l = 0; l < r->L; l++) {
+        const int at = first_of_group(r, "attention_groups", l);
+        double *n = ref_rms(r, x, "blk.%d.attn_norm.weight", l, r->D, 1);
+        double *q = ref_linear(r, n, "blk.%d.attn_q", at, r->H * E, r->D);
+        double *k = ref_linear(r, n, "blk.%d.attn_k", at, r->K * E, r->D);
+        double *v = ref_linear(r, n, "blk.%d.attn_v", at, r->K * E, r->D);
+        q = ref_rms(r, q, "blk.%d.attn_q_norm.weight", at, E, r->H);
+        k = ref_rms(r, k, "blk.%d.attn_k_norm.weight", at, E, r->K);
+        ref_turn(r, q, r->H, &rope);
+        ref_turn(r, k, r->K, &rope);
+        double *a = ref_attend(r, q, k, v, 1 / sqrt(E), 0, 0);
+        x = ref_add(r, x, ref_linear(r, a, "blk.%d.attn_output", at, r->D, r->H * E), 1);
+        x = ref_block(r, x, l, depth);
+    }
+    x = ref_rms(r, x, "output_norm.weight", 0, r->D, 1);
+    if (!rank)
+        return ref_head(r, x);
+    x = ref_linear(r, x, "output_down", 0, rank, r->D);
+    const bool own = ref_has(r, "output.weight", 0);
+    return ref_linear(r, x, own ? "output" : "token_embd", 0, r->V, rank);
+}
