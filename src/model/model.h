@@ -289,6 +289,7 @@ typedef struct ch_step {
     const int32_t *wanted; /* rows whose logits are wanted, ascending; NULL: all */
     int n_wanted;
     const int32_t *depth; /* NULL, or per row: steps it takes in layers that integrate, 1 to N */
+    real *gate_input; /* NULL, or where what the depth gate is given goes: (T, D) */
     ch_tap_fn *tap; /* NULL, or called between layers */
     void *tap_arg;
     const ch_kv_view

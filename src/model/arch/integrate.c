@@ -2,6 +2,7 @@
 #include "integrate.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- How deep ------------------------------------------------------------------------------- */
 
@@ -24,13 +25,18 @@ static void decide(ch_forward *f, const ch_tensor *x)
 {
     const ch_config *c = &f->model->config;
     const ch_plain_globals *g = f->model->globals;
-    if (f->run->tape || f->depth || c->integrator.tolerance <= 0)
+    const bool asked = !f->run->tape && !f->depth && c->integrator.tolerance > 0;
+    real *input = f->step->gate_input;
+    if (!asked && !input)
         return;
     const ch_tensor *h = ch_block_norm(f, x, NULL);
-    for (int t = 0; ch_op_computes(f->run) && t < f->rows->n; t++)
+    if (input && ch_op_computes(f->run))
+        memcpy(input, h->data, (size_t)ch_tensor_count(h) * sizeof *input);
+    for (int t = 0; asked && ch_op_computes(f->run) && t < f->rows->n; t++)
         f->decided[t] =
             choose(g, ch_tensor_row(h, t), c->integrator.depth, c->integrator.tolerance);
-    f->depth = f->decided;
+    if (asked)
+        f->depth = f->decided;
 }
 
 /* ---- Rows that are still moving ------------------------------------------------------------- */
@@ -133,7 +139,7 @@ ch_tensor *ch_block_integrate(ch_forward *f, int l, ch_tensor *x, const ch_ffn_w
     const int steps = l < c->gate_layer ? 1 : c->depth;
     moving m = {.x = x, .start = c->anchor == CH_ANCHOR_START ? x : NULL, .rows = *f->rows};
     for (int k = 0; k < steps; k++) {
-        if (k > 0 && f->depth)
+        if (k > 0 && (f->depth || !ch_op_computes(f->run)))
             narrow(f, &m, k);
         if (m.rows.n == 0)
             break;
