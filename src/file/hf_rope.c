@@ -213,33 +213,71 @@ static int put_longrope(const rope *r)
     return rc;
 }
 
+static int put_nothing(const rope *r)
+{
+    (void)r;
+    return CH_OK;
+}
+
+/* What may stand beside a type, besides what may stand beside all: transformers' _validate_*, and
+ * "finetuned", which YaRN's own code reads for other types only. */
+static const struct {
+    const char *type, *keys;
+    int (*put)(const rope *r);
+} types[] = {
+    {"default", "", put_nothing},
+    {"none", "", put_nothing},
+    {"linear", "factor", put_linear},
+    {"yarn", "factor attention_factor attn_factor extrapolation_factor beta_fast beta_slow "
+             "truncate finetuned", put_yarn},
+    {"llama3", "factor low_freq_factor high_freq_factor", put_llama3},
+    {"longrope", "factor attention_factor short_factor long_factor", put_longrope},
+    {"su", "factor attention_factor short_factor long_factor", put_longrope},
+};
+
+static bool is_word(const char *words, const char *key)
+{
+    const size_t n = strlen(key);
+    for (const char *s = words; n > 0 && (s = strstr(s, key)) != NULL; s += n)
+        if ((s == words || s[-1] == ' ') && (s[n] == ' ' || s[n] == '\0'))
+            return true;
+    return false;
+}
+
+/* Every key of rotary positions changes what is computed, so none is passed over. */
+static int check_keys(const ch_hf_config *c, const json_t *p, const char *type, const char *keys)
+{
+    static const char all[] = "type rope_type rope_theta partial_rotary_factor "
+                              "original_max_position_embeddings";
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)(uintptr_t)p, key, v)
+    {
+        if (json_is_null(v) || is_word(all, key) || is_word(keys, key))
+            continue;
+        return ch_fail(c->e, CH_EUNSUPPORTED,
+                       "%s: \"%.60s\" of rotary positions is not supported beside rope_type "
+                       "\"%s\"",
+                       c->path, key, type);
+    }
+    return CH_OK;
+}
+
 static int put_type(const rope *r)
 {
-    static const char *const refused[] = {"mscale", "mscale_all_dim", "mrope_section"};
-    for (size_t i = 0; i < CH_COUNT(refused); i++) {
-        const json_t *v = json_object_get(r->p, refused[i]);
-        if (v && !json_is_null(v))
-            return ch_fail(r->c->e, CH_EUNSUPPORTED,
-                           "%s: \"%s\" of rotary positions is not supported", r->c->path,
-                           refused[i]);
-    }
-    if (json_is_false(json_object_get(r->p, "truncate")))
+    size_t i = 0;
+    while (i < CH_COUNT(types) && strcmp(types[i].type, r->type) != 0)
+        i++;
+    if (i == CH_COUNT(types))
+        return ch_fail(r->c->e, CH_EUNSUPPORTED,
+                       "%s: rope_type is \"%.40s\"; supported are default, linear, yarn, llama3, "
+                       "longrope",
+                       r->c->path, r->type);
+    const int rc = check_keys(r->c, r->p, r->type, types[i].keys);
+    if (rc == CH_OK && json_is_false(json_object_get(r->p, "truncate")))
         return ch_fail(r->c->e, CH_EUNSUPPORTED, "%s: \"truncate\" false is not supported",
                        r->c->path);
-    if (strcmp(r->type, "default") == 0 || strcmp(r->type, "none") == 0)
-        return CH_OK;
-    if (strcmp(r->type, "linear") == 0)
-        return put_linear(r);
-    if (strcmp(r->type, "yarn") == 0)
-        return put_yarn(r);
-    if (strcmp(r->type, "llama3") == 0)
-        return put_llama3(r);
-    if (strcmp(r->type, "longrope") == 0 || strcmp(r->type, "su") == 0)
-        return put_longrope(r);
-    return ch_fail(r->c->e, CH_EUNSUPPORTED,
-                   "%s: rope_type is \"%.40s\"; supported are default, linear, yarn, llama3, "
-                   "longrope",
-                   r->c->path, r->type);
+    return rc == CH_OK ? types[i].put(r) : rc;
 }
 
 /* How much of a head turns.  llama.cpp's converter takes a whole head's pairs where it moves rows,
@@ -279,27 +317,91 @@ static int put_local(const ch_hf_config *c, const json_t *sliding)
         rc = ch_fail(c->e, CH_EUNSUPPORTED, "%s: rope_type of sliding layers is \"%.40s\"; "
                                             "supported is default",
                      c->path, type);
+    if (rc == CH_OK)
+        rc = check_keys(c, sliding, type, "");
     return rc == CH_OK ? ch_hf_put_real(c, "rope.freq_base_swa", base) : rc;
+}
+
+static const char *type_of(const json_t *p)
+{
+    const char *type = json_string_value(json_object_get(p, "rope_type"));
+    if (!type)
+        type = json_string_value(json_object_get(p, "type"));
+    return type ? type : "default";
+}
+
+/* Does b have everything that a has?  The type has two names; what may stand outside too is
+ * compared with that. */
+static bool is_part(const json_t *a, const json_t *b, const json_t *outside)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)(uintptr_t)a, key, v)
+    {
+        const json_t *other = json_object_get(b, key);
+        if (!other && is_word("rope_theta partial_rotary_factor original_max_position_embeddings",
+                              key))
+            other = json_object_get(outside, key);
+        if (json_is_null(v) || is_word("type rope_type", key))
+            continue;
+        if (json_is_number(v) && json_is_number(other)
+                ? json_number_value(v) != json_number_value(other)
+                : !json_equal(v, other))
+            return false;
+    }
+    return strcmp(type_of(a), type_of(b)) == 0;
+}
+
+/* transformers 4 reads rope_scaling; 5 too, and rope_parameters where that is empty; llama.cpp's
+ * converter, rope_parameters first.  So both have to say the same.  In rope_parameters, kinds of
+ * layers may have objects of their own; *sliding is Gemma 3's. */
+static int find_parameters(const json_t **p, const json_t **sliding, const ch_hf_config *c)
+{
+    static const char *const names[] = {"rope_scaling", "rope_parameters"};
+    const json_t *said[2];
+    *p = *sliding = NULL;
+    for (int i = 0; i < 2; i++) {
+        said[i] = json_object_get(c->v, names[i]);
+        if (said[i] && !json_is_object(said[i]) && !json_is_null(said[i]))
+            return ch_fail(c->e, CH_EFORMAT, "%s: \"%s\" is no object", c->path, names[i]);
+        if (json_object_size(said[i]) > 0)
+            *p = said[i];
+    }
+    const json_t *full = json_object_get(said[1], "full_attention");
+    if (json_is_object(full)) {
+        const char *key;
+        json_t *v;
+        *sliding = json_object_get(said[1], "sliding_attention");
+        *p = full;
+        json_object_foreach((json_t *)(uintptr_t)said[1], key, v)
+            if (v != full && (v != *sliding || c->arch->bit != GEMMA3) && !json_is_null(v))
+                return ch_fail(c->e, CH_EUNSUPPORTED,
+                               "%s: \"%.60s\" of \"rope_parameters\" is not supported in %s "
+                               "models",
+                               c->path, key, c->arch->type);
+    }
+    if (json_object_size(said[0]) == 0 || *p == said[0] ||
+        (is_part(said[0], *p, c->v) && is_part(*p, said[0], c->v)))
+        return CH_OK;
+    return ch_fail(c->e, CH_EUNSUPPORTED,
+                   "%s: \"rope_scaling\" and \"rope_parameters\" do not say the same, and readers "
+                   "differ in which of them counts",
+                   c->path);
 }
 
 int ch_hf_rope_read(const ch_hf_config *c)
 {
-    rope r = {.c = c, .p = json_object_get(c->v, "rope_parameters")};
+    rope r = {.c = c};
+    const json_t *sliding;
     if (c->arch->bit == GPT2)
         return CH_OK;
-    if (!json_is_object(r.p))
-        r.p = json_object_get(c->v, "rope_scaling");
-    if (r.p && !json_is_object(r.p) && !json_is_null(r.p))
-        return ch_fail(c->e, CH_EFORMAT, "%s: \"rope_scaling\" is no object", c->path);
-    r.p = json_is_object(r.p) ? r.p : NULL;
-    const json_t *sliding = json_object_get(r.p, "sliding_attention");
-    if (json_is_object(json_object_get(r.p, "full_attention")))
-        r.p = json_object_get(r.p, "full_attention");
     double part = 1;
     const double usual = c->arch->bit == GEMMA3 || c->arch->bit == LFM2 ? 1e6
                          : c->arch->bit == SMOLLM3                       ? 2e6
                                                                          : 10000;
-    int rc = ch_json_real(&r.theta, c->v, "rope_theta", usual, c->path, c->e);
+    int rc = find_parameters(&r.p, &sliding, c);
+    if (rc == CH_OK)
+        rc = ch_json_real(&r.theta, c->v, "rope_theta", usual, c->path, c->e);
     if (rc == CH_OK)
         rc = real_of(&r.theta, &r, "rope_theta", r.theta, 1, 1e12);
     if (rc == CH_OK)

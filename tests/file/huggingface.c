@@ -288,6 +288,26 @@ static const struct {
      CH_EUNSUPPORTED, "\"mscale\""},
     {"llama3.2", "rope_scaling", "{\"rope_type\":\"llama3\",\"factor\":2,\"low_freq_factor\":9}",
      CH_EFORMAT, "\"high_freq_factor\" 4"},
+    {"llama3.2", "rope_scaling", "{\"rope_type\":\"llama3\",\"factor\":2,\"beta_fast\":9}",
+     CH_EUNSUPPORTED, "\"beta_fast\" of rotary positions is not supported beside rope_type"},
+    {"llama3.2", "rope_scaling", "{\"type\":\"linear\",\"factor\":2,\"magic\":1}", CH_EUNSUPPORTED,
+     "\"magic\" of rotary positions"},
+    {"llama3.2", "rope_scaling", "{\"type\":\"default\",\"factor\":2}", CH_EUNSUPPORTED,
+     "\"factor\" of rotary positions is not supported beside rope_type \"default\""},
+    {"llama3.2", "rope_parameters", "[]", CH_EFORMAT, "\"rope_parameters\" is no object"},
+    {"llama3.2", "rope_parameters", "{\"rope_type\":\"default\"}", CH_EUNSUPPORTED,
+     "\"rope_scaling\" and \"rope_parameters\" do not say the same"},
+    {"llama with biases", "rope_parameters", "{\"rope_type\":\"linear\",\"factor\":3}",
+     CH_EUNSUPPORTED, "do not say the same"},
+    {"llama with biases", "rope_parameters",
+     "{\"rope_type\":\"linear\",\"factor\":2,\"rope_theta\":7}", CH_EUNSUPPORTED,
+     "do not say the same"},
+    {"qwen3", "rope_parameters",
+     "{\"full_attention\":{\"rope_theta\":9},\"sliding_attention\":{\"rope_theta\":7}}",
+     CH_EUNSUPPORTED, "\"sliding_attention\" of \"rope_parameters\""},
+    {"gemma3", "rope_parameters",
+     "{\"full_attention\":{\"rope_theta\":9},\"sliding_attention\":{\"factor\":7}}",
+     CH_EUNSUPPORTED, "\"factor\" of rotary positions"},
     {"llama3.2", "partial_rotary_factor", "0.5", CH_EUNSUPPORTED, "\"partial_rotary_factor\""},
     {"llama3.2", "tie_word_embeddings", "false", CH_EFORMAT, "lm_head.weight is missing"},
     {"llama3.2", "num_local_experts", "8", CH_EUNSUPPORTED, "\"num_local_experts\" is 8"},
@@ -342,6 +362,35 @@ static void what_is_not_computed_is_refused_by_name(void **state)
         with_key(dir, k->config, refused[i].key, refused[i].value);
         assert_fails(ch_file_open(&f, dir, &e), refused[i].code, e, refused[i].says);
         assert_null(f);
+        temp_dir_remove(dir);
+    }
+}
+
+/* Both forms of the same, types under either name, nulls, and what stands outside too. */
+static void said_twice_is_said_once(void **state)
+{
+    (void)state;
+    static const char *const both[][2] = {
+        {"llama with biases", "{\"rope_type\":\"linear\",\"factor\":2,\"rope_theta\":10000,"
+                              "\"beta_fast\":null}"},
+        {"qwen2 with yarn", "{\"rope_type\":\"yarn\",\"factor\":4,\"rope_theta\":1e6,"
+                            "\"original_max_position_embeddings\":32}"},
+        {"gemma3", "{\"full_attention\":{\"rope_type\":\"default\",\"rope_theta\":1000000},"
+                   "\"sliding_attention\":{\"rope_type\":\"default\",\"rope_theta\":10000}}"},
+    };
+    for (size_t i = 0; i < CH_COUNT(both); i++) {
+        ch_err e = {0};
+        ch_file *once, *twice;
+        char *dir = temp_dir();
+        const folder_kind *k = kind_of(both[i][0]);
+        folder_write(dir, k, CH_BF16, 0, 1);
+        assert_ok(ch_file_open(&once, dir, &e), e);
+        with_key(dir, k->config, "rope_parameters", both[i][1]);
+        assert_ok(ch_file_open(&twice, dir, &e), e);
+        same_metadata(once, twice);
+        same_metadata(twice, once);
+        ch_file_close(&once);
+        ch_file_close(&twice);
         temp_dir_remove(dir);
     }
 }
@@ -524,6 +573,7 @@ int main(void)
         cmocka_unit_test(tensors_change_as_the_converter_does),
         cmocka_unit_test(one_more_and_one_less_is_exact),
         cmocka_unit_test(what_is_not_computed_is_refused_by_name),
+        cmocka_unit_test(said_twice_is_said_once),
         cmocka_unit_test(unknown_keys_are_noted),
         cmocka_unit_test(null_is_not_absent),
         cmocka_unit_test(strange_tensors_are_told_apart),
