@@ -227,6 +227,11 @@ static int note_unknown(const ch_hf_config *c)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
+static bool is_suffix(size_t i, const char *suffix)
+{
+    return strcmp(keys[i].suffix, suffix) == 0;
+}
+
 static int read_key(const ch_hf_config *c, size_t i)
 {
     const json_t *v = json_object_get(c->v, keys[i].key);
@@ -237,8 +242,8 @@ static int read_key(const ch_hf_config *c, size_t i)
         return ch_fail(c->e, CH_EFORMAT, "%s: \"%s\" is missing", c->path, keys[i].key);
     if (json_is_null(v) && strstr(keys[i].key, "_softcapping"))
         return ch_hf_put_real(c, keys[i].suffix, 0); /* null: none; absent: the usual ones */
-    if (!there && keys[i].or == OPTIONAL)
-        return CH_OK;
+    if (!there && (keys[i].or == OPTIONAL || (v && is_suffix(i, "attention.head_count_kv"))))
+        return CH_OK; /* null: as many key heads as heads, which GGUF means too; absent: as usual */
     if (keys[i].kind == REAL) {
         const int rc = ch_json_real(&x, c->v, keys[i].key, keys[i].or, c->path, c->e);
         return rc < 0 ? rc : ch_hf_put_real(c, keys[i].suffix, x);
@@ -337,18 +342,33 @@ int ch_hf_config_read(ch_hf_config *c)
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
+/* What GGUF's readers take where it does not say, which is not what transformers takes. */
+static int unsaid(int64_t *out, const ch_hf_config *c, size_t i)
+{
+    int64_t width = 0, heads = 1;
+    int rc = CH_OK;
+    *out = (int64_t)keys[i].or;
+    if (!is_suffix(i, "attention.head_count_kv") && !is_suffix(i, "attention.key_length"))
+        return CH_OK;
+    rc = ch_hf_get_int(&width, c, "embedding_length", 0);
+    if (rc == CH_OK)
+        rc = ch_hf_get_int(&heads, c, "attention.head_count", 1);
+    *out = is_suffix(i, "attention.key_length") ? width / CH_MAX(heads, (int64_t)1) : heads;
+    return rc;
+}
+
 static int write_key(const ch_hf_config *c, size_t i)
 {
     char key[CH_HF_KEY_MOST];
-    int64_t n = 0;
+    int64_t n = 0, or = 0;
     double x = 0;
     ch_hf_key(key, c, keys[i].suffix);
     if (!ch_file_meta_find(c->f, key)) {
         if (keys[i].or == OPTIONAL)
             return CH_OK;
-        if (keys[i].or == NEEDED && strcmp(keys[i].suffix, "vocab_size") != 0)
+        if (keys[i].or == NEEDED && !is_suffix(i, "vocab_size"))
             return ch_fail(c->e, CH_EFORMAT, "%s: metadata \"%s\" is missing", c->f->path, key);
-        if (strcmp(keys[i].suffix, "vocab_size") == 0) {
+        if (is_suffix(i, "vocab_size")) {
             const ch_file_tensor *t = ch_file_tensor_find(c->f, "token_embd.weight");
             return ch_hf_set(c, c->to, keys[i].key, json_integer(t ? t->t.dim[0] : 0));
         }
@@ -357,7 +377,9 @@ static int write_key(const ch_hf_config *c, size_t i)
         const int rc = ch_hf_get_real(&x, c, keys[i].suffix, keys[i].or);
         return rc < 0 ? rc : ch_hf_set(c, c->to, keys[i].key, ch_hf_number(x));
     }
-    const int rc = ch_hf_get_int(&n, c, keys[i].suffix, (int64_t)keys[i].or);
+    int rc = unsaid(&or, c, i);
+    if (rc == CH_OK)
+        rc = ch_hf_get_int(&n, c, keys[i].suffix, or);
     const bool none = n == 0 && strcmp(keys[i].key, "sliding_window") == 0;
     return rc < 0 ? rc
                   : ch_hf_set(c, c->to, keys[i].key, none ? json_null() : json_integer(n));

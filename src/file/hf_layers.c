@@ -94,14 +94,22 @@ static int read_windows(const ch_hf_config *c, int64_t layers, unsigned char *ki
     return ch_hf_put_int(c, "attention.sliding_window_pattern", period);
 }
 
+/* What Mistral's class has that Llama's passes over, or has otherwise where nothing is said. */
 static int read_mistral(const ch_hf_config *c)
 {
     int64_t window;
     const char *type;
     int rc = ch_json_str(&type, c->v, "model_type", "", c->path, c->e);
-    if (rc < 0 || strcmp(type, "mistral") != 0) /* llama's class does not look at it */
+    if (rc < 0 || strcmp(type, "mistral") != 0)
         return rc;
-    rc = ch_json_int(&window, c->v, "sliding_window", 0, 0, INT32_MAX, c->path, c->e);
+    if (!json_object_get(c->v, "max_position_embeddings"))
+        rc = ch_hf_put_int(c, "context_length", 131072);
+    if (rc == CH_OK && !json_object_get(c->v, "num_key_value_heads"))
+        rc = ch_hf_put_int(c, "attention.head_count_kv", 8);
+    if (rc == CH_OK)
+        rc = ch_json_int(&window, c->v, "sliding_window",
+                         json_object_get(c->v, "sliding_window") ? 0 : 4096, 0, INT32_MAX, c->path,
+                         c->e);
     return rc < 0 || window == 0 ? rc : ch_hf_put_int(c, "attention.sliding_window", window);
 }
 
@@ -285,7 +293,7 @@ int ch_hf_layers_read(const ch_hf_config *c)
 
 int ch_hf_layers_write(const ch_hf_config *c)
 {
-    int64_t layers, window = 0;
+    int64_t layers, window = 0, heads = 0;
     int rc = count_layers(&layers, c);
     if (rc == CH_OK && c->arch->bit == LFM2)
         rc = write_convolutions(c, layers);
@@ -300,6 +308,10 @@ int ch_hf_layers_write(const ch_hf_config *c)
     if (rc < 0 || window == 0)
         return rc;
     rc = ch_hf_set(c, c->to, "sliding_window", json_integer(window));
+    if (rc == CH_OK && !json_object_get(c->to, "num_key_value_heads"))
+        rc = ch_hf_get_int(&heads, c, "attention.head_count", 1);
+    if (rc == CH_OK && heads > 0)
+        rc = ch_hf_set(c, c->to, "num_key_value_heads", json_integer(heads));
     if (rc == CH_OK) /* a Llama with a window is a Mistral */
         rc = ch_hf_set(c, c->to, "model_type", json_string("mistral"));
     return rc == CH_OK

@@ -335,6 +335,7 @@ static const struct {
     {"lfm2", "layer_types", "[\"conv\",\"conv\",\"mamba\"]", CH_EUNSUPPORTED, "\"mamba\""},
 };
 
+/* value NULL: without the key. */
 static void with_key(const char *dir, const char *config, const char *key, const char *value)
 {
     ch_err e = {0};
@@ -342,8 +343,12 @@ static void with_key(const char *dir, const char *config, const char *key, const
     ch_buf b;
     ch_buf_init(&b, 1 << 20);
     assert_ok(ch_json_parse(&v, config, strlen(config), "config", &e), e);
-    assert_ok(ch_json_parse(&is, value, strlen(value), "value", &e), e);
-    json_object_set_new(v, key, is);
+    if (value) {
+        assert_ok(ch_json_parse(&is, value, strlen(value), "value", &e), e);
+        json_object_set_new(v, key, is);
+    } else {
+        json_object_del(v, key);
+    }
     assert_ok(ch_json_dump(&b, v, &e), e);
     folder_put(dir, "config.json", b.data);
     json_decref(v);
@@ -441,6 +446,80 @@ static void null_is_not_absent(void **state)
     assert_null(ch_file_meta_find(f, "llama.attention.sliding_window"));
     ch_file_close(&f);
     temp_dir_remove(dir);
+}
+
+/* As many key heads as heads: null there, nothing in GGUF, and a number again, for absent is
+ * something else. */
+static void key_heads_of_null_are_the_heads(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"mistral", "qwen2 with yarn", "smollm3"};
+    for (size_t i = 0; i < CH_COUNT(kinds); i++) {
+        char *top = temp_dir(), *a = ch_io_join(top, "a"), *b = ch_io_join(top, "b");
+        char *g = ch_io_join(top, "g.gguf"), key[64];
+        const folder_kind *k = kind_of(kinds[i]);
+        folder_write(a, k, CH_BF16, 0, 7);
+        with_key(a, k->config, "num_key_value_heads", "null");
+        convert(a, g, CH_DTYPES, 0);
+        ch_file *f = open_file(top, "g.gguf");
+        snprintf(key, sizeof key, "%s.attention.head_count_kv", k->arch);
+        assert_null(ch_file_meta_find(f, key));
+        ch_file_close(&f);
+        convert(g, b, CH_DTYPES, 0);
+        config_is(b, "num_key_value_heads", "4");
+        free(a);
+        free(b);
+        free(g);
+        temp_dir_remove(top);
+    }
+}
+
+/* What is not said is what transformers' class of that model has. */
+static void what_is_absent_is_the_class_s_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind, *key, *gguf;
+        double want;
+    } all[] = {
+        {"llama3.2", "max_position_embeddings", "llama.context_length", 2048},
+        {"mistral", "max_position_embeddings", "llama.context_length", 131072},
+        {"mistral", "num_key_value_heads", "llama.attention.head_count_kv", 8},
+        {"mistral", "sliding_window", "llama.attention.sliding_window", 4096},
+        {"qwen2 with yarn", "max_position_embeddings", "qwen2.context_length", 32768},
+        {"qwen2 with yarn", "num_key_value_heads", "qwen2.attention.head_count_kv", 32},
+        {"qwen2 with yarn", "rms_norm_eps", "qwen2.attention.layer_norm_rms_epsilon", 1e-6},
+        {"qwen3", "max_position_embeddings", "qwen3.context_length", 32768},
+        {"qwen3", "head_dim", "qwen3.attention.key_length", 128},
+        {"gpt2", "n_positions", "gpt2.context_length", 1024},
+        {"gemma2", "max_position_embeddings", "gemma2.context_length", 8192},
+        {"gemma2", "num_key_value_heads", "gemma2.attention.head_count_kv", 4},
+        {"gemma3", "max_position_embeddings", "gemma3.context_length", 131072},
+        {"phi3", "max_position_embeddings", "phi3.context_length", 4096},
+        {"phi3", "rms_norm_eps", "phi3.attention.layer_norm_rms_epsilon", 1e-5},
+        {"smollm3", "max_position_embeddings", "smollm3.context_length", 32768},
+        {"smollm3", "num_key_value_heads", "smollm3.attention.head_count_kv", 4},
+        {"olmo2", "rms_norm_eps", "olmo2.attention.layer_norm_rms_epsilon", 1e-5},
+        {"olmo2", "max_position_embeddings", "olmo2.context_length", 2048},
+        {"granite", "rms_norm_eps", "granite.attention.layer_norm_rms_epsilon", 1e-6},
+        {"lfm2", "max_position_embeddings", "lfm2.context_length", 128000},
+    };
+    for (size_t i = 0; i < CH_COUNT(all); i++) {
+        ch_err e = {0};
+        ch_file *f;
+        double is;
+        char *dir = temp_dir();
+        const folder_kind *k = kind_of(all[i].kind);
+        folder_write(dir, k, CH_BF16, 0, 1);
+        with_key(dir, k->config, all[i].key, NULL);
+        assert_ok(ch_file_open(&f, dir, &e), e);
+        assert_ok(ch_file_real(&is, f, all[i].gguf, 0, 1e9, &e), e);
+        if (is != (double)(float)all[i].want)
+            fail_msg("%s of %s without %s is %g, not %g", all[i].gguf, k->name, all[i].key, is,
+                     all[i].want);
+        ch_file_close(&f);
+        temp_dir_remove(dir);
+    }
 }
 
 /* One more tensor in the file of a folder. */
@@ -576,6 +655,8 @@ int main(void)
         cmocka_unit_test(said_twice_is_said_once),
         cmocka_unit_test(unknown_keys_are_noted),
         cmocka_unit_test(null_is_not_absent),
+        cmocka_unit_test(key_heads_of_null_are_the_heads),
+        cmocka_unit_test(what_is_absent_is_the_class_s_own),
         cmocka_unit_test(strange_tensors_are_told_apart),
         cmocka_unit_test(the_text_of_a_model_that_sees_is_read),
         cmocka_unit_test(parts_that_do_not_fit_are_named),
