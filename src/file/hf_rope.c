@@ -90,15 +90,23 @@ static int real_of(double *out, const rope *r, const char *key, double or, doubl
     return rc;
 }
 
-/* The context before it was stretched; `key`s may stand beside the parameters too (Phi-3). */
+/* The context before it was stretched: among the parameters, or beside them (Phi-3, whose class has
+ * 4096 where nothing is said). */
 static int before_of(double *out, const rope *r)
 {
     static const char key[] = "original_max_position_embeddings";
-    int64_t context;
-    int rc = ch_hf_get_int(&context, r->c, "context_length", 0);
+    int64_t context = 4096;
+    double beside;
+    int rc = r->c->arch->bit == PHI3 ? CH_OK : ch_hf_get_int(&context, r->c, "context_length", 0);
     if (rc == CH_OK)
-        rc = ch_json_real(out, r->c->v, key, (double)context, r->c->path, r->c->e);
-    return rc < 0 ? rc : real_of(out, r, key, *out, 1, 1e9);
+        rc = ch_json_real(&beside, r->c->v, key, (double)context, r->c->path, r->c->e);
+    if (rc == CH_OK)
+        rc = real_of(out, r, key, beside, 1, 1e9);
+    if (rc == CH_OK && *out != beside && json_is_number(json_object_get(r->c->v, key)))
+        return ch_fail(r->c->e, CH_EUNSUPPORTED,
+                       "%s: \"%s\" is %g, and %g among the parameters of rotary positions",
+                       r->c->path, key, beside, *out);
+    return rc;
 }
 
 static int put_linear(const rope *r)
@@ -185,14 +193,34 @@ static int put_factors(const rope *r, int which)
     return put_vector(r->c, factors_name[which], factor, r->dims / 2);
 }
 
-static double long_magnitude(double context, double before)
+static double long_magnitude(double factor, double before)
 {
-    return context > before && before > 1 ? sqrt(1 + log(context / before) / log(before)) : 1;
+    return factor > 1 && before > 1 ? sqrt(1 + log(factor) / log(before)) : 1;
+}
+
+/* What LongRoPE multiplies by.  Where a "factor" is said beside the two contexts, transformers 4
+ * takes their ratio and transformers 5 the factor, so they have to come to the same. */
+static int magnitude_of(double *out, const rope *r, double before)
+{
+    int64_t context;
+    double factor;
+    int rc = ch_hf_get_int(&context, r->c, "context_length", 0);
+    const double ratio = rc == CH_OK ? (double)context / before : 1;
+    const double usual = long_magnitude(ratio, before);
+    if (rc == CH_OK)
+        rc = real_of(&factor, r, "factor", ratio, 1e-6, 1e6);
+    if (rc == CH_OK && !json_is_number(json_object_get(r->p, "attention_factor")) &&
+        long_magnitude(factor, before) != usual)
+        return ch_fail(r->c->e, CH_EUNSUPPORTED,
+                       "%s: \"factor\" of LongRoPE is %g and the contexts' ratio %g; versions of "
+                       "transformers differ in which of them counts, and \"attention_factor\" does "
+                       "not say",
+                       r->c->path, factor, ratio);
+    return rc == CH_OK ? real_of(out, r, "attention_factor", usual, 0, 1e6) : rc;
 }
 
 static int put_longrope(const rope *r)
 {
-    int64_t context;
     double before, magnitude;
     int rc = r->c->arch->bit == PHI3
                  ? CH_OK
@@ -202,10 +230,7 @@ static int put_longrope(const rope *r)
     if (rc == CH_OK)
         rc = before_of(&before, r);
     if (rc == CH_OK)
-        rc = ch_hf_get_int(&context, r->c, "context_length", 0);
-    if (rc == CH_OK)
-        rc = real_of(&magnitude, r, "attention_factor", long_magnitude((double)context, before), 0,
-                     1e6);
+        rc = magnitude_of(&magnitude, r, before);
     if (rc == CH_OK)
         rc = ch_hf_put_real(r->c, "rope.scaling.attn_factor", magnitude);
     for (int which = 1; which >= 0 && rc == CH_OK; which--)
@@ -538,7 +563,9 @@ static int set_longrope(const ch_hf_config *c, json_t *o)
         rc = ch_hf_get_int(&context, c, "context_length", 0);
     if (rc == CH_OK)
         rc = ch_hf_get_int(&before, c, "rope.scaling.original_context_length", context);
-    const double usual = long_magnitude((double)context, (double)before);
+    const double usual = before > 0 ? long_magnitude((double)context / (double)before,
+                                                     (double)before)
+                                    : 1;
     if (rc == CH_OK)
         rc = ch_hf_get_real(&magnitude, c, "rope.scaling.attn_factor", 1);
     return rc < 0 || (float)magnitude == (float)usual
@@ -591,8 +618,11 @@ int ch_hf_rope_write(const ch_hf_config *c)
         part = nextafter(part, 2);
     if (rc == CH_OK && n != head)
         rc = ch_hf_set(c, c->to, "partial_rotary_factor", json_real(part));
+    int64_t context = 0;
     if (rc == CH_OK && c->arch->bit == PHI3)
-        rc = ch_hf_get_int(&n, c, "rope.scaling.original_context_length", 0);
+        rc = ch_hf_get_int(&context, c, "context_length", 0);
+    if (rc == CH_OK && c->arch->bit == PHI3)
+        rc = ch_hf_get_int(&n, c, "rope.scaling.original_context_length", context);
     if (rc == CH_OK && c->arch->bit == PHI3 && n > 0)
         rc = ch_hf_set(c, c->to, "original_max_position_embeddings", json_integer(n));
     if (rc == CH_OK && c->arch->bit == GEMMA3)

@@ -252,6 +252,55 @@ static inline void folder_write(const char *dir, const folder_kind *k, ch_dtype 
     folder_put(dir, "config.json", k->config);
 }
 
+static inline const folder_kind *kind_of(const char *name)
+{
+    for (size_t i = 0; i < CH_COUNT(folder_kinds); i++)
+        if (strcmp(folder_kinds[i].name, name) == 0)
+            return &folder_kinds[i];
+    fail_msg("no kind %s", name);
+    return NULL;
+}
+
+/* config.json with one value changed; NULL: without it. */
+static inline void with_key(const char *dir, const char *config, const char *key,
+                            const char *value)
+{
+    ch_err e = {0};
+    json_t *v, *is;
+    ch_buf b;
+    ch_buf_init(&b, 1 << 20);
+    assert_ok(ch_json_parse(&v, config, strlen(config), "config", &e), e);
+    if (value) {
+        assert_ok(ch_json_parse(&is, value, strlen(value), "value", &e), e);
+        json_object_set_new(v, key, is);
+    } else {
+        json_object_del(v, key);
+    }
+    assert_ok(ch_json_dump(&b, v, &e), e);
+    folder_put(dir, "config.json", b.data);
+    json_decref(v);
+    ch_buf_close(&b);
+}
+
+/* Numbers and strings of all keys. */
+static inline void same_metadata(const ch_file *f, const ch_file *g)
+{
+    for (size_t i = 0; i < f->n_meta; i++) {
+        char key[256];
+        snprintf(key, sizeof key, "%.*s", (int)f->meta[i].key.n, f->meta[i].key.p);
+        const ch_meta *m = &f->meta[i], *n = ch_file_meta_find(g, key);
+        bool same = n && n->type == m->type;
+        if (same && m->type == CH_META_STR)
+            same = m->v.s.n == n->v.s.n && memcmp(m->v.s.p, n->v.s.p, m->v.s.n) == 0;
+        else if (same && m->type == CH_META_ARRAY)
+            same = m->v.a.n == n->v.a.n;
+        else if (same)
+            same = m->v.u == n->v.u;
+        if (!same)
+            fail_msg("key %s is not the same", key);
+    }
+}
+
 #undef COMMON
 #undef SILU
 #undef ENDS
