@@ -2,7 +2,7 @@
  *
  * The files mean Oniguruma's Ruby syntax with Unicode classes.  What PCRE2 would read differently
  * is spelled out (\s \d \w and their opposites, \uHHHH) or refused by name (\h, \R, classes within
- * classes, &&, [:name:], verbs, }+).  ^ and $ are at lines, as there.
+ * classes, &&, [:name:], verbs, }+, more than 1000 repetitions).  ^ and $ are at lines, as there.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_PATTERN_H
 #define CH_PATTERN_H
@@ -13,8 +13,8 @@
 
 /* Compiled: immutable, for any number of threads. */
 typedef struct ch_pattern ch_pattern;
-/* ours: the pattern is of our own list, linear in the text, and runs without limits; a stranger's
- * that needs more steps than a multiple of the text is CH_ELIMIT when it is used. */
+/* ours: the pattern is of our own list, linear in the text, and runs without limits.  What all
+ * matches of a stranger's in a text may take is a multiple of the text, and more is CH_ELIMIT. */
 int ch_pattern_open(ch_pattern **out, const char *text, size_t n, bool ours, ch_err *e);
 void ch_pattern_close(ch_pattern **p);
 
@@ -31,6 +31,8 @@ typedef struct ch_matches {
     const char *text;
     size_t n, from, last_end; /* last_end SIZE_MAX: none yet */
     size_t start, end;
+    uint64_t left; /* work that a stranger's pattern may still make */
+    size_t seen;   /* where it was counted last */
 } ch_matches;
 int ch_matches_next(ch_matches *m, ch_err *e);
 

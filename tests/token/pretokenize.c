@@ -208,6 +208,76 @@ static void meta(void **state)
     assert_steps(both, 2, "a b", " a| b");
 }
 
+/* Cut by a pattern of ours, or by the same one of a stranger, into b. */
+static int cut_as(ch_buf *b, const char *pattern, const char *text, size_t n, bool ours, ch_err *e)
+{
+    ch_cutter *c;
+    ch_cut_work *w;
+    const ch_pre_step step = {.pattern = pattern, .n = strlen(pattern), .ours = ours};
+    ch_buf_clear(b);
+    assert_ok(ch_cutter_open_steps(&c, &step, 1, e), *e);
+    assert_ok(ch_cut_work_open(&w, e), *e);
+    const int rc = ch_cutter_cut(c, w, text, n, true, show, b, e);
+    ch_cut_work_close(&w);
+    ch_cutter_close(&c);
+    return rc;
+}
+
+/* A stranger's pattern sees windows: it must cut as if it saw everything. */
+static void windows_do_not_show(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {
+        "a+b|a+(?=c)|\\s+$|\\s+", ".*c|b+\\b", "(?<=a)b+|a", "\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
+        "(a|b)*c|\\z|\xc3\xa9+", "^b+|a*", "a(?!.*b)", "a{100,200}b|a{300}"};
+    static const char *const units[] = {"a", "b", "c", " ", "\n", "\xc3\xa9"};
+    ch_buf one, two;
+    ch_buf_init(&one, 1 << 20);
+    ch_buf_init(&two, 1 << 20);
+    for (uint64_t i = 0; i < 20 * CH_COUNT(patterns); i++) {
+        ch_err e = {0};
+        ch_buf text;
+        ch_buf_init(&text, 1 << 20);
+        for (uint32_t k = 0; text.size < 900; k++) {
+            const uint64_t r = ch_rng_below(6 * 400, 1, CH_RNG_TEST, k, i);
+            for (uint64_t j = 0; j < (r % 7 ? 1 : r % 400); j++) /* some are long runs */
+                ch_buf_str(&text, units[r / 400]);
+        }
+        const char *p = patterns[i % CH_COUNT(patterns)];
+        assert_ok(cut_as(&one, p, text.data, text.size, true, &e), e);
+        assert_ok(cut_as(&two, p, text.data, text.size, false, &e), e);
+        if (one.size != two.size || memcmp(one.data, two.data, one.size) != 0)
+            fail_msg("%s cuts otherwise through windows: %s", p, text.data);
+        ch_buf_close(&text);
+    }
+    ch_buf_close(&one);
+    ch_buf_close(&two);
+}
+
+/* What is linear in each match and not in all of them; a long run alone is no reason to refuse. */
+static void the_whole_is_bounded(void **state)
+{
+    (void)state;
+    enum { N = 1 << 16 };
+    static const char *const evil[] = {"a+(?=b)", "a(?=.*b)|a", "(?:(?=a*+b)|a)+"};
+    ch_buf b;
+    ch_buf_init(&b, 1 << 20);
+    char *text = malloc(N);
+    memset(text, 'a', N);
+    for (size_t i = 0; i < CH_COUNT(evil); i++) {
+        ch_err e = {0};
+        assert_fails(cut_as(&b, evil[i], text, N / 8, false, &e), CH_ELIMIT, e, "too many steps");
+    }
+    ch_err e = {0};
+    assert_ok(cut_as(&b, "a+", text, N, false, &e), e);
+    memset(text, ' ', N);
+    for (size_t i = 5000; i < N; i += 5000)
+        text[i] = 'x';
+    assert_ok(cut_as(&b, "\\s*[\r\n]+|\\s+(?!\\S)|\\s+|x", text, N, false, &e), e);
+    free(text);
+    ch_buf_close(&b);
+}
+
 /* A stranger's pattern that walks back and forth ends with a sentence. */
 static void bounded(void **state)
 {
@@ -224,13 +294,14 @@ static void bounded(void **state)
     memset(text, 'a', 2000);
     text[1999] = 0x21;
     text[2000] = 0;
-    assert_fails(ch_cutter_cut(c, w, text, 2000, true, show, &b, &e), CH_ELIMIT, e, "match limit");
+    assert_fails(ch_cutter_cut(c, w, text, 2000, true, show, &b, &e), CH_ELIMIT, e,
+                 "too many steps");
     ch_buf_close(&b);
     ch_cut_work_close(&w);
     ch_cutter_close(&c);
     static const char *const refused[] = {"\\h", "a\\R", "[a[b]]", "[a&&b]", "[[:alpha:]]",
                                           "(*FAIL)",
-                                          "a{2}+", "[\\W]", "\\u12", "("};
+                                          "a{2}+", "a{3,1001}", "[\\W]", "\\u12", "("};
     for (size_t i = 0; i < CH_COUNT(refused); i++) {
         ch_pattern *p;
         assert_fails(ch_pattern_open(&p, refused[i], strlen(refused[i]), false, &e),
@@ -289,6 +360,7 @@ int main(void)
         cmocka_unit_test(gpt2),  cmocka_unit_test(white_space), cmocka_unit_test(others),
         cmocka_unit_test(bytes), cmocka_unit_test(long_runs),   cmocka_unit_test(names),
         cmocka_unit_test(behaviours), cmocka_unit_test(meta), cmocka_unit_test(bounded),
+        cmocka_unit_test(windows_do_not_show), cmocka_unit_test(the_whole_is_bounded),
         cmocka_unit_test(scanners),
     };
     return cmocka_run_group_tests_name("token/pretokenize", tests, NULL, NULL);
