@@ -161,23 +161,29 @@ static int check_map(const ch_file *f, const json_t *map, const ch_map *opened, 
 {
     const char *name;
     json_t *v;
-    size_t n = 0;
-    for (const ch_file *p = f->index->parts; p; p = p->index->next)
+    size_t n = 0, k = 0;
+    int rc = CH_OK;
+    const ch_file **part = calloc(opened->count + 1, sizeof *part);
+    if (!part)
+        return ch_fail(e, CH_ENOMEM, "%s: no memory for %zu parts", path, opened->count);
+    for (const ch_file *p = f->index->parts; p; p = p->index->next) {
         n += p->n_tensors;
+        part[k++] = p;
+    }
     if (n != json_object_size(map))
-        return ch_fail(e, CH_EFORMAT, "%s: it names %zu tensors, the files hold %zu", path,
-                       json_object_size(map), n);
+        rc = ch_fail(e, CH_EFORMAT, "%s: it names %zu tensors, the files hold %zu", path,
+                     json_object_size(map), n);
     json_object_foreach((json_t *)(uintptr_t)map, name, v)
     {
-        int64_t at = ch_map_get(opened, json_string_value(v), json_string_length(v));
-        const ch_file *p = f->index->parts;
-        while (p && at-- > 0)
-            p = p->index->next;
-        if (!p || !ch_file_tensor_find(p, name))
-            return ch_fail(e, CH_EFORMAT, "%s: tensor \"%.80s\" is not in %.80s", path, name,
-                           json_string_value(v));
+        if (rc < 0)
+            break;
+        const int64_t at = ch_map_get(opened, json_string_value(v), json_string_length(v));
+        if (at < 0 || !ch_file_tensor_find(part[at], name))
+            rc = ch_fail(e, CH_EFORMAT, "%s: tensor \"%.80s\" is not in %.80s", path, name,
+                         json_string_value(v));
     }
-    return CH_OK;
+    free(part);
+    return rc;
 }
 
 static int open_several(ch_file *f, const char *dir, const char *path, ch_err *e)

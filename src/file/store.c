@@ -73,10 +73,8 @@ void ch_file_close(ch_file **pf)
 
 void ch_file_adopt(ch_file *f, ch_file *part)
 {
-    ch_file **at = &f->index->parts;
-    while (*at)
-        at = &(*at)->index->next;
-    *at = part;
+    *(f->index->last ? &f->index->last->index->next : &f->index->parts) = part;
+    f->index->last = part;
 }
 
 void *ch_file_take(ch_file *f, size_t n)

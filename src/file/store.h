@@ -32,7 +32,8 @@ struct ch_file_index {
     ch_map meta, tensors;    /* key or name -> position in ch_file.meta, .tensors */
     size_t meta_cap, tensors_cap;
     ch_file_block *blocks;
-    ch_file *parts, *next;   /* files that this one is put together from, and the next of such */
+    ch_file *parts, *last, *next; /* files that this one is put together from: the first, the last;
+                                   * and the next of such */
     bool borrowed;           /* the mapping belongs to the caller */
 };
 

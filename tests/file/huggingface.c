@@ -388,6 +388,43 @@ static void parts_that_do_not_fit_are_named(void **state)
     temp_dir_remove(dir);
 }
 
+/* Each of 200 tensors in a file of its own; two of them changed round are named. */
+static void many_parts_are_put_together(void **state)
+{
+    (void)state;
+    enum { LAYERS = 18, DIGIT = sizeof "model-0010" - 1 };
+    ch_err e = {0};
+    ch_file *f;
+    folder_kind k = *kind_of("qwen3");
+    char *dir = temp_dir(), *path = ch_io_join(dir, "config.json");
+    ch_buf b;
+    ch_buf_init(&b, 1 << 20);
+    k.layers = LAYERS;
+    folder_write(dir, &k, CH_BF16, 1, 1);
+    with_key(dir, k.config, "num_hidden_layers", "18");
+    assert_ok(ch_io_read_file(&b, path, &e), e);
+    with_key(dir, b.data, "layer_types", NULL);
+    assert_ok(ch_file_open(&f, dir, &e), e);
+    ch_file *all = folder_weights(&k, CH_BF16, 1);
+    assert_int_equal(f->n_tensors, all->n_tensors);
+    assert_true(f->n_tensors > 190);
+    ch_file_close(&all);
+    ch_file_close(&f);
+    free(path);
+    path = ch_io_join(dir, "model.safetensors.index.json");
+    ch_buf_clear(&b);
+    assert_ok(ch_io_read_file(&b, path, &e), e);
+    char *one = strstr(b.data, "model-00100-of-"), *other = strstr(b.data, "model-00101-of-");
+    assert_true(one && other);
+    one[DIGIT] = '1';
+    other[DIGIT] = '0';
+    folder_put(dir, "model.safetensors.index.json", b.data);
+    assert_fails(ch_file_open(&f, dir, &e), CH_EFORMAT, e, "is not in model-0010");
+    ch_buf_close(&b);
+    free(path);
+    temp_dir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +436,7 @@ int main(void)
         cmocka_unit_test(strange_tensors_are_told_apart),
         cmocka_unit_test(the_text_of_a_model_that_sees_is_read),
         cmocka_unit_test(parts_that_do_not_fit_are_named),
+        cmocka_unit_test(many_parts_are_put_together),
     };
     return cmocka_run_group_tests_name("file/huggingface", tests, NULL, NULL);
 }
