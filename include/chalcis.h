@@ -216,7 +216,7 @@ typedef struct ch_perplexity {
     double nll;   /* mean negative log-likelihood, nats a token */
     double ppl;   /* e^nll */
     double bpb;   /* bits a byte of text */
-    uint64_t tokens, bytes; /* tokens scored: all but BOS */
+    uint64_t tokens, bytes; /* what is scored: all but BOS, or but the first token without BOS */
     int window, stride;
 } ch_perplexity;
 /* Scores text token by token after BOS (models without BOS: after the first token).  Longer than

@@ -239,6 +239,44 @@ static void bits_are_perplexitys(void **state)
     }
 }
 
+/* Without BOS a text's first token is not scored, and its bytes are not either. */
+static void bits_of_what_is_scored(void **state)
+{
+    (void)state;
+    static const char json[] =
+        "{\"model\":{\"type\":\"BPE\",\"merges\":[[\"t\",\"h\"]],\"vocab\":{\"t\":0,\"h\":1,"
+        "\"e\":2,\"\\u0120\":3,\"c\":4,\"a\":5,\"th\":6}},\"decoder\":{\"type\":\"ByteLevel\"},"
+        "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
+        "\"trim_offsets\":true}}";
+    static const char text[] = "the cat ate the tea";
+    ch_err e = {0};
+    ch_perplexity p;
+    ch_tokens ids = {0};
+    ch_buf b;
+    ch_tokenizer *was = tk;
+    assert_ok(ch_tokenizer_from_json(&tk, write_file("tokenizer.json", json, sizeof json - 1), &e),
+              e);
+    assert_false(ch_tokenizer_adds_bos(tk));
+    assert_ok(ch_tokenizer_encode(&ids, tk, text, sizeof text - 1, CH_ENCODE_BOS, &e), e);
+    ch_buf_init(&b, 100);
+    assert_true(ch_tokenizer_append(&b, tk, -1, ids.id[0]) && b.size > 0);
+    const double bits = -log_p(b.data, text + b.size) / log(2);
+    assert_ok(ch_model_perplexity(&p, model, tk, text, sizeof text - 1, 0, 0, &so, &e), e);
+    assert_int_equal(p.tokens, ids.n - 1);
+    assert_int_equal(p.bytes, sizeof text - 1 - b.size);
+    const double want = bits / (double)(sizeof text - 1 - b.size);
+    assert_true(fabs(p.bpb - want) < 1e-9);
+    assert_true(fabs(first("bits_per_byte", "t.txt", text, NULL) - want) < 1e-9);
+    const ch_eval_options o = {.window = 300};
+    const char *task;
+    double x[CH_SCORES_MOST];
+    assert_fails(evaluate(x, &task, "t.txt", text, &o, &e), CH_EARG, e, "2 to 256");
+    ch_tokenizer_close(&tk);
+    tk = was;
+    ch_tokens_free(&ids);
+    ch_buf_close(&b);
+}
+
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 /* What the model writes is found out, and then is the right answer. */
@@ -399,6 +437,7 @@ int main(void)
         cmocka_unit_test(the_likeliest_choice), cmocka_unit_test(ties_are_wrong),
         cmocka_unit_test(pairs),                cmocka_unit_test(classes),
         cmocka_unit_test(scores_of_classes),    cmocka_unit_test(bits_are_perplexitys),
+        cmocka_unit_test(bits_of_what_is_scored),
         cmocka_unit_test(written),              cmocka_unit_test(examples),
         cmocka_unit_test(hostile),              cmocka_unit_test(too_much),
     };
