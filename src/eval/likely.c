@@ -146,7 +146,7 @@ int ch_task_classify(ch_evaluation *v)
     for (size_t i = 0; i < v->n && rc == CH_OK; i++) {
         const char *label = json_string_value(json_object_get(v->at[i].v, "label"));
         double x[CH_LABELS_MOST];
-        int predicted = n; /* a tie is no class */
+        int predicted = CH_LABELS_MOST; /* a tie is no class */
         double *row = ch_stats_row(v->stats, i);
         for (int k = 0; k < n; k++)
             x[k] = a.q[i * (size_t)n + (size_t)k].log_p -

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { LINE_MOST = 1 << 24, RECORDS_MOST = 1 << 24 };
 
@@ -144,28 +145,37 @@ static int add_labelled(ch_set *s, const char *file, size_t line, const char *te
     return rc;
 }
 
+/* 1: a line, with what ends it, is in b; 0: there are no more.  One that is too long is not read to
+ * its end. */
+static int read_line(ch_buf *b, FILE *f)
+{
+    int c = EOF;
+    ch_buf_clear(b);
+    while (b->size <= LINE_MOST && !b->failed && c != '\n' && (c = getc_unlocked(f)) != EOF)
+        ch_buf_put(b, &(char){(char)c}, 1);
+    return b->size > 0 || b->failed;
+}
+
 static int read_lines(ch_set *s, const char *path, ch_err *e)
 {
-    char *text = NULL;
-    size_t cap = 0, line = 0;
     int rc = CH_OK;
+    ch_buf b;
     FILE *f = fopen(path, "r");
     if (!f)
         return ch_fail(e, CH_EIO, "cannot open %s: %s", path, strerror(errno));
-    for (ssize_t n; rc == CH_OK && (n = getline(&text, &cap, f)) >= 0;) {
-        line++;
-        if (strspn(text, " \t\r\n") == (size_t)n)
-            continue;
-        if (n > LINE_MOST)
-            rc = ch_fail(e, CH_ELIMIT, "%s, line %zu: it has %zd bytes, allowed are %d", path,
-                         line, n, LINE_MOST);
-        else
-            rc = is_half(path) ? add_labelled(s, path, line, text, (size_t)n, e)
-                               : add_json(s, path, line, text, (size_t)n, e);
+    ch_buf_init(&b, 2 * (size_t)LINE_MOST);
+    for (size_t line = 1; rc == CH_OK && read_line(&b, f); line++) {
+        rc = ch_buf_check(&b, path, e);
+        if (rc == CH_OK && b.size > LINE_MOST)
+            rc = ch_fail(e, CH_ELIMIT, "%s, line %zu: it has more than %d bytes", path, line,
+                         LINE_MOST);
+        if (rc == CH_OK && strspn(b.data, " \t\r\n") < b.size)
+            rc = is_half(path) ? add_labelled(s, path, line, b.data, b.size, e)
+                               : add_json(s, path, line, b.data, b.size, e);
     }
     if (rc == CH_OK && ferror(f))
         rc = ch_fail(e, CH_EIO, "%s: %s", path, strerror(errno));
-    free(text);
+    ch_buf_close(&b);
     fclose(f);
     return rc;
 }
@@ -203,6 +213,22 @@ static size_t stem_length(const char *path)
     return dot && !strchr(dot, '/') ? (size_t)(dot - path) : strlen(path);
 }
 
+static bool is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* A file under one name or two is one file: its items would count twice, or be of both classes. */
+static int check_new(const ch_sets *s, const char *path, ch_err *e)
+{
+    for (size_t i = 0; i < s->n; i++)
+        for (int k = 0; k < 2; k++)
+            if (s->at[i].path[k] && is_same(s->at[i].path[k], path))
+                return ch_fail(e, CH_EARG, "%s and %s are the same file", s->at[i].path[k], path);
+    return CH_OK;
+}
+
 /* The set of the other label, when it is there and waits for this file. */
 static ch_set *other_half(const ch_sets *s, const char *path)
 {
@@ -216,6 +242,9 @@ static ch_set *other_half(const ch_sets *s, const char *path)
 
 static int add_file(ch_sets *s, const char *path, const ch_task *task, ch_err *e)
 {
+    const int rc = check_new(s, path, e);
+    if (rc < 0)
+        return rc;
     char *copy = strdup(path);
     if (!copy || s->n == CH_SETS_MOST ||
         !ch_array_room(&s->at, &s->cap, s->n + 1, sizeof *s->at)) {

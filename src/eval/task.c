@@ -1,7 +1,8 @@
 /* task.c - running a task, and what its numbers come to
  *
  *     balanced accuracy = mean over classes of the share of it that was found
- *     macro F1          = mean over classes of 2 TP / (2 TP + FP + FN)
+ *     macro F1          = mean over classes of 2 TP / (2 TP + FP + FN), of those that are only
+ *                         predicted too
  *
  * SPDX-License-Identifier: MIT */
 #include "task.h"
@@ -130,7 +131,7 @@ static double macro_f1(const ch_stats *s, const uint32_t *pick, size_t n)
     double sum = 0, classes = 0;
     count_classes(c, s, pick, n);
     for (int i = 0; i < CH_LABELS_MOST; i++)
-        if (c[i].has > 0) {
+        if (c[i].has + c[i].predicted > 0) {
             sum += 2 * c[i].found / (c[i].has + c[i].predicted);
             classes++;
         }
@@ -142,7 +143,7 @@ void ch_confusion(uint64_t *counts, int n_labels, const ch_stats *s)
     memset(counts, 0, (size_t)(n_labels * (n_labels + 1)) * sizeof *counts);
     for (size_t i = 0; i < s->n; i++) {
         const double *row = s->at + i * (size_t)s->k;
-        counts[(int)row[0] * (n_labels + 1) + (int)row[1]]++;
+        counts[(int)row[0] * (n_labels + 1) + CH_MIN((int)row[1], n_labels)]++;
     }
 }
 

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char *dir;
 static ch_model *model;
@@ -207,13 +208,30 @@ static void classes(void **state)
     ch_sets_close(&sets);
 }
 
+/* One file under two names has no second class to offer. */
+static void a_file_is_taken_once(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_sets sets;
+    char other[600];
+    const char *paths[2] = {write_file("twice.pos", "the sea\n", 8), other};
+    snprintf(other, sizeof other, "%s/twice.neg", dir);
+    assert_int_equal(symlink("twice.pos", other), 0);
+    assert_fails(ch_sets_open(&sets, paths, 2, NULL, &e), CH_EARG, e, "are the same file");
+    paths[1] = paths[0];
+    assert_fails(ch_sets_open(&sets, paths, 2, NULL, &e), CH_EARG, e, "are the same file");
+    assert_int_equal(unlink(other), 0);
+}
+
 static void scores_of_classes(void **state)
 {
     (void)state;
     ch_err e = {0};
     /* classes 0: 3 of 4 right; 1: 1 of 2, and one tie */
-    double at[] = {0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2};
-    const ch_stats s = {at, 6, 2};
+    const int tie = CH_LABELS_MOST;
+    double at[] = {0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, tie};
+    ch_stats s = {at, 6, 2};
     const ch_set set = {.task = ch_task_find("classify")};
     ch_score x[CH_SCORES_MOST];
     int n;
@@ -222,6 +240,11 @@ static void scores_of_classes(void **state)
     assert_true(fabs(x[0].value - 4.0 / 6) < 1e-12);
     assert_true(fabs(x[1].value - (3.0 / 4 + 1.0 / 2) / 2) < 1e-12);
     assert_true(fabs(x[2].value - (2 * 3.0 / (4 + 3) + 2 * 1.0 / (2 + 2)) / 2) < 1e-12);
+    ch_scores_free(x, n);
+    at[11] = 2; /* a class that is only predicted has an F1 of 0 */
+    assert_ok(ch_eval_scores(x, &n, &set, &s, 0, &e), e);
+    assert_true(fabs(x[1].value - (3.0 / 4 + 1.0 / 2) / 2) < 1e-12);
+    assert_true(fabs(x[2].value - (2 * 3.0 / (4 + 3) + 2 * 1.0 / (2 + 2)) / 3) < 1e-12);
     ch_scores_free(x, n);
 }
 
@@ -423,10 +446,16 @@ static void too_much(void **state)
         ch_buf_printf(&b, "{\"text\": \"x\", \"label\": \"l%d\"}\n", i);
     assert_fails(evaluate(x, &task, "m.jsonl", b.data, NULL, &e), CH_EFORMAT, e, "more than 64");
     ch_buf_close(&b);
+    /* Of a line without end no more is read than is allowed. */
+    char *endless = malloc(40 << 20);
+    memset(endless, ' ', 40 << 20);
+    const char *path = write_file("endless.jsonl", endless, 40 << 20);
+    free(endless);
+    assert_fails(ch_sets_open(&sets, &path, 1, NULL, &e), CH_ELIMIT, e, "more than 16777216");
     const char *none = "/nonexistent/q.jsonl";
     assert_fails(ch_sets_open(&sets, &none, 1, NULL, &e), CH_EIO, e, none);
     char *empty = temp_dir();
-    const char *path = empty;
+    path = empty;
     assert_fails(ch_sets_open(&sets, &path, 1, NULL, &e), CH_EARG, e, ".jsonl");
     temp_dir_remove(empty);
 }
@@ -436,6 +465,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_likeliest_choice), cmocka_unit_test(ties_are_wrong),
         cmocka_unit_test(pairs),                cmocka_unit_test(classes),
+        cmocka_unit_test(a_file_is_taken_once),
         cmocka_unit_test(scores_of_classes),    cmocka_unit_test(bits_are_perplexitys),
         cmocka_unit_test(bits_of_what_is_scored),
         cmocka_unit_test(written),              cmocka_unit_test(examples),
