@@ -9,7 +9,8 @@
 
 enum {
     FILES_MOST = 64,
-    SETS_APART = 1 << 20 /* seeds of two sets: what is drawn of one says nothing of the other */
+    SETS_APART = 1 << 20 /* seeds of two sets: what is drawn of one says nothing of the other; half
+                          * as far are those of two models that have not the same items */
 };
 
 struct options {
@@ -100,15 +101,56 @@ static int run_model(ch_eval_report *r, const ch_sets *sets, const struct option
         to->set = &sets->at[i];
         t.what = to->set->name;
         rc = ch_eval_run(&to->stats[m], model, tk, &so, to->set, &eval, e);
+        if (rc == CH_OK && m == 1 && to->stats[0].window != to->stats[1].window)
+            rc = ch_fail(e, CH_EARG, "%s: one model sees windows of %d tokens, the other of %d; "
+                                     "--window sets it for both", to->set->path[0],
+                         to->stats[0].window, to->stats[1].window);
+        uint64_t seed = o->eval.seed + i * SETS_APART;
+        if (m == 1 && !ch_stats_paired(&to->stats[0], &to->stats[1]))
+            seed += SETS_APART / 2;
         if (rc == CH_OK)
-            rc = ch_eval_scores(to->scores[m], &to->n_scores, to->set, &to->stats[m],
-                                o->eval.seed + i * SETS_APART, e);
+            rc = ch_eval_scores(to->scores[m], &to->n_scores, to->set, &to->stats[m], seed, e);
     }
     ch_bar_close(&t.bar);
     ch_lora_close(&lora);
     ch_tokenizer_close(&tk);
     ch_model_close(&model);
     return rc;
+}
+
+/* An option that none of the sets' tasks looks at would change nothing, and not say so. */
+static int check_used(const struct options *o, const ch_sets *sets)
+{
+#define QUESTIONS " choice classify exact summary translation "
+    const ch_eval_options *v = &o->eval;
+    const struct {
+        const char *name, *tasks;
+        bool given;
+    } all[] = {{"limit", QUESTIONS "pairs ", v->limit > 0},
+               {"shots", QUESTIONS, v->shots > 0},
+               {"shots-file", QUESTIONS, v->shots_file != NULL},
+               {"template", QUESTIONS, v->template != NULL},
+               {"chat", QUESTIONS, v->chat},
+               {"labels", " classify ", v->labels != NULL},
+               {"pmi", " classify ", v->pmi},
+               {"count", " exact summary translation ", v->count > 0},
+               {"window", " bits_per_byte ", v->window > 0},
+               {"stride", " bits_per_byte ", v->stride > 0}};
+#undef QUESTIONS
+    if (v->shots_file && v->shots == 0)
+        return ch_cli_usage("eval", "--shots-file wants --shots N");
+    for (size_t k = 0; k < CH_COUNT(all); k++) {
+        bool used = !all[k].given;
+        for (size_t i = 0; i < sets->n && !used; i++) {
+            char task[64];
+            snprintf(task, sizeof task, " %s ", sets->at[i].task->name);
+            used = strstr(all[k].tasks, task) != NULL;
+        }
+        if (!used)
+            return ch_cli_usage("eval", "--%s is not used by the task %s; it is by%s", all[k].name,
+                                sets->at[0].task->name, all[k].tasks);
+    }
+    return CH_OK;
 }
 
 static int run(const struct options *o, const char *const *files, int n)
@@ -122,6 +164,11 @@ static int run(const struct options *o, const char *const *files, int n)
         rc = ch_cli_model_path(path[1], sizeof path[1], o->against, &e);
     if (rc == CH_OK)
         rc = ch_sets_open(&sets, files, n, o->task ? ch_task_find(o->task) : NULL, &e);
+    const int wrong = rc == CH_OK ? check_used(o, &sets) : CH_OK;
+    if (wrong != CH_OK) {
+        ch_sets_close(&sets);
+        return wrong;
+    }
     r.n = sets.n;
     r.at = calloc(sets.n + 1, sizeof *r.at);
     if (rc == CH_OK && !r.at)

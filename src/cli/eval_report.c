@@ -1,10 +1,12 @@
 /* eval_report.c - scores with their intervals
  *
  * The mean over sets of one task has each set count alike; its interval comes from the mean of the
- * sets' own draws.  So has a difference of two models, whose draws pick the same items.
+ * sets' own draws, that of shares from their intervals.  A difference of two models has the draws',
+ * which pick the same items where both have the same.
  * SPDX-License-Identifier: MIT */
 #include "eval_report.h"
 
+#include <math.h>
 #include <string.h>
 
 struct line {
@@ -44,7 +46,9 @@ static struct line mean_of(const ch_eval_report *r, const ch_task *task, int sco
     double draws[2][CH_DRAWS] = {{0}};
     struct line l = {.set = "mean", .task = task->name, .score = task->scores[score].name,
                      .two = r->against != NULL};
-    int sets = 0;
+    const bool share = task->scores[score].kind != CH_DRAWN;
+    ch_interval of[2][CH_SETS_MOST];
+    int sets = 0, k = 0;
     for (size_t i = 0; i < r->n; i++)
         sets += r->at[i].set->task == task;
     for (size_t i = 0; i < r->n; i++) {
@@ -53,13 +57,21 @@ static struct line mean_of(const ch_eval_report *r, const ch_task *task, int sco
         l.items += r->at[i].stats[0].n;
         for (int m = 0; m <= l.two; m++) {
             const ch_score *s = &r->at[i].scores[m][score];
+            of[m][k] = (ch_interval){s->value, s->low, s->high};
             l.value[m] += s->value / sets;
             for (int d = 0; d < CH_DRAWS; d++)
                 draws[m][d] += s->draws[d] / sets;
         }
+        k++;
     }
-    for (int m = 0; m <= l.two; m++)
+    for (int m = 0; m <= l.two && !share; m++)
         ch_draws_interval(&l.low[m], &l.high[m], draws[m]);
+    for (int m = 0; m <= l.two && share; m++) {
+        ch_interval mean;
+        ch_mean_interval(&mean, of[m], sets);
+        l.low[m] = mean.low;
+        l.high[m] = mean.high;
+    }
     if (l.two)
         compare(&l, draws[0], draws[1]);
     return l;
@@ -78,9 +90,13 @@ static bool has_mean(const ch_eval_report *r, const ch_task *task)
 static void print_line(const struct line *l, int width)
 {
     printf("%-*s  %-13s %6zu  %-17s", width, l->set, l->task, l->items, l->score);
-    for (int i = 0; i < (l->two ? 3 : 1); i++)
-        printf(i == 2 ? "  %+.4f (%+.4f to %+.4f)" : "  %.4f (%.4f to %.4f)", l->value[i],
-               l->low[i], l->high[i]);
+    for (int i = 0; i < (l->two ? 3 : 1); i++) {
+        printf(i == 2 ? "  %+.4f" : "  %.4f", l->value[i]);
+        if (isnan(l->low[i]))
+            printf(" (no interval)   ");
+        else
+            printf(i == 2 ? " (%+.4f to %+.4f)" : " (%.4f to %.4f)", l->low[i], l->high[i]);
+    }
     putchar('\n');
 }
 

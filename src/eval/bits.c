@@ -70,6 +70,7 @@ int ch_task_bits_per_byte(ch_evaluation *v)
         rc = ch_stats_open(v->stats, a.n, v->set->task->numbers, v->e);
     if (rc == CH_OK)
         rc = count_bytes(v, &a, w.bytes);
+    v->stats->window = w.window;
     ch_asked_free(&a);
     ch_windows_close(&w);
     return rc;

@@ -70,11 +70,18 @@ bool ch_answer_last_number(ch_text *out, ch_text answer);
 /* Wilson's 95 % interval for a share of `right` among n. */
 void ch_wilson(double *low, double *high, uint64_t right, uint64_t n);
 
+typedef struct ch_interval {
+    double value, low, high;
+} ch_interval;
+/* Of the mean of k shares, which have intervals of their own. */
+void ch_mean_interval(ch_interval *out, const ch_interval *share, int k);
+
 /* What items gave: n rows of k numbers. */
 typedef struct ch_stats {
     double *at; /* malloc'ed */
     size_t n;
     int k;
+    int window; /* of a text: tokens that were seen at once; else 0 */
 } ch_stats;
 /* A score of the items pick[0..n), or of all as they stand (pick NULL: n is s->n). */
 typedef double ch_score_of_fn(const ch_stats *s, const uint32_t *pick, size_t n);
@@ -84,7 +91,8 @@ enum { CH_DRAWS = 1000 };
  * `seed`, the number of items and i alone; so two models' draws over the same items are paired. */
 int ch_bootstrap(double draws[CH_DRAWS], const ch_stats *s, ch_score_of_fn *score, uint64_t seed,
                  ch_err *e);
-/* The middle 95 % of the draws (which are left as they stand). */
+/* The middle 95 % of the draws (which are left as they stand); NAN where they are all the same, as
+ * those of one item are: nothing is known of other items then. */
 void ch_draws_interval(double *low, double *high, const double draws[CH_DRAWS]);
 
 #endif

@@ -125,6 +125,23 @@ static double balanced(const ch_stats *s, const uint32_t *pick, size_t n)
     return classes > 0 ? sum / classes : 0;
 }
 
+static void balanced_interval(double *low, double *high, const ch_stats *s)
+{
+    struct class c[CH_LABELS_MOST + 1];
+    ch_interval share[CH_LABELS_MOST], mean;
+    int classes = 0;
+    count_classes(c, s, NULL, s->n);
+    for (int i = 0; i < CH_LABELS_MOST; i++)
+        if (c[i].has > 0) {
+            ch_interval *to = &share[classes++];
+            to->value = c[i].found / c[i].has;
+            ch_wilson(&to->low, &to->high, (uint64_t)c[i].found, (uint64_t)c[i].has);
+        }
+    ch_mean_interval(&mean, share, classes);
+    *low = mean.low;
+    *high = mean.high;
+}
+
 static double macro_f1(const ch_stats *s, const uint32_t *pick, size_t n)
 {
     struct class c[CH_LABELS_MOST + 1];
@@ -147,19 +164,20 @@ void ch_confusion(uint64_t *counts, int n_labels, const ch_stats *s)
     }
 }
 
-const ch_score_info ch_scores_choice[] = {{"acc", mean0, true}, {"acc_norm", mean1, true}, {0}};
-const ch_score_info ch_scores_pairs[] = {{"accuracy", mean0, true}, {0}};
-const ch_score_info ch_scores_classify[] = {{"accuracy", right_classes, true},
-                                            {"balanced_accuracy", balanced, false},
-                                            {"macro_f1", macro_f1, false},
+const ch_score_info ch_scores_choice[] = {
+    {"acc", mean0, CH_SHARE}, {"acc_norm", mean1, CH_SHARE}, {0}};
+const ch_score_info ch_scores_pairs[] = {{"accuracy", mean0, CH_SHARE}, {0}};
+const ch_score_info ch_scores_classify[] = {{"accuracy", right_classes, CH_SHARE},
+                                            {"balanced_accuracy", balanced, CH_SHARES},
+                                            {"macro_f1", macro_f1, CH_DRAWN},
                                             {0}};
 const ch_score_info ch_scores_summary[] = {
-    {"rouge1", mean0, false}, {"rouge2", mean1, false}, {"rougeL", mean2, false}, {0}};
+    {"rouge1", mean0, CH_DRAWN}, {"rouge2", mean1, CH_DRAWN}, {"rougeL", mean2, CH_DRAWN}, {0}};
 const ch_score_info ch_scores_translation[] = {
-    {"chrf", chrf, false}, {"chrf++", chrf_words, false}, {0}};
+    {"chrf", chrf, CH_DRAWN}, {"chrf++", chrf_words, CH_DRAWN}, {0}};
 const ch_score_info ch_scores_exact[] = {
-    {"exact_match", mean0, true}, {"last_number", mean1, true}, {0}};
-const ch_score_info ch_scores_bits_per_byte[] = {{"bits_per_byte", bits, false}, {0}};
+    {"exact_match", mean0, CH_SHARE}, {"last_number", mean1, CH_SHARE}, {0}};
+const ch_score_info ch_scores_bits_per_byte[] = {{"bits_per_byte", bits, CH_DRAWN}, {0}};
 
 int ch_eval_scores(ch_score scores[CH_SCORES_MOST], int *n, const ch_set *set, const ch_stats *s,
                    uint64_t seed, ch_err *e)
@@ -176,12 +194,22 @@ int ch_eval_scores(ch_score scores[CH_SCORES_MOST], int *n, const ch_set *set, c
             ch_scores_free(scores, *n);
             return rc;
         }
-        if (info->share)
+        if (info->kind == CH_SHARE)
             ch_wilson(&to->low, &to->high, (uint64_t)llround(to->value * (double)s->n), s->n);
+        else if (info->kind == CH_SHARES)
+            balanced_interval(&to->low, &to->high, s);
         else
             ch_draws_interval(&to->low, &to->high, to->draws);
     }
     return CH_OK;
+}
+
+bool ch_stats_paired(const ch_stats *a, const ch_stats *b)
+{
+    bool same = a->n == b->n;
+    for (size_t i = 0; same && a->window && i < a->n; i++)
+        same = a->at[i * (size_t)a->k + 1] == b->at[i * (size_t)b->k + 1];
+    return same;
 }
 
 void ch_scores_free(ch_score *scores, int n)

@@ -21,7 +21,11 @@ typedef struct ch_evaluation ch_evaluation;
 typedef struct ch_score_info {
     const char *name;
     ch_score_of_fn *of;
-    bool share; /* a share of all items: its interval is Wilson's */
+    enum {
+        CH_DRAWN,  /* its interval is the bootstrap's */
+        CH_SHARE,  /* a share of all items: Wilson's */
+        CH_SHARES, /* the mean of each class's share: from Wilson's of the classes */
+    } kind;
 } ch_score_info;
 
 typedef struct ch_task {
@@ -107,6 +111,9 @@ typedef struct ch_score {
 int ch_eval_scores(ch_score scores[CH_SCORES_MOST], int *n, const ch_set *set, const ch_stats *s,
                    uint64_t seed, ch_err *e);
 void ch_scores_free(ch_score *scores, int n);
+
+/* Had both models the same items?  Windows of a text are others for another vocabulary. */
+bool ch_stats_paired(const ch_stats *a, const ch_stats *b);
 
 /* Of classify: the labels of its records in order of their names, and its share of right ones. */
 int ch_set_labels(const char *labels[CH_LABELS_MOST], int *n, const ch_set *set, ch_err *e);

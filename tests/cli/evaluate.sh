@@ -20,7 +20,11 @@ is "in JSON" 0 "$bin" eval "$tmp/pairs.jsonl" --json -q
 says "with the interval" '"accuracy":{"value":0.5,"low":'
 is "against another" 0 "$bin" eval "$tmp/pairs.jsonl" -q --against \
     "$(dirname "$0")/../../models/chalcis-tiny.gguf"
-says "which is itself" "+0.0000 (+0.0000 to +0.0000)"
+says "which is itself" "+0.0000 (no interval)"
+is "an option of other tasks" 2 "$bin" eval "$tmp/pairs.jsonl" --pmi
+says "names it, and whose it is" "--pmi is not used by the task pairs; it is by classify"
+is "windows of no text" 2 "$bin" eval "$tmp/pairs.jsonl" --window 8
+is "examples of a file without a number" 2 "$bin" eval "$tmp/pairs.jsonl" --shots-file x
 printf 'a good day\nall was well\n' >"$tmp/s.pos"
 printf 'a bad day\nall was lost\n' >"$tmp/s.neg"
 is "labelled files" 0 "$bin" eval "$tmp/s.pos" "$tmp/s.neg" --labels positive=good,negative=bad \
@@ -30,6 +34,13 @@ echo "Once upon a time there was a cat. The cat sat and looked at the moon." >"$
 echo "Il y avait une fois un chat. Le chat regardait la lune." >"$tmp/fr.txt"
 is "bits a byte of two texts" 0 "$bin" eval --task bits_per_byte "$tmp/en.txt" "$tmp/fr.txt"
 says "and their mean" "mean"
+says "which one window each says nothing sure of" "(no interval)"
+is "a model of short context" 0 "$bin" init qwen3 --shape L1,D16,H2,F16,P64 -o "$tmp/short.gguf"
+is "against other windows" 1 "$bin" eval "$tmp/en.txt" -q --against "$tmp/short.gguf"
+says "says both" "one model sees windows of 256 tokens, the other of 64"
+is "of the same tokens" 0 "$bin" eval "$tmp/en.txt" -q --against "$tmp/short.gguf" --window 16
+is "a window that the context does not hold" 1 "$bin" eval "$tmp/en.txt" -q --window 400
+says "says how much it holds" "allowed are 2 to 256"
 "$bin" eval --task bits_per_byte "$tmp/en.txt" --json -q 2>/dev/null |
     sed 's/.*"value":\([0-9.]\{10\}\).*/\1/' >"$tmp/bits"
 if "$bin" perplexity -f "$tmp/en.txt" --json | grep -q "\"bpb\":$(cat "$tmp/bits")"; then
