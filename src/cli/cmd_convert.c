@@ -206,6 +206,12 @@ static int check_meaning(const ch_conversion *c, const ch_convert_args *o, ch_er
                    c->from->path);
 }
 
+static int write_card(const ch_conversion *c, const ch_convert_args *o, ch_err *e)
+{
+    return ch_convert_write_card(c->folder ? c->from : c->to, c->to, "convert", c->from->format,
+                                 ch_dtype_get(ch_conversion_main_type(c->to))->name, o, e);
+}
+
 static int write_model(ch_conversion *c, const ch_convert_args *o, ch_err *e)
 {
     int rc = CH_OK;
@@ -215,7 +221,9 @@ static int write_model(ch_conversion *c, const ch_convert_args *o, ch_err *e)
             rc = ch_convert_read_card(c->to, o->in, e);
         if (rc == CH_OK)
             rc = put_vocabulary(c, o, e);
-        return rc == CH_OK ? ch_conversion_write(c, e) : rc;
+        if (rc == CH_OK)
+            rc = ch_conversion_write(c, e);
+        return rc == CH_OK ? write_card(c, o, e) : rc;
     }
     rc = ch_io_make_dir(o->out, e);
     if (rc == CH_OK)
@@ -224,7 +232,7 @@ static int write_model(ch_conversion *c, const ch_convert_args *o, ch_err *e)
         rc = ch_conversion_write(c, e);
     if (rc == CH_OK)
         rc = check_meaning(c, o, e);
-    return rc == CH_OK ? ch_convert_write_card(c, o, e) : rc;
+    return rc == CH_OK ? write_card(c, o, e) : rc;
 }
 
 static int convert_model(ch_file *from, const ch_convert_args *o, ch_dtype type)

@@ -4,7 +4,7 @@
  * better one, vectors stay f32; a matrix whose rows are no whole blocks gets the nearest format of
  * smaller blocks, or f16.  Metadata is carried over; a llama2.c model gets the vocabulary that lies
  * beside it.  SPDX-License-Identifier: MIT */
-#include "cli.h"
+#include "cmd_convert.h"
 
 #include <string.h>
 
@@ -117,6 +117,9 @@ static int write_model(ch_model *m, const char *const *args, const struct option
         rc = fill(to, m, args[0], o, &q, e);
     if (rc == CH_OK)
         rc = ch_quantize_write(to, m->file, args[1], &q, e);
+    const ch_convert_args card = {.in = args[0], .out = args[1], .name = o->name};
+    if (rc == CH_OK)
+        rc = ch_convert_write_card(to, to, "quantize", m->file->format, args[2], &card, e);
     ch_file_close(&to);
     ch_pool_close(&q.pool);
     if (rc == CH_OK)

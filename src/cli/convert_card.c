@@ -1,4 +1,5 @@
-/* convert_card.c - model cards of chalcis convert: the head of a README.md into general.*, and back
+/* convert_card.c - model cards of chalcis convert and quantize: the head of a README.md into
+ * general.*, and back
  *
  * Of the head, which is YAML, simple lines and lists are read: "key: value", "key: [a, b]", "- a"
  * under "key:".  What is more than that is passed over: a card is not a model.
@@ -157,7 +158,6 @@ static void put_head(ch_buf *b, const ch_file *from)
         }
         ch_buf_str(b, list ? "]\n" : "\n");
     }
-    ch_buf_str(b, "library_name: transformers\n");
 }
 
 static void put_row(ch_buf *b, const ch_file *f, const char *what, const char *suffix)
@@ -182,24 +182,29 @@ static void put_text_of(ch_buf *b, const ch_file *f, const char *what, const cha
     ch_buf_str(b, " |\n");
 }
 
-int ch_convert_write_card(const ch_conversion *c, const ch_convert_args *o, ch_err *e)
+int ch_convert_write_card(const ch_file *f, const ch_file *written, const char *by,
+                          const char *from_format, const char *type, const ch_convert_args *o,
+                          ch_err *e)
 {
     char name[256];
     int64_t parameters = 0;
     ch_buf head, b;
-    const ch_file *f = c->from;
+    if (!ch_io_is_dir(o->out) && !ch_io_is_file(o->out)) /* a device has no place beside it */
+        return CH_OK;
     ch_convert_name(name, sizeof name, f, o);
-    for (size_t i = 0; i < c->to->n_tensors; i++)
-        parameters += ch_tensor_count(&c->to->tensors[i].t);
+    for (size_t i = 0; i < written->n_tensors; i++)
+        parameters += ch_tensor_count(&written->tensors[i].t);
     ch_buf_init(&head, CARD_MOST);
     put_head(&head, f);
-    ch_report_card_begin(&b, "convert", head.data);
+    if (ch_io_is_dir(o->out))
+        ch_buf_str(&head, "library_name: transformers\n");
+    ch_report_card_begin(&b, by, head.size ? head.data : NULL);
     ch_buf_close(&head);
     ch_buf_str(&b, "# ");
     ch_report_card_text(&b, name, strlen(name));
-    ch_buf_printf(&b, "\n\nA language model of %.2f M parameters, converted by chalcis "
+    ch_buf_printf(&b, "\n\nA language model of %.2f M parameters, written by `chalcis %s` "
                       CHALCIS_VERSION " from a %s file.\n\n| | |\n|---|---|\n",
-                  (double)parameters * 1e-6, f->format);
+                  (double)parameters * 1e-6, by, from_format);
     put_text_of(&b, f, "architecture", "general.architecture");
     put_text_of(&b, f, "author", "general.author");
     put_text_of(&b, f, "organization", "general.organization");
@@ -209,7 +214,6 @@ int ch_convert_write_card(const ch_conversion *c, const ch_convert_args *o, ch_e
     put_row(&b, f, "width", "embedding_length");
     put_row(&b, f, "heads", "attention.head_count");
     put_row(&b, f, "context", "context_length");
-    ch_buf_printf(&b, "| format of the matrices | %s |\n",
-                  ch_dtype_get(ch_conversion_main_type(c->to))->name);
+    ch_buf_printf(&b, "| format of the matrices | %s |\n", type);
     return ch_report_card_end(&b, o->out, e);
 }

@@ -46,11 +46,24 @@ static bool is_ours(const char *path)
     return ours;
 }
 
-int ch_report_card_end(ch_buf *b, const char *dir, ch_err *e)
+/* README.md of a folder; of a file, its own name with .md for what stands behind the last dot. */
+static char *path_of(const char *of)
 {
-    char *path = ch_io_join(dir, "README.md");
-    int rc = path ? ch_buf_check(b, "README.md", e)
-                  : ch_fail(e, CH_ENOMEM, "no memory for a path in %s", dir);
+    if (ch_io_is_dir(of))
+        return ch_io_join(of, "README.md");
+    const char *slash = strrchr(of, '/'), *dot = strrchr(of, '.');
+    const size_t n = dot && dot > (slash ? slash + 1 : of) ? (size_t)(dot - of) : strlen(of);
+    char *path = malloc(n + sizeof ".md");
+    if (path)
+        snprintf(path, n + sizeof ".md", "%.*s.md", (int)n, of);
+    return path;
+}
+
+int ch_report_card_end(ch_buf *b, const char *of, ch_err *e)
+{
+    char *path = path_of(of);
+    int rc = path ? ch_buf_check(b, "a model card", e)
+                  : ch_fail(e, CH_ENOMEM, "no memory for a path beside %s", of);
     if (rc == CH_OK && is_ours(path))
         rc = ch_io_write_file(path, b->data, b->size, e);
     ch_buf_close(b);

@@ -103,11 +103,12 @@ void ch_report_curves_free(ch_run_curves *c);
 
 /* ---- Cards --------------------------------------------------------------------------------- */
 
-/* Begins a README.md that `by` ("train") writes; head: lines of YAML for Hugging Face, or NULL. */
+/* Begins a card that `by` ("train") writes; head: lines of YAML for Hugging Face, or NULL. */
 void ch_report_card_begin(ch_buf *b, const char *by, const char *head);
 /* Text in Markdown, and in one cell of a table. */
 void ch_report_card_text(ch_buf *b, const char *text, size_t n);
-/* Writes it into a folder, unless there is one of someone's own, and closes b. */
-int ch_report_card_end(ch_buf *b, const char *dir, ch_err *e);
+/* Writes README.md of a folder, or NAME.md beside a file, unless there is one of someone's own, and
+ * closes b. */
+int ch_report_card_end(ch_buf *b, const char *of, ch_err *e);
 
 #endif

@@ -38,11 +38,14 @@ that "writes nothing" test ! -e none.gguf
 printf -- '---\nlicense: mit\nlanguage:\n- en\n- de\ntags: [small, "test"]\n---\n# x\n' >card.md
 cp card.md llama/README.md
 is "a card" 0 "$bin" convert llama card.gguf
+that "one's own stays" cmp card.md llama/README.md
 is "of it" 0 "$bin" show card.gguf --all
 says "the licence is kept" "mit"
 says "and the languages" "de"
 is "back" 0 "$bin" convert card.gguf card
 that "in its head" grep -q 'license: "mit"' card/README.md
+is "beside a file" 0 "$bin" convert card carded.gguf
+that "in its head too" grep -q 'license: "mit"' carded.md
 rm llama/tokenizer*
 is "a model that no config.json describes" 0 "$bin" init phi3 --rope linear -o said.gguf
 is "as a folder" 1 "$bin" convert said.gguf said

@@ -20,7 +20,11 @@ for t in $("$bin" quantize --help | sed -n 's/^TYPE is one of \(.*\)\.$/\1/p'); 
 done
 is "a line for each tensor" 0 "$bin" quantize "$tmp/model.gguf" "$tmp/x.gguf" Q4_K_M
 says "with its format" "blk.1.ffn_up.weight"
+that "a card beside it" grep -q '^| format of the matrices | Q4_K_M |$' "$tmp/x.md"
+that "says by what" grep -q 'written by `chalcis quantize`' "$tmp/x.md"
+echo "mine" >"$tmp/y.md"
 is "one thread" 0 "$bin" quantize "$tmp/model.gguf" "$tmp/y.gguf" q4_k_m -t 1 -q
+that "a card of one's own stays" grep -qx mine "$tmp/y.md"
 that "the same bytes" cmp "$tmp/x.gguf" "$tmp/y.gguf"
 is "rounding again" 1 "$bin" quantize "$tmp/q4_k_m.gguf" "$tmp/x.gguf" q5_0
 says "names the way" "--allow-requantize"
