@@ -1,9 +1,13 @@
 /* quantize.c - tensors encoded on their way into a file, rows in parallel
  *
+ * A scale is a binary16, which ends at 65504, and so is a number of f16: a tensor of which
+ * something would come back as no number is refused by name, as is one that holds such already.
  * Cost: some hundred operations a weight for formats with searched scales (dtype/fit.h); memory for
  * one tensor.  SPDX-License-Identifier: MIT */
 #include "quantize.h"
 
+#include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 int ch_quantize_plan(ch_file *to, const ch_file *from, const ch_quantize *o, ch_err *e)
@@ -34,23 +38,54 @@ int ch_quantize_plan(ch_file *to, const ch_file *from, const ch_quantize *o, ch_
 
 enum { TASK_BYTES = 64 << 10 }; /* of floats, or one row */
 
+enum { WAS_NONE = 1, IS_NONE = 2 }; /* no number: before, and behind */
+
 typedef struct encoding {
     const ch_tensor *from;
     ch_dtype type;
     unsigned char *out;
     int64_t rows_a_task;
     float *room; /* rows_a_task rows a thread */
+    atomic_int bad;
 } encoding;
+
+static bool all_finite(const float *x, int64_t n)
+{
+    bool all = true;
+    for (int64_t i = 0; i < n; i++)
+        all &= isfinite(x[i]) != 0;
+    return all;
+}
 
 static void encode(void *arg, int task, int thread)
 {
-    const encoding *c = arg;
+    encoding *c = arg;
+    const ch_dtype_info *type = ch_dtype_get(c->type);
     const int64_t width = ch_tensor_width(c->from), rows = ch_tensor_rows(c->from);
     const int64_t row0 = task * c->rows_a_task, n = CH_MIN(c->rows_a_task, rows - row0) * width;
     const ch_dtype_info *was = ch_dtype_get(c->from->dtype);
     float *x = c->room + thread * c->rows_a_task * width;
     was->decode(x, (const char *)c->from->data + ch_dtype_bytes(c->from->dtype, row0 * width), n);
-    ch_dtype_get(c->type)->encode(c->out + ch_dtype_bytes(c->type, row0 * width), x, n);
+    unsigned char *to = c->out + ch_dtype_bytes(c->type, row0 * width);
+    if (!all_finite(x, n)) {
+        atomic_fetch_or(&c->bad, WAS_NONE);
+        return;
+    }
+    type->encode(to, x, n);
+    type->decode(x, to, n);
+    if (!all_finite(x, n))
+        atomic_fetch_or(&c->bad, IS_NONE);
+}
+
+static int check_made(const encoding *c, const ch_file_tensor *t, ch_err *e)
+{
+    const int bad = atomic_load(&c->bad);
+    if (bad & WAS_NONE)
+        return ch_fail(e, CH_EFORMAT, "tensor %s holds infinities or what is no number", t->name);
+    if (bad & IS_NONE)
+        return ch_fail(e, CH_ELIMIT, "tensor %s holds values that are too large for %s", t->name,
+                       ch_dtype_get(t->t.dtype)->name);
+    return CH_OK;
 }
 
 typedef struct making {
@@ -83,7 +118,7 @@ static int make(void *arg, const void **data, size_t i, ch_err *e)
     if (enough)
         ch_pool_run(m->o->pool, encode, &c, (int)((rows + each - 1) / each));
     free(c.room);
-    return enough ? CH_OK
+    return enough ? check_made(&c, t, e)
                   : ch_fail(e, CH_ENOMEM, "no memory to encode %s: %zu bytes", t->name, t->bytes);
 }
 

@@ -49,7 +49,8 @@ typedef struct ch_quantize {
 /* Plans all tensors of `from` that `to` does not have yet; CH_EARG when one would go from one
  * format of blocks to another and `again` is not set. */
 int ch_quantize_plan(ch_file *to, const ch_file *from, const ch_quantize *o, ch_err *e);
-/* Writes the planned file, a tensor at a time. */
+/* Writes the planned file, a tensor at a time; nothing is written where a tensor holds, or would
+ * hold in its new format, something that is not finite. */
 int ch_quantize_write(const ch_file *to, const ch_file *from, const char *path,
                       const ch_quantize *o, ch_err *e);
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "conversion.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,15 @@ static void *room(ch_conversion *c, int which, size_t bytes, ch_err *e)
     return c->work[which];
 }
 
-/* *t in another format, in room `which`. */
+static int64_t count_finite(const float *x, int64_t n)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++)
+        count += isfinite(x[i]) != 0;
+    return count;
+}
+
+/* *t in another format, in room `which`.  What is finite stays so, or is refused. */
 static int retype(ch_conversion *c, int which, ch_tensor *t, ch_dtype type, ch_err *e)
 {
     const int64_t n = ch_tensor_count(t), width = ch_tensor_width(t), rows = n / width;
@@ -63,11 +72,17 @@ static int retype(ch_conversion *c, int which, ch_tensor *t, ch_dtype type, ch_e
         free(row);
         return ch_fail(e, CH_ENOMEM, "no memory for a tensor of %lld numbers", (long long)n);
     }
-    for (int64_t r = 0; r < rows; r++) {
+    bool fits = true;
+    for (int64_t r = 0; r < rows && fits; r++) {
         from->decode(row, (const char *)t->data + (size_t)r * in, width);
+        const int64_t finite = count_finite(row, width);
         to->encode(data + (size_t)r * out, row, width);
+        to->decode(row, data + (size_t)r * out, width);
+        fits = count_finite(row, width) == finite;
     }
     free(row);
+    if (!fits)
+        return ch_fail(e, CH_ELIMIT, "it holds values that are too large for %s", to->name);
     t->data = data;
     t->dtype = type;
     return CH_OK;

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "support.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -124,6 +125,57 @@ static void a_file(void **state)
     unlink(path);
 }
 
+/* What a format cannot hold is refused by the tensor's name, and leaves no file. */
+static void too_large(void **state)
+{
+    (void)state;
+    enum { N = 4, K = 256 };
+    static float w[N * K];
+    static const struct {
+        ch_mixture mixture;
+        float value;
+        int code;
+        const char *says;
+    } all[] = {
+        {CH_MIX_f16, 65504, CH_OK, NULL},
+        {CH_MIX_f16, 70000, CH_ELIMIT, "tensor blk.0.ffn_up.weight holds values that are too large"},
+        {CH_MIX_q8_0, 65504.0f * 127, CH_OK, NULL},
+        {CH_MIX_q8_0, -1e7f, CH_ELIMIT, "too large for q8_0"},
+        {CH_MIX_q4_0, 1e6f, CH_ELIMIT, "too large for q4_0"},
+        {CH_MIX_q4_k_m, 1e9f, CH_ELIMIT, "too large for q4_k"},
+        {CH_MIX_q5_k_m, 1e9f, CH_ELIMIT, "too large for q5_k"},
+        {CH_MIX_q6_k, -3e9f, CH_ELIMIT, "too large for q6_k"},
+        {CH_MIX_q2_k, 1e9f, CH_ELIMIT, "too large for q2_k"},
+        {CH_MIX_bf16, 1e9f, CH_OK, NULL},
+        {CH_MIX_q8_0, INFINITY, CH_EFORMAT, "blk.0.ffn_up.weight holds infinities"},
+        {CH_MIX_q4_k_m, -NAN, CH_EFORMAT, "blk.0.ffn_up.weight holds infinities"},
+    };
+    char *dir = temp_dir(), *path = ch_io_join(dir, "x.gguf");
+    for (size_t i = 0; i < CH_COUNT(all); i++) {
+        ch_err e = {0};
+        ch_file *from, *to;
+        fill(w, N * K, FILL_NORMAL, 1);
+        w[2 * K + 77] = all[i].value;
+        const ch_tensor matrix = ch_tensor_2d(w, CH_F32, N, K);
+        assert_ok(ch_file_new(&from, &e), e);
+        assert_ok(ch_file_add_tensor(from, "blk.0.ffn_up.weight", &matrix, &e), e);
+        assert_ok(ch_file_new(&to, &e), e);
+        const ch_quantize q = {.mixture = all[i].mixture, .model = {1, 1, false}};
+        assert_ok(ch_quantize_plan(to, from, &q, &e), e);
+        const int rc = ch_quantize_write(to, from, path, &q, &e);
+        if (all[i].code == CH_OK)
+            assert_ok(rc, e);
+        else
+            assert_fails(rc, all[i].code, e, all[i].says);
+        assert_true(ch_io_exists(path) == (all[i].code == CH_OK));
+        unlink(path);
+        ch_file_close(&to);
+        ch_file_close(&from);
+    }
+    free(path);
+    temp_dir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +183,7 @@ int main(void)
         cmocka_unit_test(better_formats_where_it_matters),
         cmocka_unit_test(rows_that_do_not_fit),
         cmocka_unit_test(a_file),
+        cmocka_unit_test(too_large),
     };
     return cmocka_run_group_tests_name("compress/quantize", tests, NULL, NULL);
 }

@@ -240,6 +240,33 @@ static void one_more_and_one_less_is_exact(void **state)
     }
 }
 
+/* What f16 cannot hold is refused by the tensor's name. */
+static void too_large_for_the_type(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_file *f;
+    ch_conversion *c;
+    char *dir = temp_dir(), *to = ch_io_join(dir, "x.gguf");
+    folder_write(dir, kind_of("qwen3"), CH_BF16, 0, 1);
+    ch_file *w = folder_weights(kind_of("qwen3"), CH_BF16, 1);
+    const ch_file_tensor *t = ch_file_tensor_find(w, "model.layers.1.mlp.up_proj.weight");
+    const uint16_t large = ch_f32_to_bf16(70000);
+    memcpy((char *)(uintptr_t)t->t.data + 200, &large, sizeof large);
+    assert_ok(ch_safetensors_write_folder(w, dir, 0, NULL, &e), e);
+    assert_ok(ch_file_open(&f, dir, &e), e);
+    const ch_conversion_options o = {.type = CH_F16};
+    assert_ok(ch_conversion_open(&c, f, to, &o, &e), e);
+    assert_fails(ch_conversion_write(c, &e), CH_ELIMIT, e, "blk.1.ffn_up.weight");
+    assert_non_null(strstr(e.text, "too large for f16"));
+    assert_false(ch_io_exists(to));
+    ch_conversion_close(&c);
+    ch_file_close(&f);
+    ch_file_close(&w);
+    free(to);
+    temp_dir_remove(dir);
+}
+
 /* As many key heads as heads: null there, nothing in GGUF, and a number again, for absent is
  * something else. */
 static void key_heads_of_null_are_the_heads(void **state)
@@ -432,6 +459,7 @@ int main(void)
         cmocka_unit_test(configurations_say_the_same),
         cmocka_unit_test(tensors_change_as_the_converter_does),
         cmocka_unit_test(one_more_and_one_less_is_exact),
+        cmocka_unit_test(too_large_for_the_type),
         cmocka_unit_test(key_heads_of_null_are_the_heads),
         cmocka_unit_test(strange_tensors_are_told_apart),
         cmocka_unit_test(the_text_of_a_model_that_sees_is_read),
