@@ -87,6 +87,10 @@ says "is its own" "usage: chalcis eval"
 for shell in bash zsh fish; do
     is "completion $shell" 0 "$bin" completion $shell
     says "knows options" "cache-k"
+    cp "$tmp/out" "$tmp/completion.$shell"
+    if command -v "$shell" >/dev/null; then
+        is "$shell reads it" 0 "$shell" -n "$tmp/completion.$shell"
+    fi
 done
 "$bin" completion bash >"$tmp/bash"
 if (
