@@ -249,11 +249,11 @@ static int print_json(const asking *a)
     for (int i = 0; i < a->lines; i++) {
         const line *l = &a->line[i];
         json_array_append_new(
-            lines, json_pack("{s:s, s:o, s:f, s:f, s:f, s:f, s:f, s:f}", "rule",
+            lines, json_pack("{s:s, s:o, s:f, s:f, s:o, s:o, s:f, s:f}", "rule",
                              l->rule + strspn(l->rule, " "), "tolerance",
                              ch_cli_number(l->tolerance), "steps", l->steps, "bits_per_byte",
-                             l->bits, "more_low", l->low, "more_high", l->high, "kl", l->kl,
-                             "us_per_token", l->us));
+                             l->bits, "more_low", ch_cli_number(l->low), "more_high",
+                             ch_cli_number(l->high), "kl", l->kl, "us_per_token", l->us));
     }
     return ch_cli_print_json(json_pack("{s:I, s:i, s:o, s:o}", "tokens", (json_int_t)a->d.rows,
                                        "depth", a->N, "r2", r2, "lines", lines));
@@ -268,11 +268,13 @@ static void print_text(const asking *a)
            "bits a byte", "more than all steps", "KL, nats", "us/token");
     for (int i = 0; i < a->lines; i++) {
         const line *l = &a->line[i];
-        char tolerance[16] = "";
+        char tolerance[16] = "", more_than_all[40] = "";
         if (!isnan(l->tolerance))
             snprintf(tolerance, sizeof tolerance, "%g", l->tolerance);
-        printf("%-12s %9s %6.3f %11.5f   (%+.5f to %+.5f) %9.5f %9.1f\n", l->rule, tolerance,
-               l->steps, l->bits, l->low, l->high, l->kl, l->us);
+        if (!isnan(l->low))
+            snprintf(more_than_all, sizeof more_than_all, "(%+.5f to %+.5f)", l->low, l->high);
+        printf("%-12s %9s %6.3f %11.5f %23s %9.5f %9.1f\n", l->rule, tolerance, l->steps,
+               l->bits, more_than_all, l->kl, l->us);
     }
 }
 

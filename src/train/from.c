@@ -37,7 +37,6 @@ static int take_integrator(ch_train_run *r)
         return ch_fail(r->e, CH_EARG, "an adapter leaves blocks as they are in %s; all weights "
                                       "have to train for steps or a gate that it has not",
                        o->from);
-    r->was = r->config;
     if (i->depth == 0 && o->depth > 0) {
         if (!o->anchor)
             o->anchor = "start";
@@ -147,7 +146,7 @@ static int refuse_overwriting(const ch_train_run *r)
 
 static void hash_of(char hash[33], const ch_train_run *r)
 {
-    const ch_hash128 h = ch_model_file_hash(&r->config, r->source);
+    const ch_hash128 h = ch_model_file_hash(&r->was, r->source);
     snprintf(hash, 33, "%016" PRIx64 "%016" PRIx64, h.hi, h.lo);
 }
 
@@ -196,6 +195,7 @@ int ch_train_from_open(ch_train_run *r)
     int rc = ch_file_open(&r->source, o->from, r->e);
     if (rc == CH_OK)
         rc = ch_config_read(&r->config, r->source, r->e);
+    r->was = r->config;
     if (rc == CH_OK && r->stored)
         rc = same_source(r);
     if (rc == CH_OK && !o->lora && !o->dequantize)

@@ -15,8 +15,8 @@ typedef struct ch_train_run {
     ch_tokenizer *tk;
     ch_file *source;    /* the model that it continues from, or NULL */
     ch_config config;   /* its, as it shall be; */
-    ch_config was;      /* and as it is in the source, where that is less: */
-    bool grows;
+    ch_config was;      /* and as it is in the source */
+    bool grows;         /* the two differ */
     ch_lora *lora;      /* that trains on it, or NULL: all weights do */
     ch_model *model;
     ch_trainer trainer;
