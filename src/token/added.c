@@ -174,9 +174,16 @@ int ch_token_set_flags(ch_tokenizer *t, ch_token id, int flags, ch_err *e)
 
 /* ---- Looking ---- */
 
-/* The longest at the start of text[0..n), n >= 1, or -1. */
+size_t ch_trust_at(ch_trust *x, size_t at)
+{
+    for (; x->n > 0 && at - x->from >= x->span->n; x->n--)
+        x->from += x->span++->n;
+    return x->n > 0 && !x->span->data ? x->from + x->span->n - at : 0;
+}
+
+/* The longest at the start of text[0..n), n >= 1, or -1; special ones of `special` bytes at most. */
 static ch_token added_at(const ch_tokenizer *t, const ch_added_set *s, const char *text, size_t n,
-                         bool special, size_t *length)
+                         size_t special, size_t *length)
 {
     int lo = s->from[(unsigned char)text[0]], hi = s->from[(unsigned char)text[0] + 1];
     ch_token best = -1;
@@ -184,7 +191,7 @@ static ch_token added_at(const ch_tokenizer *t, const ch_added_set *s, const cha
     for (size_t depth = 1; lo < hi; depth++) {
         for (; lo < hi && s->entry[lo].n == depth; lo++) {
             const ch_token id = s->entry[lo].id;
-            if ((special || t->type[id] == CH_TOKEN_USER) && *length < depth) {
+            if ((depth <= special || t->type[id] == CH_TOKEN_USER) && *length < depth) {
                 best = id;
                 *length = depth;
             }
@@ -234,14 +241,14 @@ static void take_space(size_t *at, size_t *length, int flags, const char *text, 
 }
 
 ch_token ch_token_next_added(size_t *at, size_t *length, const ch_tokenizer *t, int set,
-                             const char *text, size_t n, size_t from, bool special)
+                             const char *text, size_t n, size_t from, ch_trust *trust)
 {
     const ch_added_set *s = &t->added[set];
     for (size_t i = from; i < n && s->n > 0; i++) {
         const unsigned char b = (unsigned char)text[i];
         if (s->from[b] == s->from[b + 1])
             continue;
-        const ch_token id = added_at(t, s, text + i, n - i, special, length);
+        const ch_token id = added_at(t, s, text + i, n - i, ch_trust_at(trust, i), length);
         if (id < 0)
             continue;
         const int flags = t->flags != NULL ? t->flags[id] : 0;
@@ -264,7 +271,7 @@ ch_token ch_tokenizer_special(const ch_tokenizer *t, const char *text)
     size_t length = 0, n = strlen(text);
     ch_token id = -1;
     for (int set = 0; set < 2 && n > 0 && id < 0; set++) {
-        id = added_at(t, &t->added[set], text, n, true, &length);
+        id = added_at(t, &t->added[set], text, n, n, &length);
         id = length == n ? id : -1;
     }
     return id;

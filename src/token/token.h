@@ -50,6 +50,21 @@ int ch_tokenizer_from_json(ch_tokenizer **out, const char *path, ch_err *e);
 /* Appends the bytes of one token, as ch_tokenizer_piece gives them; false: b has no room. */
 bool ch_tokenizer_append(ch_buf *b, const ch_tokenizer *t, ch_token previous, ch_token id);
 
+/* A piece of a text, and whether strangers may have written it. */
+typedef struct ch_token_span {
+    size_t n;
+    bool data;
+} ch_token_span;
+
+/* Appends the ids of a text in pieces, nothing before and nothing behind them: special tokens are
+ * those whose text lies in one piece that is no data.  What is between them is encoded as one text,
+ * however many pieces it came in. */
+int ch_tokenizer_encode_spans(ch_tokens *out, const ch_tokenizer *t, const char *text,
+                              const ch_token_span *span, size_t n_spans, ch_err *e);
+
+/* The model's own chat template, in Jinja; borrowed, NULL: it has none. */
+const char *ch_tokenizer_template(const ch_tokenizer *t);
+
 /* Of all that decides how text becomes ids; equal after writing and reading. */
 ch_hash128 ch_tokenizer_hash(const ch_tokenizer *t);
 

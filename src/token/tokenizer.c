@@ -130,20 +130,24 @@ static int encode_text(ch_encoder *w, const char *text, size_t n, bool first)
                   : ch_cutter_cut(w->t->cutter, w->cut, text, n, first, encode_piece, w, w->e);
 }
 
-/* Text between the added tokens of a set: through `next`. */
+/* Text between the added tokens of a set: through `next`.  Normalizing may move every byte: then
+ * text is as trusted as all of it was. */
 static int encode_between(ch_encoder *w, int set, const char *text, size_t n, bool first,
-                          bool special)
+                          ch_trust *trust)
 {
     const ch_tokenizer *t = w->t;
     for (size_t at = 0, end, length; at < n; at = end + length) {
-        const ch_token id = ch_token_next_added(&end, &length, t, set, text, n, at, special);
+        ch_trust before = *trust;
+        const ch_token id = ch_token_next_added(&end, &length, t, set, text, n, at, trust);
         int rc = CH_OK;
         if (end > at && set == 0 && t->norm != NULL) {
             const char *made;
             size_t n_made;
             rc = ch_normalizer_run(&made, &n_made, t->norm, &w->norm, text + at, end - at, w->e);
+            const ch_token_span all = {n_made, ch_trust_at(&before, at) < end - at};
+            ch_trust inner = {&all, 1, 0};
             if (rc == CH_OK)
-                rc = encode_between(w, 1, made, n_made, first && at == 0, special);
+                rc = encode_between(w, 1, made, n_made, first && at == 0, &inner);
         } else if (end > at) {
             rc = encode_text(w, text + at, end - at, first && at == 0);
         }
@@ -155,17 +159,8 @@ static int encode_between(ch_encoder *w, int set, const char *text, size_t n, bo
     return CH_OK;
 }
 
-static int encode(ch_encoder *w, const char *text, size_t n, int flags)
-{
-    const ch_tokenizer *t = w->t;
-    int rc = ch_tokens_room(w->out, n / 4 + 2, w->e);
-    if (rc == CH_OK && flags & CH_ENCODE_BOS && ch_tokenizer_adds_bos(t))
-        w->out->id[w->out->n++] = t->bos;
-    return rc < 0 ? rc : encode_between(w, 0, text, n, true, flags & CH_ENCODE_SPECIAL);
-}
-
-int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text, size_t n,
-                        int flags, ch_err *e)
+static int encode(ch_tokens *out, const ch_tokenizer *t, const char *text, size_t n, bool bos,
+                  ch_trust trust, ch_err *e)
 {
     if (n > CH_TEXT_MAX)
         return ch_fail(e, CH_ELIMIT, "a text of %zu bytes to encode; %d are allowed at once", n,
@@ -180,7 +175,11 @@ int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text,
         w.seen_mask = slots - 1;
     }
     ch_norm_work_init(&w.norm);
-    int rc = encode(&w, text, n, flags);
+    int rc = ch_tokens_room(out, n / 4 + 2, e);
+    if (rc == CH_OK && bos && ch_tokenizer_adds_bos(t))
+        out->id[out->n++] = t->bos;
+    if (rc == CH_OK)
+        rc = encode_between(&w, 0, text, n, true, &trust);
     if (rc < 0)
         out->n = before;
     ch_merger_close(&w.merger);
@@ -189,6 +188,22 @@ int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text,
     free(w.best);
     free(w.seen);
     return rc;
+}
+
+int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text, size_t n,
+                        int flags, ch_err *e)
+{
+    const ch_token_span all = {n, !(flags & CH_ENCODE_SPECIAL)};
+    return encode(out, t, text, n, flags & CH_ENCODE_BOS, (ch_trust){&all, 1, 0}, e);
+}
+
+int ch_tokenizer_encode_spans(ch_tokens *out, const ch_tokenizer *t, const char *text,
+                              const ch_token_span *span, size_t n_spans, ch_err *e)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_spans; i++)
+        n += span[i].n;
+    return encode(out, t, text, n, false, (ch_trust){span, n_spans, 0}, e);
 }
 
 /* ---- Asking ---- */
@@ -282,4 +297,9 @@ bool ch_tokenizer_append(ch_buf *b, const ch_tokenizer *t, ch_token previous, ch
     ch_tokenizer_piece(room, (size_t)-n, t, previous, id);
     b->size--; /* the terminating zero is not text */
     return true;
+}
+
+const char *ch_tokenizer_template(const ch_tokenizer *t)
+{
+    return t->template;
 }

@@ -136,10 +136,17 @@ void ch_added_close(ch_added_set *s);
 void ch_added_narrow(const ch_added_set *s, int *lo, int *hi, size_t depth, unsigned char c);
 /* Collects the tokens that are looked for in text. */
 int ch_token_find_added(ch_tokenizer *t, ch_err *e);
+/* Where in a text control and unknown tokens are looked for: within each span that is no data. */
+typedef struct ch_trust {
+    const ch_token_span *span; /* n of them from text[from]; what is behind them is data */
+    size_t n, from;
+} ch_trust;
+/* How many bytes from text[at] on are of one span without data; `at` never goes back. */
+size_t ch_trust_at(ch_trust *x, size_t at);
 /* The next one at or after text[from]: its id and place (white space that it takes included, none
- * of it before `from`); -1: none.  `special`: control and unknown tokens too. */
+ * of it before `from`); -1: none. */
 ch_token ch_token_next_added(size_t *at, size_t *length, const ch_tokenizer *t, int set,
-                             const char *text, size_t n, size_t from, bool special);
+                             const char *text, size_t n, size_t from, ch_trust *trust);
 
 static inline const char *ch_token_name(const ch_tokenizer *t, ch_token id, size_t *n)
 {
