@@ -25,7 +25,7 @@ int ch_arg_int(ch_jinja *j, int64_t *out, const ch_value *v, const char *what)
     if (v->kind == CH_V_ABSENT)
         return CH_OK;
     if (v->kind != CH_V_INT && v->kind != CH_V_BOOL)
-        return ch_jinja_fail(j, CH_EFORMAT, "%s is a %s, wanted an int", what, ch_value_type(v));
+        return ch_jinja_fail(j, CH_EFORMAT, "%s is %s, wanted int", what, ch_value_type(v));
     *out = v->kind == CH_V_INT ? v->v.i : v->v.b;
     return CH_OK;
 }
@@ -42,7 +42,7 @@ int ch_arg_text(ch_jinja *j, ch_value *out, const ch_value *v, const char *what)
     if (v->kind == CH_V_ABSENT)
         return CH_OK;
     if (v->kind != CH_V_TEXT)
-        return ch_jinja_fail(j, CH_EFORMAT, "%s is a %s, wanted a str", what, ch_value_type(v));
+        return ch_jinja_fail(j, CH_EFORMAT, "%s is %s, wanted str", what, ch_value_type(v));
     *out = *v;
     return CH_OK;
 }
@@ -143,18 +143,15 @@ static int bind(ch_jinja *j, const ch_vmacro *m, const ch_args *a)
 int ch_call_macro(ch_jinja *j, ch_value *out, const ch_vmacro *m, const ch_args *a)
 {
     ch_scope *outer = j->scope;
-    ch_vloop *loop = j->loop;
     int rc = ch_jinja_enter(j);
     if (rc < 0)
         return rc;
-    j->loop = NULL;
     rc = ch_scope_open(j, m->scope);
     if (rc == CH_OK)
         rc = bind(j, m, a);
     if (rc == CH_OK)
         rc = ch_render_text(j, out, m->node->list);
     j->scope = outer;
-    j->loop = loop;
     j->depth--;
     return rc;
 }
@@ -169,7 +166,7 @@ int ch_call(ch_jinja *j, ch_value *out, const ch_value *callee, ch_args *a)
         return ch_jinja_fail(j, CH_EFORMAT, "'%.*s' is called, but is undefined",
                              (int)CH_MIN(callee->v.s.n, (size_t)80), callee->v.s.p);
     default:
-        return ch_jinja_fail(j, CH_EFORMAT, "a %s cannot be called", ch_value_type(callee));
+        return ch_jinja_fail(j, CH_EFORMAT, "%s cannot be called", ch_value_type(callee));
     }
 }
 
@@ -187,7 +184,7 @@ static int of_names(ch_jinja *j, ch_value *out, ch_value_kind kind, const ch_arg
             continue;
         }
         if (v->kind != CH_V_DICT)
-            return ch_jinja_fail(j, CH_EFORMAT, "a %s is no dict", ch_value_type(v));
+            return ch_jinja_fail(j, CH_EFORMAT, "%s is no dict", ch_value_type(v));
         for (size_t k = 0; k < v->v.dict->n && rc == CH_OK; k++)
             rc = ch_value_put(j, out->v.dict, &v->v.dict->at[k].key, &v->v.dict->at[k].value);
     }
@@ -246,7 +243,7 @@ static int strftime_now(ch_jinja *j, ch_value *out, const ch_value *self, const 
 {
     static const char known[] = "aAbBdeHIjklmMpSyYDFTRuwUWC%";
     (void)self;
-    ch_value format;
+    ch_value format = {0};
     ch_jout o = {0};
     int rc = ch_arg_text(j, &format, &a->at[0], "strftime_now's format");
     if (rc < 0)

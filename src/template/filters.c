@@ -173,7 +173,7 @@ int ch_filter_round(ch_jinja *j, ch_value *out, const ch_value *v, const ch_args
     if (rc < 0)
         return rc;
     if (!ch_value_is_number(v))
-        return ch_jinja_fail(j, CH_EFORMAT, "a %s cannot be rounded", ch_value_type(v));
+        return ch_jinja_fail(j, CH_EFORMAT, "%s cannot be rounded", ch_value_type(v));
     if (digits < 0 || digits > 20)
         return ch_jinja_fail(j, CH_EUNSUPPORTED, "rounding to 0 to 20 digits only");
     const bool up = ch_text_is(how, "ceil"), down = ch_text_is(how, "floor");

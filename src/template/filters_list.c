@@ -174,7 +174,7 @@ int ch_filter_dictsort(ch_jinja *j, ch_value *out, const ch_value *v, const ch_a
     ch_arg_bool(&exact, &a->at[0]);
     ch_arg_bool(&down, &a->at[2]);
     if (v->kind != CH_V_DICT)
-        return ch_jinja_fail(j, CH_EFORMAT, "a %s is no dict to sort", ch_value_type(v));
+        return ch_jinja_fail(j, CH_EFORMAT, "%s is no dict to sort", ch_value_type(v));
     const bool by_value = ch_text_is(&a->at[1], "value");
     if (a->at[1].kind != CH_V_ABSENT && !by_value && !ch_text_is(&a->at[1], "key"))
         return ch_jinja_fail(j, CH_EFORMAT, "dictsort goes by 'key' or 'value'");
@@ -188,7 +188,7 @@ int ch_filter_items(ch_jinja *j, ch_value *out, const ch_value *v, const ch_args
     if (v->kind == CH_V_UNDEFINED)
         return ch_value_list(j, out, CH_V_SERIES, 0, false);
     if (v->kind != CH_V_DICT)
-        return ch_jinja_fail(j, CH_EFORMAT, "a %s has no items", ch_value_type(v));
+        return ch_jinja_fail(j, CH_EFORMAT, "%s has no items", ch_value_type(v));
     int rc = ch_method_items(j, out, v, a);
     out->kind = CH_V_SERIES;
     return rc;

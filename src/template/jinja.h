@@ -87,7 +87,6 @@ typedef struct ch_vdict {
 typedef struct ch_vloop {
     const ch_vlist *over;
     size_t index;
-    int depth;
 } ch_vloop;
 
 typedef struct ch_scope {
@@ -207,7 +206,8 @@ void *ch_parser_fail(ch_parser *p, const ch_word *at, int code, const char *fmt,
 ch_node *ch_parser_node(ch_parser *p, ch_node_kind kind, const ch_word *at);
 ch_node *ch_parse_expression(ch_parser *p);
 ch_node *ch_parse_condition(ch_parser *p); /* without "x if y" */
-ch_node *ch_parse_tuple(ch_parser *p);     /* one expression, or several with commas */
+/* One, or several with commas; `cond`: "x if y" may be among them. */
+ch_node *ch_parse_tuple(ch_parser *p, bool cond);
 ch_node *ch_parse_target(ch_parser *p);    /* what is assigned to */
 ch_node *ch_parse_primary(ch_parser *p);
 ch_node *ch_parse_call(ch_parser *p, ch_node *callee);
@@ -242,7 +242,6 @@ typedef struct ch_jinja {
     int depth, most_depth;
     ch_jout *out;
     ch_scope *scope, *top;
-    ch_vloop *loop;
     ch_value held;
     const struct tm *now;
     enum { CH_FLOW_ON, CH_FLOW_BREAK, CH_FLOW_CONTINUE } flow;

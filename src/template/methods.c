@@ -154,7 +154,7 @@ static int ends(ch_jinja *j, ch_value *out, const ch_value *s, const ch_args *a,
     bool is = false;
     for (size_t i = 0; i < l->n && !is; i++) {
         if (l->at[i].kind != CH_V_TEXT)
-            return ch_jinja_fail(j, CH_EFORMAT, "text does not %s with a %s",
+            return ch_jinja_fail(j, CH_EFORMAT, "text does not %s with %s",
                                  at_start ? "start" : "end", ch_value_type(&l->at[i]));
         is = has_end(s, &l->at[i], at_start);
     }
@@ -323,7 +323,7 @@ int ch_method_replace(ch_jinja *j, ch_value *out, const ch_value *s, const ch_ar
         ch_jout_text(j, &o, &before);
         ch_jout_text(j, &o, &new);
         from = at + old.v.s.n;
-        if (o.rc < 0 || (o.rc = ch_jinja_step(j, at - from)) < 0)
+        if (o.rc < 0 || (o.rc = ch_jinja_step(j, 0)) < 0)
             return o.rc;
     }
     const ch_value rest = ch_text_part(s, from, s->v.s.n - from);
@@ -458,7 +458,7 @@ int ch_method_join(ch_jinja *j, ch_value *out, const ch_value *s, const ch_args 
     int rc = ch_value_items(j, &l, &a->at[0]);
     for (size_t i = 0; rc == CH_OK && i < l->n; i++) {
         if (l->at[i].kind != CH_V_TEXT)
-            return ch_jinja_fail(j, CH_EFORMAT, "join of a %s, wanted a str",
+            return ch_jinja_fail(j, CH_EFORMAT, "join of %s, wanted str",
                                  ch_value_type(&l->at[i]));
         if (i > 0)
             ch_jout_text(j, &o, s);

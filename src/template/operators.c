@@ -27,8 +27,8 @@ static void loop_attr(ch_value *out, const ch_vloop *l, ch_str name)
         int64_t value;
     } counts[] = {
         {"index", (int64_t)i + 1},      {"index0", (int64_t)i},   {"revindex", (int64_t)(n - i)},
-        {"revindex0", (int64_t)(n - i) - 1}, {"length", (int64_t)n}, {"depth", l->depth},
-        {"depth0", l->depth - 1},
+        {"revindex0", (int64_t)(n - i) - 1}, {"length", (int64_t)n}, {"depth", 1}, /* of recursive loops */
+        {"depth0", 0},
     };
     const ch_value s = ch_text(name.p, name.n, false);
     for (size_t k = 0; k < CH_COUNT(counts); k++)
@@ -186,7 +186,7 @@ int ch_value_slice(ch_jinja *j, ch_value *out, const ch_value *v, const ch_value
     if (v->kind == CH_V_TEXT)
         return slice_text(j, out, v, bound);
     if (v->kind != CH_V_LIST && v->kind != CH_V_TUPLE)
-        return ch_jinja_fail(j, CH_EFORMAT, "a %s has no slices", ch_value_type(v));
+        return ch_jinja_fail(j, CH_EFORMAT, "%s has no slices", ch_value_type(v));
     const ch_value all = *v; /* out may be v */
     int rc = indices(j, &at, &step, &count, bound, (int64_t)all.v.list->n);
     if (rc == CH_OK)
@@ -350,7 +350,7 @@ int ch_value_sign(ch_jinja *j, ch_value *out, int op, const ch_value *a)
     if (a->kind == CH_V_UNDEFINED)
         return undefined(j, a);
     if (!ch_value_is_number(a))
-        return ch_jinja_fail(j, CH_EFORMAT, "a %s has no sign", ch_value_type(a));
+        return ch_jinja_fail(j, CH_EFORMAT, "%s has no sign", ch_value_type(a));
     return ch_value_binary(j, out, op, &zero, a);
 }
 

@@ -169,7 +169,7 @@ static ch_node *if_statement(ch_parser *p, const ch_word *at)
     next = &x->list;
     for (bool last = false;;) {
         ch_node *branch = *next = ch_parser_node(p, CH_N_BRANCH, p->w);
-        if (branch == NULL || (!last && (branch->a = ch_parse_tuple(p)) == NULL))
+        if (branch == NULL || (!last && (branch->a = ch_parse_tuple(p, false)) == NULL))
             return NULL;
         if (!block_end(p) || !body(p, &branch->list, at, last ? &ends[2] : ends))
             return NULL;
@@ -189,13 +189,8 @@ static ch_node *for_statement(ch_parser *p, const ch_word *at)
         return NULL;
     if (!ch_parser_skip(p, "in"))
         return ch_parser_fail(p, p->w, CH_EFORMAT, "a loop without in");
-    const ch_word *over = p->w;
-    if ((x->b = ch_parse_condition(p)) == NULL)
+    if ((x->b = ch_parse_tuple(p, false)) == NULL)
         return NULL;
-    if (ch_parser_is_op(p, ',')) {
-        p->w = over;
-        return ch_parser_fail(p, over, CH_EUNSUPPORTED, "a tuple without brackets to loop over");
-    }
     if (ch_parser_skip(p, "if") && (x->c = ch_parse_expression(p)) == NULL)
         return NULL;
     if (ch_parser_is(p, "recursive"))
@@ -228,7 +223,7 @@ static ch_node *set_statement(ch_parser *p, const ch_word *at)
         return NULL;
     }
     if (ch_parser_skip_op(p, '='))
-        return (x->b = ch_parse_tuple(p)) != NULL && block_end(p) ? x : NULL;
+        return (x->b = ch_parse_tuple(p, true)) != NULL && block_end(p) ? x : NULL;
     x->kind = CH_N_SET_BLOCK;
     if (ch_parser_skip_op(p, '|')) {
         ch_node *held = ch_parser_node(p, CH_N_HELD, at);
@@ -372,7 +367,7 @@ static ch_node *statement(ch_parser *p)
 static ch_node *print(ch_parser *p)
 {
     ch_node *x = ch_parser_node(p, CH_N_PRINT, p->w++);
-    return x != NULL && (x->a = ch_parse_tuple(p)) != NULL && expect(p, CH_W_PRINT_END, "}}")
+    return x != NULL && (x->a = ch_parse_tuple(p, true)) != NULL && expect(p, CH_W_PRINT_END, "}}")
                ? x
                : NULL;
 }

@@ -57,10 +57,10 @@ static bool elements(ch_parser *p, ch_node **first, int close, bool pairs)
     return true;
 }
 
-ch_node *ch_parse_tuple(ch_parser *p)
+ch_node *ch_parse_tuple(ch_parser *p, bool cond)
 {
     const ch_word *at = p->w;
-    ch_node *first = ch_parse_expression(p);
+    ch_node *first = cond ? ch_parse_expression(p) : ch_parse_condition(p);
     if (first == NULL || !ch_parser_is_op(p, ','))
         return first;
     ch_node *tuple = ch_parser_node(p, CH_N_TUPLE, at), *last = first;
@@ -71,9 +71,9 @@ ch_node *ch_parse_tuple(ch_parser *p)
         if (ch_parser_is_op(p, ')') || p->w->kind == CH_W_BLOCK_END ||
             p->w->kind == CH_W_PRINT_END)
             break;
-        if ((last->next = ch_parse_expression(p)) == NULL)
+        last->next = cond ? ch_parse_expression(p) : ch_parse_condition(p);
+        if ((last = last->next) == NULL)
             return NULL;
-        last = last->next;
     }
     return tuple;
 }
@@ -83,7 +83,7 @@ static ch_node *parentheses(ch_parser *p)
     const ch_word *at = p->w++;
     if (ch_parser_skip_op(p, ')'))
         return ch_parser_node(p, CH_N_TUPLE, at);
-    ch_node *x = ch_parse_tuple(p);
+    ch_node *x = ch_parse_tuple(p, true);
     return x != NULL && ch_parser_expect_op(p, ')') ? x : NULL;
 }
 

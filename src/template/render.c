@@ -122,16 +122,13 @@ static int loop(ch_jinja *j, const ch_node *n)
         return rc;
     if (all->n == 0)
         return ch_render(j, n->more);
-    ch_vloop *outer = j->loop, *l = ch_jmem_take(&j->mem, sizeof *l);
+    ch_vloop *l = ch_jmem_take(&j->mem, sizeof *l);
     ch_vlist *own = ch_jmem_take(&j->mem, sizeof *own);
     if (l == NULL || own == NULL)
         return ch_jinja_starve(j);
     *own = *all; /* the list may grow meanwhile */
-    *l = (ch_vloop){.over = own, .depth = outer != NULL ? outer->depth + 1 : 1};
-    j->loop = l;
-    rc = turns(j, n, l);
-    j->loop = outer;
-    return rc;
+    *l = (ch_vloop){.over = own};
+    return turns(j, n, l);
 }
 
 int ch_render_text(ch_jinja *j, ch_value *out, const ch_node *first)

@@ -100,7 +100,7 @@ static void key(writer *w, const ch_value *k)
     else if (ch_value_is_number(k))
         w->o.rc = ch_value_text(w->j, &text, k);
     else if (k->kind != CH_V_TEXT)
-        w->o.rc = ch_jinja_fail(w->j, CH_EFORMAT, "a %s cannot be a key in JSON",
+        w->o.rc = ch_jinja_fail(w->j, CH_EFORMAT, "%s cannot be a key in JSON",
                                 ch_value_type(k));
     if (w->o.rc == CH_OK)
         string(w, &text);

@@ -94,7 +94,7 @@ int ch_value_find(ch_jinja *j, size_t *at, const ch_vdict *d, const ch_value *ke
 {
     *at = d->n;
     if (key->kind == CH_V_LIST || key->kind == CH_V_DICT)
-        return ch_jinja_fail(j, CH_EFORMAT, "a %s cannot be a key", ch_value_type(key));
+        return ch_jinja_fail(j, CH_EFORMAT, "%s cannot be a key", ch_value_type(key));
     for (size_t i = 0; i < d->n; i++) {
         bool equal = false;
         if (key->kind == CH_V_TEXT && d->at[i].key.kind == CH_V_TEXT) {
@@ -284,7 +284,7 @@ int ch_value_contains(ch_jinja *j, bool *out, const ch_value *all, const ch_valu
     *out = false;
     if (all->kind == CH_V_TEXT) {
         if (one->kind != CH_V_TEXT)
-            return ch_jinja_fail(j, CH_EFORMAT, "text holds text, but no %s", ch_value_type(one));
+            return ch_jinja_fail(j, CH_EFORMAT, "text holds text, no %s", ch_value_type(one));
         *out = ch_text_find(all, one, 0) != SIZE_MAX;
         return ch_jinja_step(j, all->v.s.n);
     }
@@ -334,7 +334,7 @@ int ch_value_items(ch_jinja *j, const ch_vlist **out, const ch_value *v)
     } else if (v->kind == CH_V_UNDEFINED) {
         rc = ch_value_list(j, &made, CH_V_LIST, 0, false);
     } else {
-        return ch_jinja_fail(j, CH_EFORMAT, "a %s cannot be gone over", ch_value_type(v));
+        return ch_jinja_fail(j, CH_EFORMAT, "%s cannot be gone over", ch_value_type(v));
     }
     if (rc == CH_OK)
         *out = made.v.list;
@@ -353,6 +353,6 @@ int ch_value_length(ch_jinja *j, size_t *out, const ch_value *v)
     else if (v->kind == CH_V_DICT)
         *out = v->v.dict->n;
     else if (v->kind != CH_V_UNDEFINED)
-        return ch_jinja_fail(j, CH_EFORMAT, "a %s has no length", ch_value_type(v));
+        return ch_jinja_fail(j, CH_EFORMAT, "%s has no length", ch_value_type(v));
     return CH_OK;
 }
