@@ -14,7 +14,7 @@
 #include "base.h"
 #include "template.h"
 
-/* ---- Memory (memory.c) ------------------------------------------------------------------------ */
+/* ---- Memory (memory.c) ----------------------------------------------------------------------- */
 
 typedef struct ch_jmem {
     struct ch_jchunk *chunks;
@@ -24,7 +24,7 @@ typedef struct ch_jmem {
 void *ch_jmem_take(ch_jmem *m, size_t bytes); /* aligned, zeroed; NULL: the limit, or no memory */
 void ch_jmem_close(ch_jmem *m);
 
-/* ---- Values ----------------------------------------------------------------------------------- */
+/* ---- Values ---------------------------------------------------------------------------------- */
 
 typedef enum ch_value_kind {
     CH_V_ABSENT, /* an argument that was not given; no template sees it */
@@ -99,7 +99,7 @@ typedef struct ch_vmacro {
     ch_scope *scope; /* where it was written */
 } ch_vmacro;
 
-/* ---- Nodes ------------------------------------------------------------------------------------ */
+/* ---- Nodes ----------------------------------------------------------------------------------- */
 
 typedef enum ch_node_kind {
     /* statements */
@@ -160,7 +160,7 @@ struct ch_template {
     const ch_node *body;
 };
 
-/* ---- Words (lex.c) ---------------------------------------------------------------------------- */
+/* ---- Words (lex.c) --------------------------------------------------------------------------- */
 
 typedef enum ch_word_kind {
     CH_W_END,
@@ -190,7 +190,7 @@ int ch_template_lex(ch_word **out, ch_jmem *m, const char *text, size_t n, const
 /* The position of text[at]. */
 void ch_template_place(int *line, int *column, const char *text, size_t at);
 
-/* ---- Parsing ---------------------------------------------------------------------------------- */
+/* ---- Parsing --------------------------------------------------------------------------------- */
 
 typedef struct ch_parser {
     ch_jmem *mem;
@@ -223,7 +223,7 @@ bool ch_parser_enter(ch_parser *p); /* false: too deep; else p->depth is to be l
 /* What stands there, for messages. */
 const char *ch_word_show(char *out, size_t size, const ch_word *w);
 
-/* ---- A rendering ------------------------------------------------------------------------------ */
+/* ---- A rendering ----------------------------------------------------------------------------- */
 
 /* Text under construction.  Failures stick and show in ch_jout_end. */
 typedef struct ch_jout {
@@ -323,7 +323,7 @@ int ch_express(ch_jinja *j, ch_value *out, const ch_node *n);
 int ch_render(ch_jinja *j, const ch_node *first); /* it and those next to it, into j->out */
 int ch_render_text(ch_jinja *j, ch_value *out, const ch_node *first);
 
-/* ---- Calls (calls.c) -------------------------------------------------------------------------- */
+/* ---- Calls (calls.c) ------------------------------------------------------------------------- */
 
 #define CH_ARGS_MAX 32
 typedef struct ch_args {
@@ -332,7 +332,8 @@ typedef struct ch_args {
     int n;
 } ch_args;
 
-/* a->at[0..): in the order of `names`, CH_V_ABSENT where not given; with names NULL as they came. */
+/* a->at[0..): in the order of `names`, CH_V_ABSENT where not given; as they came where names is
+ * NULL. */
 typedef int ch_builtin_fn(ch_jinja *j, ch_value *out, const ch_value *self, const ch_args *a);
 
 typedef struct ch_builtin {

@@ -187,9 +187,11 @@ static int digits(int c, int base)
 /* Digits with single "_" between them, from text[at]; their end. */
 static size_t number_end(const lexer *x, size_t at, int base)
 {
-    while (at < x->n && (digits(x->text[at], base) >= 0 ||
-                         (x->text[at] == '_' && at + 1 < x->n && digits(x->text[at + 1], base) >= 0)))
-        at++;
+    for (; at < x->n; at++) {
+        const size_t digit = at + (x->text[at] == '_');
+        if (digit == x->n || digits(x->text[digit], base) < 0)
+            break;
+    }
     return at;
 }
 

@@ -1,7 +1,8 @@
 /* memory.c - memory that grows to a limit and goes all at once
  *
- * Small pieces share blocks of 16 K, large ones have one of their own: n bytes cost O(n).  Built with CH_HOSTILE every piece is a block, so that AddressSanitizer sees
- * where it ends.  SPDX-License-Identifier: MIT */
+ * Small pieces share blocks of 16 K, large ones have one of their own: n bytes cost O(n).  Built
+ * with CH_HOSTILE every piece is a block, so that AddressSanitizer sees where it ends.
+ * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 

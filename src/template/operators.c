@@ -26,8 +26,12 @@ static void loop_attr(ch_value *out, const ch_vloop *l, ch_str name)
         const char *name;
         int64_t value;
     } counts[] = {
-        {"index", (int64_t)i + 1},      {"index0", (int64_t)i},   {"revindex", (int64_t)(n - i)},
-        {"revindex0", (int64_t)(n - i) - 1}, {"length", (int64_t)n}, {"depth", 1}, /* of recursive loops */
+        {"index", (int64_t)i + 1},
+        {"index0", (int64_t)i},
+        {"revindex", (int64_t)(n - i)},
+        {"revindex0", (int64_t)(n - i) - 1},
+        {"length", (int64_t)n},
+        {"depth", 1}, /* more is for recursive loops */
         {"depth0", 0},
     };
     const ch_value s = ch_text(name.p, name.n, false);

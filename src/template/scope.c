@@ -42,7 +42,8 @@ static int set_attr(ch_jinja *j, const ch_node *target, const ch_value *v)
         return rc;
     j->at = target;
     if (space.kind != CH_V_NAMESPACE)
-        return ch_jinja_fail(j, CH_EFORMAT, "only a namespace's attributes can be set, not those of %s",
+        return ch_jinja_fail(j, CH_EFORMAT,
+                             "only a namespace's attributes can be set, not those of %s",
                              ch_value_type(&space));
     const ch_value key = ch_text(target->name.p, target->name.n, false);
     return ch_value_put(j, space.v.dict, &key, v);

@@ -18,7 +18,8 @@ ch_value ch_text(const char *p, size_t n, bool data)
 
 bool ch_text_is(const ch_value *s, const char *what)
 {
-    return s->kind == CH_V_TEXT && s->v.s.n == strlen(what) && memcmp(s->v.s.p, what, s->v.s.n) == 0;
+    const size_t n = strlen(what);
+    return s->kind == CH_V_TEXT && s->v.s.n == n && (n == 0 || memcmp(s->v.s.p, what, n) == 0);
 }
 
 bool ch_text_is_space(uint32_t cp)

@@ -181,7 +181,8 @@ size_t ch_trust_at(ch_trust *x, size_t at)
     return x->n > 0 && !x->span->data ? x->from + x->span->n - at : 0;
 }
 
-/* The longest at the start of text[0..n), n >= 1, or -1; special ones of `special` bytes at most. */
+/* The longest at the start of text[0..n), n >= 1, or -1; special ones have `special` bytes at
+ * most. */
 static ch_token added_at(const ch_tokenizer *t, const ch_added_set *s, const char *text, size_t n,
                          size_t special, size_t *length)
 {
@@ -248,7 +249,8 @@ ch_token ch_token_next_added(size_t *at, size_t *length, const ch_tokenizer *t, 
         const unsigned char b = (unsigned char)text[i];
         if (s->from[b] == s->from[b + 1])
             continue;
-        const ch_token id = added_at(t, s, text + i, n - i, ch_trust_at(trust, i), length);
+        const size_t special = ch_trust_at(trust, i);
+        const ch_token id = added_at(t, s, text + i, n - i, special, length);
         if (id < 0)
             continue;
         const int flags = t->flags != NULL ? t->flags[id] : 0;

@@ -11,8 +11,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 static const char conversation[] =
-    "{\"messages\": [{\"role\": \"system\", \"content\": \" S\\n\"}, {\"role\": \"user\", \"content\": "
-    "\"U \\u00e9\"}, {\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"a\": 1}]}], "
+    "{\"messages\": [{\"role\": \"system\", \"content\": \" S\\n\"}, "
+    "{\"role\": \"user\", \"content\": \"U \\u00e9\"}, "
+    "{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"a\": 1}]}], "
     "\"tools\": [{\"name\": \"f\", \"p\": {\"x\": [1, 2.5, true, null, \"s\"]}}], \"x\": 3}";
 
 static void stop_unless(bool ok)

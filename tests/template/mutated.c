@@ -39,9 +39,11 @@ static const char *const words[] = {
 };
 
 static const char data[] =
-    "{\"messages\": [{\"role\": \"system\", \"content\": \" S\\n\"}, {\"role\": \"user\", \"content\": "
-    "\"U \\u00e9 <t>\"}, {\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"a\": 1}]}], "
-    "\"tools\": [{\"name\": \"f\", \"p\": {\"x\": [1, 2.5, true, null, \"s\"], \"y\": {}}}], \"x\": 3}";
+    "{\"messages\": [{\"role\": \"system\", \"content\": \" S\\n\"}, "
+    "{\"role\": \"user\", \"content\": \"U \\u00e9 <t>\"}, "
+    "{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"a\": 1}]}], "
+    "\"tools\": [{\"name\": \"f\", \"p\": {\"x\": [1, 2.5, true, null, \"s\"], \"y\": {}}}], "
+    "\"x\": 3}";
 
 enum { TIMES = 10000, LONGEST = 1 << 15 };
 

@@ -434,8 +434,8 @@ static void refusals(void **state)
     ch_rendered r = {0};
     ch_err e = {0};
     skip_without("conform/templates");
-    assert_fails(render_model(&r, "meta-llama-Llama-3.2-3B-Instruct", two, none, "", &e), CH_EARG, e,
-                 "This model only supports single tool-calls at once!");
+    assert_fails(render_model(&r, "meta-llama-Llama-3.2-3B-Instruct", two, none, "", &e),
+                 CH_EARG, e, "This model only supports single tool-calls at once!");
     assert_fails(render_model(&r, "mistralai-Mistral-Nemo-Instruct-2407", order, none, "", &e),
                  CH_EARG, e, "conversation roles must alternate");
     assert_fails(render_model(&r, "Qwen-Qwen3-0.6B", "\"messages\": []", none, "", &e), CH_EFORMAT,
