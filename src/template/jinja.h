@@ -299,6 +299,7 @@ int ch_value_length(ch_jinja *j, size_t *out, const ch_value *v);
 /* show.c, tojson.c */
 int ch_value_show(ch_jinja *j, ch_jout *o, const ch_value *v, bool repr);
 int ch_value_text(ch_jinja *j, ch_value *out, const ch_value *v); /* str(v) */
+#define CH_REAL_COST 512 /* as bytes of work */
 void ch_real_show(char out[32], double x);
 /* copy: text is copied, v may go; otherwise v must outlive the rendering. */
 int ch_value_from_json(ch_jinja *j, ch_value *out, const json_t *v, bool data, bool copy);

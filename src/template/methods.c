@@ -157,9 +157,12 @@ static int ends(ch_jinja *j, ch_value *out, const ch_value *s, const ch_args *a,
             return ch_jinja_fail(j, CH_EFORMAT, "text does not %s with %s",
                                  at_start ? "start" : "end", ch_value_type(&l->at[i]));
         is = has_end(s, &l->at[i], at_start);
+        int rc = ch_jinja_step(j, l->at[i].v.s.n);
+        if (rc < 0)
+            return rc;
     }
     *out = ch_value_bool(is);
-    return ch_jinja_step(j, 16 * l->n);
+    return CH_OK;
 }
 
 int ch_method_startswith(ch_jinja *j, ch_value *out, const ch_value *s, const ch_args *a)
@@ -186,12 +189,14 @@ static int find(ch_jinja *j, int64_t *out, const ch_value *s, const ch_args *a, 
 {
     ch_value what;
     int rc = ch_arg_text(j, &what, &a->at[0], "what is looked for");
+    if (rc == CH_OK && last && what.v.s.n <= s->v.s.n) /* every place may be compared in full */
+        rc = ch_jinja_step(j, ch_size_mul(s->v.s.n - what.v.s.n + 1, what.v.s.n));
     if (rc < 0)
         return rc;
     const size_t at = last ? find_last(s, &what) : ch_text_find(s, &what, 0);
     const ch_value before = ch_text_part(s, 0, at == SIZE_MAX ? 0 : at);
     *out = at == SIZE_MAX ? -1 : (int64_t)ch_text_count(&before);
-    return ch_jinja_step(j, last ? s->v.s.n * 8 : s->v.s.n);
+    return ch_jinja_step(j, s->v.s.n);
 }
 
 int ch_method_find(ch_jinja *j, ch_value *out, const ch_value *s, const ch_args *a)
@@ -244,11 +249,12 @@ static int strip(ch_jinja *j, ch_value *out, const ch_value *s, const ch_args *a
     int rc = a->at[0].kind == CH_V_NONE
                  ? CH_OK
                  : ch_arg_text(j, &chars, &a->at[0], "what is stripped");
-    if (rc < 0)
-        return rc;
     const size_t set = chars.kind == CH_V_TEXT ? chars.v.s.n : 1;
-    *out = ch_text_strip(s, &chars, left, right);
-    return ch_jinja_step(j, ch_size_mul(s->v.s.n - out->v.s.n, set));
+    if (rc == CH_OK)
+        rc = ch_jinja_step(j, ch_size_mul(s->v.s.n, CH_MAX(set / 8, (size_t)1)));
+    if (rc == CH_OK)
+        *out = ch_text_strip(s, &chars, left, right);
+    return rc;
 }
 
 int ch_method_strip(ch_jinja *j, ch_value *out, const ch_value *s, const ch_args *a)
@@ -273,7 +279,7 @@ static int remove_end(ch_jinja *j, ch_value *out, const ch_value *s, const ch_ar
     *out = *s;
     if (rc == CH_OK && has_end(s, &end, start))
         *out = ch_text_part(s, start ? end.v.s.n : 0, s->v.s.n - end.v.s.n);
-    return rc;
+    return rc < 0 ? rc : ch_jinja_step(j, s->v.s.n);
 }
 
 int ch_method_removeprefix(ch_jinja *j, ch_value *out, const ch_value *s, const ch_args *a)
@@ -339,32 +345,29 @@ static int append_part(ch_jinja *j, ch_value *list, const ch_value *s, size_t fr
     return rc < 0 ? rc : ch_jinja_step(j, to - from);
 }
 
-/* The next run of characters that are no white space from *at: its start; its end to *end. */
-static size_t next_word(const ch_value *s, size_t at, size_t *end)
+/* From `at`, the end of the characters that all are white space, or all are not. */
+static size_t run_end(const ch_value *s, size_t at, bool space)
 {
-    const ch_value rest = ch_text_part(s, at, s->v.s.n - at);
-    const size_t from = s->v.s.n - ch_text_strip(&rest, NULL, true, false).v.s.n;
-    *end = from;
-    while (*end < s->v.s.n) {
+    while (at < s->v.s.n) {
         uint32_t cp = 0;
-        const int k = ch_utf8_read(&cp, s->v.s.p + *end, s->v.s.n - *end);
-        if (ch_text_is_space(cp))
+        const int k = ch_utf8_read(&cp, s->v.s.p + at, s->v.s.n - at);
+        if (ch_text_is_space(cp) != space)
             break;
-        *end += k > 0 ? (size_t)k : 1;
+        at += k > 0 ? (size_t)k : 1;
     }
-    return from;
+    return at;
 }
 
 static int split_words(ch_jinja *j, ch_value *out, const ch_value *s, int64_t most)
 {
     int rc = ch_value_list(j, out, CH_V_LIST, 0, s->data);
     for (size_t at = 0, end; rc == CH_OK; at = end) {
-        const size_t from = next_word(s, at, &end);
+        const size_t from = run_end(s, at, true);
         if (from == s->v.s.n)
             break;
-        if (most >= 0 && most-- == 0) { /* the rest in one piece */
+        if (most >= 0 && most-- == 0) /* the rest in one piece */
             return append_part(j, out, s, from, s->v.s.n);
-        }
+        end = run_end(s, from, false);
         rc = append_part(j, out, s, from, end);
     }
     return rc;

@@ -1,6 +1,7 @@
 /* show.c - values as text: Python's str() and repr()
  *
  * SPDX-License-Identifier: MIT */
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -19,16 +20,18 @@ void ch_real_show(char out[32], double x)
         return;
     }
     char s[32];
-    int digits = 1;
-    for (; digits < 17; digits++) {
-        snprintf(s, sizeof s, "%.*e", digits - 1, x);
-        if (strtod(s, NULL) == x)
-            break;
-    }
-    snprintf(s, sizeof s, "%.*e", digits - 1, x);
+    /* Behind the point.  14 always survive reading, so a number of fewer shows them as zeros; but
+     * subnormal numbers hold fewer. */
+    int digits = fabs(x) < DBL_MIN ? 0 : 14;
+    do
+        snprintf(s, sizeof s, "%.*e", digits, x);
+    while (strtod(s, NULL) != x && ++digits <= 16);
+    while (digits > 0 && s[(signbit(x) != 0) + 1 + digits] == '0')
+        digits--;
+    snprintf(s, sizeof s, "%.*e", digits, x);
     const int exponent = atoi(strchr(s, 'e') + 1);
     if (exponent >= -4 && exponent < 16)
-        snprintf(out, 32, "%.*f", CH_MAX(digits - 1 - exponent, 1), x);
+        snprintf(out, 32, "%.*f", CH_MAX(digits - exponent, 1), x);
     else
         snprintf(out, 32, "%s", s);
 }
@@ -125,6 +128,7 @@ static void show(ch_jinja *j, ch_jout *o, const ch_value *v, bool repr)
         put_str(j, o, s, v->data);
         break;
     case CH_V_REAL:
+        o->rc = ch_jinja_step(j, CH_REAL_COST);
         ch_real_show(s, v->v.r);
         put_str(j, o, s, v->data);
         break;

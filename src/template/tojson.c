@@ -64,6 +64,8 @@ static void string(writer *w, const ch_value *s)
 static void number(writer *w, const ch_value *v)
 {
     char s[32];
+    if (v->kind == CH_V_REAL && (w->o.rc = ch_jinja_step(w->j, CH_REAL_COST)) < 0)
+        return;
     if (v->kind == CH_V_INT)
         snprintf(s, sizeof s, "%" PRId64, v->v.i);
     else if (isfinite(v->v.r))

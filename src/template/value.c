@@ -95,10 +95,13 @@ int ch_value_find(ch_jinja *j, size_t *at, const ch_vdict *d, const ch_value *ke
     *at = d->n;
     if (key->kind == CH_V_LIST || key->kind == CH_V_DICT)
         return ch_jinja_fail(j, CH_EFORMAT, "%s cannot be a key", ch_value_type(key));
+    size_t work = 0;
     for (size_t i = 0; i < d->n; i++) {
         bool equal = false;
+        work += 8;
         if (key->kind == CH_V_TEXT && d->at[i].key.kind == CH_V_TEXT) {
             equal = same_text(key, &d->at[i].key);
+            work += key->v.s.n == d->at[i].key.v.s.n ? key->v.s.n : 0;
         } else if (key->kind != CH_V_TEXT && d->at[i].key.kind != CH_V_TEXT) {
             int rc = ch_value_equal(j, &equal, key, &d->at[i].key);
             if (rc < 0)
@@ -109,7 +112,7 @@ int ch_value_find(ch_jinja *j, size_t *at, const ch_vdict *d, const ch_value *ke
             break;
         }
     }
-    return ch_jinja_step(j, 8 * *at);
+    return ch_jinja_step(j, work);
 }
 
 int ch_value_put(ch_jinja *j, ch_vdict *d, const ch_value *key, const ch_value *value)
