@@ -301,6 +301,14 @@ static int named(ch_jinja *j, const ch_builtin **b, ch_args *rest, const ch_args
     return CH_OK;
 }
 
+/* What map and select go over: nothing, where a value is false (none, 0). */
+static int gone_over(ch_jinja *j, const ch_vlist **out, const ch_value *v)
+{
+    static const ch_vlist nothing = {0};
+    *out = &nothing;
+    return ch_value_true(v) ? ch_value_items(j, out, v) : CH_OK;
+}
+
 static const ch_value *option(const ch_args *a, const char *name)
 {
     for (int i = 0; i < a->n; i++)
@@ -321,7 +329,7 @@ int ch_filter_map(ch_jinja *j, ch_value *out, const ch_value *v, const ch_args *
     if (path == NULL && (a->n == 0 || a->name[0].p != NULL))
         return ch_jinja_fail(j, CH_EFORMAT, "map needs a filter's name, or an attribute");
     int rc = path == NULL ? named(j, &b, &rest, a, 0, false) : CH_OK;
-    rc = rc < 0 ? rc : ch_value_items(j, &l, v);
+    rc = rc < 0 ? rc : gone_over(j, &l, v);
     rc = rc < 0 ? rc : ch_value_list(j, out, CH_V_SERIES, 0, v->data);
     for (size_t i = 0; rc == CH_OK && i < l->n; i++) {
         if (path != NULL) {
@@ -350,7 +358,7 @@ static int choose(ch_jinja *j, ch_value *out, const ch_value *v, const ch_args *
         return ch_jinja_fail(j, CH_EFORMAT, "an attribute's name is missing");
     if (a->n > by_attr)
         rc = named(j, &b, &rest, a, by_attr, true);
-    rc = rc < 0 ? rc : ch_value_items(j, &l, v);
+    rc = rc < 0 ? rc : gone_over(j, &l, v);
     rc = rc < 0 ? rc : ch_value_list(j, out, CH_V_SERIES, 0, v->data);
     for (size_t i = 0; rc == CH_OK && i < l->n; i++) {
         x = l->at[i];
