@@ -30,13 +30,6 @@ int ch_arg_int(ch_jinja *j, int64_t *out, const ch_value *v, const char *what)
     return CH_OK;
 }
 
-int ch_arg_bool(bool *out, const ch_value *v)
-{
-    if (v->kind != CH_V_ABSENT)
-        *out = ch_value_true(v);
-    return CH_OK;
-}
-
 int ch_arg_text(ch_jinja *j, ch_value *out, const ch_value *v, const char *what)
 {
     if (v->kind == CH_V_ABSENT)
@@ -140,7 +133,7 @@ static int bind(ch_jinja *j, const ch_vmacro *m, const ch_args *a)
     return rc;
 }
 
-int ch_call_macro(ch_jinja *j, ch_value *out, const ch_vmacro *m, const ch_args *a)
+static int call_macro(ch_jinja *j, ch_value *out, const ch_vmacro *m, const ch_args *a)
 {
     ch_scope *outer = j->scope;
     int rc = ch_jinja_enter(j);
@@ -159,7 +152,7 @@ int ch_call_macro(ch_jinja *j, ch_value *out, const ch_vmacro *m, const ch_args 
 int ch_call(ch_jinja *j, ch_value *out, const ch_value *callee, ch_args *a)
 {
     switch ((ch_value_kind)callee->kind) {
-    case CH_V_MACRO: return ch_call_macro(j, out, callee->v.macro, a);
+    case CH_V_MACRO: return call_macro(j, out, callee->v.macro, a);
     case CH_V_FUNCTION: return ch_call_builtin(j, out, callee->v.fn, NULL, a);
     case CH_V_METHOD: return ch_call_builtin(j, out, callee->v.m.fn, callee->v.m.self, a);
     case CH_V_UNDEFINED:

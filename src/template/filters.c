@@ -132,26 +132,21 @@ static int indented(ch_jinja *j, ch_value *out, const ch_value *lines, const ch_
 /* indent(width=4, first=false, blank=false): a width is a number of blanks, or a text. */
 int ch_filter_indent(ch_jinja *j, ch_value *out, const ch_value *v, const ch_args *a)
 {
+    static const ch_args no_breaks = {.at = {{.kind = CH_V_BOOL}}, .n = 1};
+    const ch_value newline = ch_text("\n", 1, false), space = ch_text(" ", 1, false);
     int64_t width = 4;
-    bool first = false, blank = false;
     ch_value s, lines, by = a->at[0];
-    const ch_args keep = {.at = {ch_value_bool(false)}, .n = 1};
-    ch_arg_bool(&first, &a->at[1]);
-    ch_arg_bool(&blank, &a->at[2]);
     int rc = ch_value_text(j, &s, v);
     if (rc == CH_OK && by.kind != CH_V_TEXT) {
-        static const char one[] = " ";
-        const ch_value space = ch_text(one, 1, false);
         rc = ch_arg_int(j, &width, &a->at[0], "indent's width");
         const ch_value times = ch_value_int(width, false);
         rc = rc < 0 ? rc : ch_value_binary(j, &by, '*', &space, &times);
     }
-    static const ch_value newline = {.kind = CH_V_TEXT, .v.s = {"\n", NULL, 1}};
-    if (rc == CH_OK) /* so that a last empty line counts */
-        rc = ch_text_add(j, &s, &s, &newline);
-    if (rc == CH_OK)
-        rc = ch_method_splitlines(j, &lines, &s, &keep);
-    return rc < 0 ? rc : indented(j, out, &lines, &by, first, blank);
+    rc = rc < 0 ? rc : ch_text_add(j, &s, &s, &newline); /* a last empty line counts, too */
+    rc = rc < 0 ? rc : ch_method_splitlines(j, &lines, &s, &no_breaks);
+    return rc < 0 ? rc
+                  : indented(j, out, &lines, &by, ch_value_true(&a->at[1]),
+                             ch_value_true(&a->at[2]));
 }
 
 /* ---- Numbers ---- */
@@ -265,8 +260,7 @@ int ch_filter_int(ch_jinja *j, ch_value *out, const ch_value *v, const ch_args *
 int ch_filter_default(ch_jinja *j, ch_value *out, const ch_value *v, const ch_args *a)
 {
     (void)j;
-    bool all = false;
-    ch_arg_bool(&all, &a->at[1]);
+    const bool all = ch_value_true(&a->at[1]);
     *out = *v;
     if (v->kind == CH_V_UNDEFINED || (all && !ch_value_true(v)))
         *out = a->at[0].kind != CH_V_ABSENT ? a->at[0] : ch_text("", 0, false);

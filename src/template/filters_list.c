@@ -156,10 +156,8 @@ static int sorted(ch_jinja *j, ch_value *out, const ch_vlist *l, const ch_value 
 
 int ch_filter_sort(ch_jinja *j, ch_value *out, const ch_value *v, const ch_args *a)
 {
-    bool down = false, exact = false;
+    const bool down = ch_value_true(&a->at[0]), exact = ch_value_true(&a->at[1]);
     const ch_vlist *l;
-    ch_arg_bool(&down, &a->at[0]);
-    ch_arg_bool(&exact, &a->at[1]);
     if (a->at[2].kind == CH_V_TEXT && memchr(a->at[2].v.s.p, ',', a->at[2].v.s.n) != NULL)
         return ch_jinja_fail(j, CH_EUNSUPPORTED, "sorting by several attributes");
     int rc = ch_value_items(j, &l, v);
@@ -169,10 +167,8 @@ int ch_filter_sort(ch_jinja *j, ch_value *out, const ch_value *v, const ch_args 
 /* dictsort(case_sensitive=false, by='key', reverse=false): a list of pairs */
 int ch_filter_dictsort(ch_jinja *j, ch_value *out, const ch_value *v, const ch_args *a)
 {
-    bool down = false, exact = false;
+    const bool exact = ch_value_true(&a->at[0]), down = ch_value_true(&a->at[2]);
     ch_value pairs;
-    ch_arg_bool(&exact, &a->at[0]);
-    ch_arg_bool(&down, &a->at[2]);
     if (v->kind != CH_V_DICT)
         return ch_jinja_fail(j, CH_EFORMAT, "%s is no dict to sort", ch_value_type(v));
     const bool by_value = ch_text_is(&a->at[1], "value");
@@ -200,8 +196,7 @@ static int extreme(ch_jinja *j, ch_value *out, const ch_value *v, const ch_args 
 {
     const ch_vlist *l;
     ch_value best, key;
-    bool exact = false;
-    ch_arg_bool(&exact, &a->at[0]);
+    const bool exact = ch_value_true(&a->at[0]);
     int rc = ch_value_items(j, &l, v);
     *out = ch_value_undefined((ch_str){0});
     for (size_t i = 0; rc == CH_OK && i < l->n; i++) {
@@ -231,8 +226,8 @@ int ch_filter_unique(ch_jinja *j, ch_value *out, const ch_value *v, const ch_arg
 {
     const ch_vlist *l;
     ch_value keys, key;
-    bool exact = false, seen;
-    ch_arg_bool(&exact, &a->at[0]);
+    const bool exact = ch_value_true(&a->at[0]);
+    bool seen;
     int rc = ch_value_items(j, &l, v);
     rc = rc < 0 ? rc : ch_value_list(j, out, CH_V_SERIES, 0, v->data);
     rc = rc < 0 ? rc : ch_value_list(j, &keys, CH_V_LIST, 0, false);

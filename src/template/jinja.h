@@ -208,9 +208,7 @@ ch_node *ch_parse_expression(ch_parser *p);
 ch_node *ch_parse_condition(ch_parser *p); /* without "x if y" */
 /* One, or several with commas; `cond`: "x if y" may be among them. */
 ch_node *ch_parse_tuple(ch_parser *p, bool cond);
-ch_node *ch_parse_target(ch_parser *p);    /* what is assigned to */
 ch_node *ch_parse_primary(ch_parser *p);
-ch_node *ch_parse_call(ch_parser *p, ch_node *callee);
 /* Of the word after a "|" (or after `filter`), and all that follow with a "|". */
 ch_node *ch_parse_filters(ch_parser *p, ch_node *on);
 bool ch_parse_template(ch_parser *p, ch_node **first);
@@ -281,7 +279,7 @@ bool ch_value_is_list(const ch_value *v); /* LIST, TUPLE, SERIES */
 bool ch_value_is_number(const ch_value *v);
 double ch_value_number(const ch_value *v);
 const char *ch_value_type(const ch_value *v); /* as Python calls it */
-bool ch_value_true(const ch_value *v);
+bool ch_value_true(const ch_value *v); /* false of an argument that was not given */
 int ch_value_list(ch_jinja *j, ch_value *out, ch_value_kind kind, size_t room, bool data);
 int ch_value_append(ch_jinja *j, ch_vlist *l, const ch_value *v);
 int ch_value_dict(ch_jinja *j, ch_value *out, ch_value_kind kind, bool data);
@@ -348,7 +346,6 @@ typedef struct ch_builtin {
 int ch_call(ch_jinja *j, ch_value *out, const ch_value *callee, ch_args *a);
 int ch_call_builtin(ch_jinja *j, ch_value *out, const ch_builtin *b, const ch_value *self,
                     ch_args *a);
-int ch_call_macro(ch_jinja *j, ch_value *out, const ch_vmacro *m, const ch_args *a);
 int ch_args_read(ch_jinja *j, ch_args *a, const ch_node *first);
 
 const ch_builtin *ch_builtin_filter(ch_str name);
@@ -358,7 +355,6 @@ const ch_builtin *ch_builtin_global(ch_str name, bool has_date);
 
 /* Arguments as C has them; absent ones leave *out alone.  `what` is named in the sentence. */
 int ch_arg_int(ch_jinja *j, int64_t *out, const ch_value *v, const char *what);
-int ch_arg_bool(bool *out, const ch_value *v);
 int ch_arg_text(ch_jinja *j, ch_value *out, const ch_value *v, const char *what);
 
 #define FILTER(name, fn, names, least) ch_builtin_fn ch_filter_##fn;

@@ -439,8 +439,7 @@ static size_t line_break(const char *p, size_t n)
 
 int ch_method_splitlines(ch_jinja *j, ch_value *out, const ch_value *s, const ch_args *a)
 {
-    bool keep = false;
-    ch_arg_bool(&keep, &a->at[0]);
+    const bool keep = ch_value_true(&a->at[0]);
     int rc = ch_value_list(j, out, CH_V_LIST, 0, s->data);
     size_t from = 0;
     for (size_t i = 0; rc == CH_OK && i < s->v.s.n;) {

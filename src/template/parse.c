@@ -133,7 +133,8 @@ static bool body_apart(ch_parser *p, ch_node **first, const ch_word *start, cons
     return ok;
 }
 
-ch_node *ch_parse_target(ch_parser *p)
+/* What is assigned to: a name, or several with commas. */
+static ch_node *target(ch_parser *p)
 {
     const ch_word *at = p->w;
     const bool brackets = ch_parser_skip_op(p, '(');
@@ -185,7 +186,7 @@ static ch_node *for_statement(ch_parser *p, const ch_word *at)
 {
     static const char *const ends[] = {"else", "endfor", NULL};
     ch_node *x = ch_parser_node(p, CH_N_FOR, at);
-    if (x == NULL || (x->a = ch_parse_target(p)) == NULL)
+    if (x == NULL || (x->a = target(p)) == NULL)
         return NULL;
     if (!ch_parser_skip(p, "in"))
         return ch_parser_fail(p, p->w, CH_EFORMAT, "a loop without in");
@@ -219,7 +220,7 @@ static ch_node *set_statement(ch_parser *p, const ch_word *at)
         attr->name = p->w->text;
         if (!expect(p, CH_W_NAME, "a name"))
             return NULL;
-    } else if ((x->a = ch_parse_target(p)) == NULL) {
+    } else if ((x->a = target(p)) == NULL) {
         return NULL;
     }
     if (ch_parser_skip_op(p, '='))

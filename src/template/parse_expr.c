@@ -194,7 +194,7 @@ static bool arguments(ch_parser *p, ch_node **first)
     return true;
 }
 
-ch_node *ch_parse_call(ch_parser *p, ch_node *callee)
+static ch_node *call(ch_parser *p, ch_node *callee)
 {
     ch_node *x = ch_parser_node(p, CH_N_CALL, p->w);
     if (x == NULL || !ch_parser_expect_op(p, '('))
@@ -254,7 +254,7 @@ static ch_node *postfix(ch_parser *p, ch_node *x)
         else if (ch_parser_is_op(p, '['))
             x = subscript(p, x);
         else if (ch_parser_is_op(p, '('))
-            x = ch_parse_call(p, x);
+            x = call(p, x);
         else
             return x;
     }
@@ -323,7 +323,7 @@ static ch_node *filtered(ch_parser *p, ch_node *x)
         else if (ch_parser_skip(p, "is"))
             x = test(p, x);
         else if (ch_parser_is_op(p, '('))
-            x = ch_parse_call(p, x);
+            x = call(p, x);
         else
             return x;
     }

@@ -213,8 +213,8 @@ static int read_indent(ch_jinja *j, ch_value *out, const ch_value *v)
 int ch_filter_tojson(ch_jinja *j, ch_value *out, const ch_value *self, const ch_args *a)
 {
     writer w = {.j = j, .item = ch_text(", ", 2, false), .key = ch_text(": ", 2, false)};
-    ch_arg_bool(&w.ascii, &a->at[0]);
-    ch_arg_bool(&w.sort, &a->at[3]);
+    w.ascii = ch_value_true(&a->at[0]);
+    w.sort = ch_value_true(&a->at[3]);
     int rc = read_indent(j, &w.indent, &a->at[1]);
     if (rc < 0)
         return rc;
