@@ -48,7 +48,7 @@ typedef struct ch_template_input {
     ch_template_limits limits;
 } ch_template_input;
 
-/* text.data[0..text.size) in pieces of alternating origin. */
+/* text.data[0..text.size) (data may be NULL when it is empty) in pieces of alternating origin. */
 typedef struct ch_rendered {
     ch_buf text;
     ch_token_span *span; /* malloc'ed */
@@ -56,7 +56,8 @@ typedef struct ch_rendered {
 } ch_rendered;
 
 /* A template may be rendered by many threads at once.  r is emptied before; `role` of each object
- * in data's "messages" counts as trusted where it is one of the known words (system, user, ...). */
+ * in data's "messages" counts as trusted where it is one of the known words (system, user, ...).
+ * CH_EARG: the template refuses the conversation; the sentence is its own. */
 int ch_template_render(ch_rendered *r, const ch_template *t, const ch_template_input *in,
                        ch_err *e);
 void ch_rendered_free(ch_rendered *r);

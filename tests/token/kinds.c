@@ -200,6 +200,42 @@ static void chars(void **state)
     ch_tokenizer_close(&t);
 }
 
+static void assert_span_ids(const ch_tokenizer *t, const char *text, size_t a, size_t b, int flags)
+{
+    const ch_token_span span[] = {{a, true}, {b, false}, {strlen(text) - a - b, true}};
+    ch_tokens got = {0}, want = {0};
+    ch_err e = {0};
+    assert_ok(ch_tokenizer_encode_spans(&got, t, text, span, 3, &e), e);
+    assert_ok(ch_tokenizer_encode(&want, t, text, strlen(text), flags, &e), e);
+    assert_int_equal(got.n, want.n);
+    assert_memory_equal(got.id, want.id, want.n * sizeof *want.id);
+    ch_tokens_free(&got);
+    ch_tokens_free(&want);
+}
+
+/* A special token is one where all of it is of one piece without data; where it is looked for in
+ * normalized text, that nobody can tell byte by byte: all that was normalized has to be. */
+static void spans(void **state)
+{
+    (void)state;
+    char json[sizeof chars_json];
+    memcpy(json, chars_json, sizeof json);
+    ch_tokenizer *t = open_json(json);
+    assert_span_ids(t, "a <r>  a", 2, 3, CH_ENCODE_SPECIAL);
+    assert_span_ids(t, "a <r>  a", 0, 8, CH_ENCODE_SPECIAL);
+    assert_span_ids(t, "a <r>  a", 2, 2, 0);
+    assert_span_ids(t, "a <r>  a", 3, 5, 0);
+    assert_span_ids(t, "a <l> a", 0, 0, 0); /* no special one: found in any text */
+    ch_tokenizer_close(&t);
+    char *r = strstr(strstr(json, "<r>"), "false");
+    memcpy(r, "true ", 5); /* <r>: normalized */
+    t = open_json(json);
+    assert_span_ids(t, "a<r>a", 0, 5, CH_ENCODE_SPECIAL);
+    assert_span_ids(t, "a<r>a", 1, 3, 0);
+    assert_span_ids(t, "a<r>a", 0, 4, 0);
+    ch_tokenizer_close(&t);
+}
+
 /* What a hostile file may ask for ends with a sentence. */
 static void bounded(void **state)
 {
@@ -239,6 +275,7 @@ int main(void)
         cmocka_unit_test(metaspace),
         cmocka_unit_test(wordpiece),
         cmocka_unit_test(chars),
+        cmocka_unit_test(spans),
         cmocka_unit_test(bounded),
     };
     return cmocka_run_group_tests_name("token/kinds", tests, NULL, NULL);
