@@ -81,7 +81,7 @@ int ch_jout_end(ch_value *out, const ch_jout *o)
 {
     if (o->rc < 0)
         return o->rc;
-    *out = ch_text(o->p, o->n, o->some_data);
+    *out = ch_text(o->n > 0 ? o->p : "", o->n, o->some_data);
     out->v.s.mark = o->some_data && o->some_trusted ? o->mark : NULL;
     return CH_OK;
 }
