@@ -72,6 +72,11 @@ static double relu2_loss(ch_run *r, void *arg)
     return gc_sum(r, ch_op_relu2(r, ((pointwise *)arg)->a));
 }
 
+static double relu_loss(ch_run *r, void *arg)
+{
+    return gc_sum(r, ch_op_relu(r, ((pointwise *)arg)->a));
+}
+
 static double swiglu_loss(ch_run *r, void *arg)
 {
     const pointwise *c = arg;
@@ -128,11 +133,11 @@ static void activation(gc_loss *loss, const char *what, int rows, int width, int
     gc_open(&g, what);
     pointwise c = {.a = gc_input(&g, "a", rows, width), .b = gc_input(&g, "b", rows, width)};
     real *a = c.a->data;
-    for (int i = 0; i < rows * width; i++) { /* the kink of relu2 at 0 stays out of reach */
+    for (int i = 0; i < rows * width; i++) { /* the kinks of relu and relu2 at 0 stay out of reach */
         if (fabs(a[i]) < 0.05)
             a[i] += a[i] < 0 ? -0.05 : 0.05;
         if (i % 11 == 0)
-            a[i] = loss == relu2_loss ? a[i] : 0;
+            a[i] = loss == relu2_loss || loss == relu_loss ? a[i] : 0;
         if (i % 13 == 0)
             a[i] *= 20;
     }
@@ -165,6 +170,12 @@ void check_relu2(void **state)
 {
     (void)state;
     all_shapes(relu2_loss, "relu2", 1);
+}
+
+void check_relu(void **state)
+{
+    (void)state;
+    all_shapes(relu_loss, "relu", 1);
 }
 
 void check_swiglu(void **state)
