@@ -19,6 +19,8 @@ int64_t ch_config_letter(const ch_config *c, char letter)
     case 'M': return c->memory;
     case 'P': return c->context;
     case 'S': return c->taps;
+    case 'R': return c->inl.rank > 0 ? c->inl.rank : c->width;
+    case 'G': return c->inl.group > 0 ? (c->width + c->inl.group - 1) / c->inl.group : 0;
     default: return letter >= '1' && letter <= '9' ? letter - '0' : 0;
     }
 }
@@ -41,7 +43,7 @@ int ch_config_most_tokens(const ch_config *c)
     for (int i = 0; i < c->arch->n_globals; i++)
         if (c->arch->globals[i].flags & CH_ROW_POSITIONS)
             return c->context;
-    return CH_MAX_CONTEXT;
+    return c->arch->ends ? c->context : CH_MAX_CONTEXT;
 }
 
 void ch_config_windows(ch_config *c, int period)
@@ -185,6 +187,8 @@ int ch_config_check(const ch_config *c, const char *name, ch_err *e)
         rc = check_layers(c, name, e);
     if (rc == CH_OK)
         rc = check_rope(c, name, e);
+    if (rc == CH_OK)
+        rc = ch_inl_check(c, name, e);
     return rc == CH_OK ? check_scales(c, name, e) : rc;
 }
 
@@ -209,5 +213,5 @@ ch_hash128 ch_config_hash(ch_hash128 before, const ch_config *c)
     for (int list = 0; list < s->lists; list++)
         before = ch_hash_bytes(before, s->divisor[list],
                                (size_t)(c->rope.dims / 2) * sizeof(float));
-    return before;
+    return ch_inl_hash(before, c);
 }

@@ -202,6 +202,7 @@ ch_tensor *ch_op_swiglu(ch_run *r, const ch_tensor *gate, const ch_tensor *up);
 /* gelu(gate) * up, in gelu's tanh form (Shazeer 2020). */
 ch_tensor *ch_op_geglu(ch_run *r, const ch_tensor *gate, const ch_tensor *up);
 ch_tensor *ch_op_gelu(ch_run *r, const ch_tensor *x);
+ch_tensor *ch_op_gelu_erf(ch_run *r, const ch_tensor *x); /* x times the normal distribution */
 ch_tensor *ch_op_relu2(ch_run *r, const ch_tensor *x);
 ch_tensor *ch_op_relu(ch_run *r, const ch_tensor *x);
 /* a + b; without a tape computed into a, which is returned. */

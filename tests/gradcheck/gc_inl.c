@@ -38,6 +38,16 @@ static double steps_loss(ch_run *r, void *arg)
     return gc_sum(r, ch_op_columns(r, u, c->D, c->D));
 }
 
+/* Matrices that keep the size of what they map. */
+static ch_weight *even_matrix(gc *g, const char *name, int n, int k)
+{
+    ch_weight *w = gc_matrix(g, name, n, k, false);
+    real *p = w->stored.data;
+    for (int64_t i = 0; i < (int64_t)n * k; i++)
+        p[i] *= 0.5 / sqrt(k);
+    return w;
+}
+
 static void one(size_t i, bool frozen, int steps)
 {
     const int T = shapes[i].rows, D = shapes[i].width, group = shapes[i].group;
@@ -49,8 +59,8 @@ static void one(size_t i, bool frozen, int steps)
     c.mu = gc_vector(&g, "mu", 1, frozen);
     c.offsets = gc_vector(&g, "offsets", (D + group - 1) / group, frozen);
     if (steps) {
-        c.w1 = gc_matrix(&g, "w1", N, 3 * (int64_t)D, false);
-        c.w2 = gc_matrix(&g, "w2", 3 * (int64_t)D, N, false);
+        c.w1 = even_matrix(&g, "w1", N, 3 * D);
+        c.w2 = even_matrix(&g, "w2", 3 * D, N);
         g.step = 1e-4;
     } else {
         c.o = gc_input(&g, "o", T, 3 * (int64_t)D);

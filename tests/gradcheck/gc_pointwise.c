@@ -67,6 +67,11 @@ static double gelu_loss(ch_run *r, void *arg)
     return gc_sum(r, ch_op_gelu(r, ((pointwise *)arg)->a));
 }
 
+static double gelu_erf_loss(ch_run *r, void *arg)
+{
+    return gc_sum(r, ch_op_gelu_erf(r, ((pointwise *)arg)->a));
+}
+
 static double relu2_loss(ch_run *r, void *arg)
 {
     return gc_sum(r, ch_op_relu2(r, ((pointwise *)arg)->a));
@@ -164,6 +169,12 @@ void check_gelu(void **state)
 {
     (void)state;
     all_shapes(gelu_loss, "gelu", 1);
+}
+
+void check_gelu_erf(void **state)
+{
+    (void)state;
+    all_shapes(gelu_erf_loss, "gelu_erf", 1);
 }
 
 void check_relu2(void **state)

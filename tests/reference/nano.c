@@ -11,6 +11,7 @@
 
 #define SHAPE .D = 48, .H = 4, .K = 2, .E = 16, .F = 80, .V = NANO_VOCAB
 #define SQUARE .D = 64, .H = 4, .K = 2, .E = 16, .F = 80, .V = NANO_VOCAB /* H E = D */
+#define SQUARE_MHA .D = 64, .H = 4, .K = 4, .E = 16, .F = 80, .V = NANO_VOCAB
 #define SMALL .D = 16, .H = 4, .K = 2, .E = 8, .F = 24, .V = NANO_VOCAB
 #define YARN {"rope.scaling.type", 's', 0, "yarn"}, {"rope.scaling.factor", 'f', 4, NULL}, \
              {"rope.scaling.original_context_length", 'i', NANO_ORIGINAL, NULL}
@@ -76,6 +77,27 @@ const nano nanos[] = {
               {"residual_scale", 'f', 0.4, NULL},
               {"attention.scale", 'f', 0.1, NULL},
               {"logit_scale", 'f', 2.5, NULL}}},
+    {"inl_v2", "inl_v2", .D = 80, .H = 4, .K = 4, .E = 20, .F = 96, .V = NANO_VOCAB, .L = 3,
+     .keys = {{"integrator.iterations", 'a', 0, "243"}, {"integrator.group_size", 'I', 64, NULL}}},
+    {"inl_v2 low", "inl_v2", SQUARE_MHA, .L = 3, .also = "low",
+     .keys = {{"embedding_rank", 'I', 12, NULL},
+              {"integrator.iterations", 'a', 0, "689"},
+              {"integrator.group_size", 'I', 24, NULL},
+              {"integrator.stop", 's', 0, "token"},
+              {"integrator.threshold", 'f', 0.55, NULL},
+              {"integrator.min_steps", 'i', 2, NULL},
+              {"integrator.step", 'f', 0.2, NULL}}},
+    {"inl_v3", "inl_v3", SQUARE, .L = 3, .also = "low",
+     .keys = {{"embedding_rank", 'I', 12, NULL},
+              {"integrator.iterations", 'a', 0, "689"},
+              {"integrator.group_size", 'I', 24, NULL},
+              {"integrator.stop", 's', 0, "token"},
+              {"integrator.threshold", 'f', 0.55, NULL},
+              {"integrator.min_steps", 'i', 2, NULL},
+              {"integrator.step", 'f', 0.2, NULL},
+              {"rope.freq_base", 'f', 500, NULL}}},
+    {"inl_v3 plain", "inl_v3", SQUARE, .L = 2,
+     .keys = {{"integrator.iterations", 'a', 0, "25"}, {"integrator.step", 'f', 0.1, NULL}}},
     {"lfm2", "lfm2", SQUARE, .L = 5, .tied = true,
      .keys = {{"shortconv.l_cache", 'I', 3, NULL},
               {"attention.head_count_kv", 'a', 0, "00202"},
@@ -87,10 +109,12 @@ const int n_nanos = CH_COUNT(nanos);
 
 enum { MATRIX, GAIN, BIAS, TABLE, FACTOR };
 #define ROTARY "llama qwen2 qwen3 gemma2 gemma3 smollm3 olmo2 granite"
-#define GATED ROTARY " lfm2"
+#define GATED ROTARY " lfm2 inl_v3"
+#define INL "inl_v2 inl_v3"
 
 /* Sizes: D F V as ever, Q heads together, K key heads together, A = Q + 2 K, B = 3 D, G = 2 F, E a
- * head, C positions, R pairs that turn, J taps.  Who: architectures, or the word in `also`.
+ * head, C positions, R pairs that turn, J taps, W as wide as the embedding's table, O groups of the
+ * equilibrium, N width of its controller.  Who: architectures, or the word in `also`.
  * Layers of lfm2: '*' all, '+' those with attention, '-' those without. */
 static const struct {
     const char *name;
@@ -99,45 +123,54 @@ static const struct {
     char layers;
     const char *who;
 } tensors[] = {
-    {"token_embd.weight", 'V', 'D', TABLE, 0, "any"},
+    {"token_embd.weight", 'V', 'W', TABLE, 0, "any"},
+    {"token_embd_up.weight", 'D', 'W', MATRIX, 0, "low"},
     {"position_embd.weight", 'C', 'D', TABLE, 0, "gpt2"},
     {"rope_freqs.weight", 0, 'R', FACTOR, 0, "freqs"},
     {"rope_factors_long.weight", 0, 'R', FACTOR, 0, "factors"},
     {"rope_factors_short.weight", 0, 'R', FACTOR, 0, "factors"},
     {"blk.%d.attn_norm.weight", 0, 'D', GAIN, '*',
-     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2"},
-    {"blk.%d.attn_norm.bias", 0, 'D', BIAS, '*', "gpt2"},
+     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2 " INL},
+    {"blk.%d.attn_norm.bias", 0, 'D', BIAS, '*', "gpt2 inl_v2"},
     {"blk.%d.attn_q.weight", 'Q', 'D', MATRIX, '+', GATED},
     {"blk.%d.attn_q.bias", 0, 'Q', BIAS, '+', "qwen2 biases"},
     {"blk.%d.attn_k.weight", 'K', 'D', MATRIX, '+', GATED},
     {"blk.%d.attn_k.bias", 0, 'K', BIAS, '+', "qwen2 biases"},
     {"blk.%d.attn_v.weight", 'K', 'D', MATRIX, '+', GATED},
     {"blk.%d.attn_v.bias", 0, 'K', BIAS, '+', "qwen2 biases"},
-    {"blk.%d.attn_qkv.weight", 'A', 'D', MATRIX, '*', "gpt2 phi3"},
-    {"blk.%d.attn_qkv.bias", 0, 'A', BIAS, '*', "gpt2"},
+    {"blk.%d.attn_qkv.weight", 'A', 'D', MATRIX, '*', "gpt2 phi3 inl_v2"},
+    {"blk.%d.attn_qkv.bias", 0, 'A', BIAS, '*', "gpt2 inl_v2"},
     {"blk.%d.attn_q_norm.weight", 0, 'E', GAIN, '+', "qwen3 gemma3 lfm2"},
     {"blk.%d.attn_k_norm.weight", 0, 'E', GAIN, '+', "qwen3 gemma3 lfm2"},
     {"blk.%d.attn_q_norm.weight", 0, 'Q', GAIN, '*', "olmo2"},
     {"blk.%d.attn_k_norm.weight", 0, 'K', GAIN, '*', "olmo2"},
-    {"blk.%d.attn_output.weight", 'D', 'Q', MATRIX, '+', GATED " gpt2 phi3"},
-    {"blk.%d.attn_output.bias", 0, 'D', BIAS, '*', "gpt2 biases"},
+    {"blk.%d.attn_output.weight", 'D', 'Q', MATRIX, '+', GATED " gpt2 phi3 inl_v2"},
+    {"blk.%d.attn_output.bias", 0, 'D', BIAS, '*', "gpt2 biases inl_v2"},
+    {"blk.%d.inl_norm.weight", 0, 'D', GAIN, '*', INL},
+    {"blk.%d.inl_norm.bias", 0, 'D', BIAS, '*', "inl_v2"},
+    {"blk.%d.inl_mu.weight", 0, '1', BIAS, '*', INL},
+    {"blk.%d.inl_offsets.weight", 0, 'O', BIAS, '*', INL},
+    {"blk.%d.inl_in.weight", 'N', 'B', MATRIX, '*', INL},
+    {"blk.%d.inl_in.bias", 0, 'N', BIAS, '*', INL},
+    {"blk.%d.inl_out.weight", 'B', 'N', MATRIX, '*', INL},
+    {"blk.%d.inl_out.bias", 0, 'B', BIAS, '*', INL},
     {"blk.%d.post_attention_norm.weight", 0, 'D', GAIN, '*', "gemma2 gemma3 olmo2"},
     {"blk.%d.shortconv.in_proj.weight", 'B', 'D', MATRIX, '-', "lfm2"},
     {"blk.%d.shortconv.conv.weight", 'D', 'J', MATRIX, '-', "lfm2"},
     {"blk.%d.shortconv.out_proj.weight", 'D', 'D', MATRIX, '-', "lfm2"},
     {"blk.%d.ffn_norm.weight", 0, 'D', GAIN, '*',
-     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2"},
-    {"blk.%d.ffn_norm.bias", 0, 'D', BIAS, '*', "gpt2"},
+     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2 " INL},
+    {"blk.%d.ffn_norm.bias", 0, 'D', BIAS, '*', "gpt2 inl_v2"},
     {"blk.%d.ffn_gate.weight", 'F', 'D', MATRIX, '*', GATED},
-    {"blk.%d.ffn_up.weight", 'F', 'D', MATRIX, '*', GATED " gpt2"},
+    {"blk.%d.ffn_up.weight", 'F', 'D', MATRIX, '*', GATED " gpt2 inl_v2"},
     {"blk.%d.ffn_up.weight", 'G', 'D', MATRIX, '*', "phi3"},
-    {"blk.%d.ffn_up.bias", 0, 'F', BIAS, '*', "gpt2"},
-    {"blk.%d.ffn_down.weight", 'D', 'F', MATRIX, '*', GATED " gpt2 phi3"},
-    {"blk.%d.ffn_down.bias", 0, 'D', BIAS, '*', "gpt2"},
+    {"blk.%d.ffn_up.bias", 0, 'F', BIAS, '*', "gpt2 inl_v2"},
+    {"blk.%d.ffn_down.weight", 'D', 'F', MATRIX, '*', GATED " gpt2 phi3 inl_v2"},
+    {"blk.%d.ffn_down.bias", 0, 'D', BIAS, '*', "gpt2 inl_v2"},
     {"blk.%d.post_ffw_norm.weight", 0, 'D', GAIN, '*', "gemma2 gemma3 olmo2"},
     {"output_norm.weight", 0, 'D', GAIN, 0,
-     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 olmo2 granite"},
-    {"output_norm.bias", 0, 'D', BIAS, 0, "gpt2"},
+     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 olmo2 granite " INL},
+    {"output_norm.bias", 0, 'D', BIAS, 0, "gpt2 inl_v2"},
     {"token_embd_norm.weight", 0, 'D', GAIN, 0, "lfm2"},
     {"output.weight", 'V', 'D', MATRIX, 0, "any"},
 };
@@ -154,8 +187,14 @@ static int letter(const nano *n, char c)
 {
     const nano_key *turned = find_key(n, "rope.dimension_count");
     const nano_key *taps = find_key(n, "shortconv.l_cache");
+    const nano_key *rank = find_key(n, "embedding_rank");
+    const nano_key *group = find_key(n, "integrator.group_size");
+    const int columns = group ? (int)group->v : 64;
     switch (c) {
     case 'D': return n->D;
+    case 'W': return rank ? (int)rank->v : n->D;
+    case 'O': return (n->D + columns - 1) / columns;
+    case 'N': return 64;
     case 'F': return n->F;
     case 'V': return n->V;
     case 'E': return n->E;
@@ -256,13 +295,14 @@ static void set_common(ch_file *f, const nano *n)
 {
     ch_err e;
     const bool gpt2 = !strcmp(n->arch, "gpt2");
+    const bool means = gpt2 || !strcmp(n->arch, "inl_v2"); /* LayerNorm */
     const nano_key common[] = {
         {"context_length", 'i', NANO_CONTEXT, NULL},
         {"embedding_length", 'i', n->D, NULL},
         {"block_count", 'i', n->L, NULL},
         {"feed_forward_length", 'i', n->F, NULL},
         {"attention.head_count", 'i', n->H, NULL},
-        {gpt2 ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", 'f', 3e-3,
+        {means ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", 'f', 3e-3,
          NULL},
         {"vocab_size", 'i', n->V, NULL},
         {"attention.head_count_kv", 'i', n->K, NULL},
