@@ -29,7 +29,7 @@ static double model_loss(ch_run *r, void *arg)
 static double value_of(const char *name, int64_t i, double start, double z)
 {
     if (strstr(name, "inl_in.weight"))
-        return 0.05 * z;
+        return 0.01 * z;
     if (strstr(name, "inl_in.bias"))
         return i % 2 ? 2 : -2;
     return start + 0.3 * z;

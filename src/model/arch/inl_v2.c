@@ -54,7 +54,18 @@ static int configure(ch_config *c, const ch_file *f, ch_err *e)
 {
     c->rope.dims = 0;
     c->biases = 0; /* all of them are there, always */
+    if (c->kv_heads != c->heads)
+        return ch_fail(e, CH_EUNSUPPORTED,
+                       "%s: inl_v2.attention.head_count_kv is %d; only as many as heads, %d, are "
+                       "supported in inl_v2 models",
+                       f ? f->path : "the model", c->kv_heads, c->heads);
     return ch_inl_read(c, f, e);
+}
+
+static void small(ch_config *c)
+{
+    ch_inl_small(c);
+    c->kv_heads = c->heads;
 }
 
 static ch_tensor *positions(ch_forward *f)
@@ -124,7 +135,7 @@ const ch_arch ch_arch_inl_v2 = {
     .n_per_layer = CH_COUNT(per_layer),
     .layer_bytes = sizeof(struct layer),
     .configure = configure,
-    .small = ch_inl_small,
+    .small = small,
     .embed = embed,
     .layer = layer,
     .head = head,
