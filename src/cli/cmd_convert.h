@@ -8,7 +8,8 @@
 
 typedef struct ch_convert_args {
     const char *in, *out;
-    const char *type, *name, *tokenizer, *model;
+    const char *type, *name, *tokenizer, *model, *stop;
+    int iterations;
     double shard_gb;
     bool dry_run, no_tokenizer;
 } ch_convert_args;
@@ -19,6 +20,9 @@ void ch_convert_name(char *out, size_t size, const ch_file *from, const ch_conve
 /* convert_card.c: what a folder's README.md says in its head, as general.*; and a README.md. */
 int ch_convert_read_card(ch_file *to, const char *dir, ch_err *e);
 int ch_convert_write_card(const ch_conversion *c, const ch_convert_args *o, ch_err *e);
+
+/* convert_inl.c: --iterations and --stop, into the metadata of a model with an integrator. */
+int ch_convert_inl(ch_file *from, const ch_convert_args *o, ch_err *e);
 
 /* convert_adapter.c */
 bool ch_convert_is_adapter(const char *path);

@@ -11,7 +11,6 @@
 
 #define SHAPE .D = 48, .H = 4, .K = 2, .E = 16, .F = 80, .V = NANO_VOCAB
 #define SQUARE .D = 64, .H = 4, .K = 2, .E = 16, .F = 80, .V = NANO_VOCAB /* H E = D */
-#define SQUARE_MHA .D = 64, .H = 4, .K = 4, .E = 16, .F = 80, .V = NANO_VOCAB
 #define SMALL .D = 16, .H = 4, .K = 2, .E = 8, .F = 24, .V = NANO_VOCAB
 #define YARN {"rope.scaling.type", 's', 0, "yarn"}, {"rope.scaling.factor", 'f', 4, NULL}, \
              {"rope.scaling.original_context_length", 'i', NANO_ORIGINAL, NULL}
@@ -79,23 +78,29 @@ const nano nanos[] = {
               {"logit_scale", 'f', 2.5, NULL}}},
     {"inl_v2", "inl_v2", .D = 80, .H = 4, .K = 4, .E = 20, .F = 96, .V = NANO_VOCAB, .L = 3,
      .keys = {{"integrator.iterations", 'a', 0, "243"}, {"integrator.group_size", 'I', 64, NULL}}},
-    {"inl_v2 low", "inl_v2", SQUARE_MHA, .L = 3, .also = "low",
-     .keys = {{"embedding_rank", 'I', 12, NULL},
+    {"inl_v2 low", "inl_v2", .D = 80, .H = 4, .K = 4, .E = 20, .F = 96, .V = NANO_VOCAB, .L = 3,
+     .also = "low",
+     .keys = {{"embedding_rank", 'I', 64, NULL},
               {"integrator.iterations", 'a', 0, "689"},
               {"integrator.group_size", 'I', 24, NULL},
               {"integrator.stop", 's', 0, "token"},
-              {"integrator.threshold", 'f', 0.55, NULL},
+              {"integrator.threshold", 'f', 1.1, NULL},
               {"integrator.min_steps", 'i', 2, NULL},
               {"integrator.step", 'f', 0.2, NULL}}},
-    {"inl_v3", "inl_v3", SQUARE, .L = 3, .also = "low",
-     .keys = {{"embedding_rank", 'I', 12, NULL},
+    {"inl_v3", "inl_v3", .D = 80, .H = 4, .K = 2, .E = 20, .F = 96, .V = NANO_VOCAB, .L = 3,
+     .also = "low",
+     .keys = {{"embedding_rank", 'I', 64, NULL},
               {"integrator.iterations", 'a', 0, "689"},
               {"integrator.group_size", 'I', 24, NULL},
               {"integrator.stop", 's', 0, "token"},
-              {"integrator.threshold", 'f', 0.55, NULL},
+              {"integrator.threshold", 'f', 1.1, NULL},
               {"integrator.min_steps", 'i', 2, NULL},
               {"integrator.step", 'f', 0.2, NULL},
               {"rope.freq_base", 'f', 500, NULL}}},
+    {"inl_v2 call", "inl_v2", .D = 80, .H = 4, .K = 4, .E = 20, .F = 96, .V = NANO_VOCAB, .L = 3,
+     .keys = {{"integrator.iterations", 'a', 0, "989"},
+              {"integrator.stop", 's', 0, "reference"},
+              {"integrator.threshold", 'f', 1.5, NULL}}},
     {"inl_v3 plain", "inl_v3", SQUARE, .L = 2,
      .keys = {{"integrator.iterations", 'a', 0, "25"}, {"integrator.step", 'f', 0.1, NULL}}},
     {"lfm2", "lfm2", SQUARE, .L = 5, .tied = true,
