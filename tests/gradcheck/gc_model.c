@@ -60,6 +60,10 @@ static void both_kinds(ch_config *c)
         c->kind[1] = CH_LAYER_UNTURNED;
     if (strcmp(arch, "lfm2") == 0)
         c->kind[0] = CH_LAYER_CONVOLUTION;
+    if (c->inl.group > 0) {
+        c->inl.steps[0] = 2;
+        c->inl.steps[1] = 1;
+    }
     if (strcmp(arch, "olmo2") == 0) /* as OLMo 3 */
         c->kind[0] = CH_LAYER_WINDOW;
 }
@@ -71,6 +75,7 @@ static void whole(ch_config config, const char *what)
     gc g;
     gc_open(&g, what);
     g.step = 1e-4;
+    g.singles = config.inl.group > 0 ? 5 : 0; /* controllers of 64, once a step: many more sums */
     model_case c = {.rows = gc_documents(&g, lengths), .scale = 0.7};
     assert_ok(ch_model_create(&c.m, &config, 1, NULL, &e), e);
     assert_int_equal(ch_model_each(c.m, add_leaf, &g), 0);
