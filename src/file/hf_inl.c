@@ -353,9 +353,6 @@ int ch_hf_inl_read(const ch_hf_config *c)
     if (rc == CH_OK)
         rc = read_rank(c);
     if (rc == CH_OK)
-        rc = v2 ? ch_hf_put_real(c, "attention.layer_norm_epsilon", 1e-5)
-                : ch_hf_put_real(c, "attention.layer_norm_rms_epsilon", 1e-6);
-    if (rc == CH_OK)
         rc = ch_json_str(&stop, c->v, "integrator_stop", "", c->path, c->e);
     if (rc == CH_OK && *stop)
         rc = ch_hf_put_str(c, "integrator.stop", stop);
