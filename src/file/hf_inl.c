@@ -1,8 +1,8 @@
 /* hf_inl.c - checkpoints of INL-LLM v2 and v3: names, what nobody reads, steps of each layer
  *
- * A checkpoint holds everything that its modules registered: an integrator of an earlier design, the
- * budget's statistics, tables of positions, and the first two once more for each layer.  All of it
- * is passed over by name; anything else that is not known is refused.
+ * A checkpoint holds everything that its modules registered: an integrator of an earlier design,
+ * the budget's statistics, tables of positions, and the first two once more for each layer.  All of
+ * it is passed over by name; anything else that is not known is refused.
  *
  * Steps of layer i of L, where the budget's tensors are there (w: budget_weights, s:
  * layer_convergence_speed, g: layer_grad_magnitude, q: layer_L_speed, N: num_iterations_per_layer):
@@ -75,7 +75,8 @@ void ch_hf_inl_name(char *out, size_t size, const char *name)
 
 void ch_hf_inl_plain(char *name, size_t size, const char *gguf, const ch_file *from)
 {
-    if (strcmp(gguf, "token_embd.weight") == 0 && !ch_file_tensor_find(from, "token_embd_up.weight"))
+    const bool low = ch_file_tensor_find(from, "token_embd_up.weight") != NULL;
+    if (!low && strcmp(gguf, "token_embd.weight") == 0)
         snprintf(name, size, "token_embedding.weight");
 }
 

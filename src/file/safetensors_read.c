@@ -6,8 +6,8 @@
  *
  * The tensors cover the data without gap or overlap.  Names stay as they are: what they mean is
  * said by the folder's config.json (hf_read.c).  Tensors of integers are refused, or, of a folder,
- * named in index->others: there are models whose files hold counters.  A scalar (shape []) is read as one element; a
- * tensor without elements is refused.
+ * named in index->others: there are models whose files hold counters.  A scalar (shape []) is read
+ * as one element; a tensor without elements is refused.
  * Source: safetensors README (Format).  SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>

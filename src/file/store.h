@@ -52,8 +52,8 @@ typedef int ch_file_read(ch_file *f, ch_err *e); /* f->path and f->map are set, 
 int ch_file_open_folder(ch_file **out, const char *dir, ch_err *e);
 int ch_file_open_folder_memory(ch_file **out, const char *config, size_t n_config,
                                const void *weights, size_t n_weights, const char *name, ch_err *e);
-/* ch_file_open for a file that is a part: of tensors of integers, which are nothing that is computed
- * with here, it has the names in index->others.  The same over bytes in memory. */
+/* ch_file_open for a file that is a part: of tensors of integers, which nothing here computes with,
+ * it has the names in index->others.  The same over bytes in memory. */
 int ch_file_open_part(ch_file **out, const char *path, ch_err *e);
 int ch_file_open_part_memory(ch_file **out, const void *bytes, size_t n, const char *name,
                              ch_err *e);

@@ -89,8 +89,8 @@ static int read_stop(ch_config *c, const ch_file *f, ch_err *e)
     const int rc = ch_file_str(&s, f, key, e);
     if (rc < 0 || ch_inl_stop_by_name(&c->inl.stop, s.p, s.n) == CH_OK)
         return rc;
-    return ch_fail(e, CH_EFORMAT, "%s: %s is \"%.*s\", allowed are fixed, reference, token", f->path,
-                   key, (int)CH_MIN(s.n, (size_t)64), s.p);
+    return ch_fail(e, CH_EFORMAT, "%s: %s is \"%.*s\", allowed are fixed, reference, token",
+                   f->path, key, (int)CH_MIN(s.n, (size_t)64), s.p);
 }
 
 int ch_inl_read(ch_config *c, const ch_file *f, ch_err *e)

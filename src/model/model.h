@@ -95,8 +95,8 @@ enum { /* what a configuration may hold; outside it is CH_EFORMAT with the numbe
        CH_MAX_CONTEXT = 1 << 24
 };
 
-/* The size a letter stands for: D H K E F V M P S, Q for H + 2 K, R for the embedding's rank (or D),
- * G for its equilibrium's groups, digits for themselves; 0 for others. */
+/* The size a letter stands for: D H K E F V M P S, Q for H + 2 K, R for the embedding's rank (or
+ * D), G for an equilibrium's groups, digits for themselves; 0 for others. */
 int64_t ch_config_letter(const ch_config *c, char letter);
 bool ch_config_attends(const ch_config *c, int layer);
 /* How many of the first `layers` layers have keys and values. */

@@ -59,7 +59,8 @@ bool ch_row_present(const ch_weight_row *row, const ch_config *c, int layer)
 {
     const int f = row->flags, bias = f & CH_ROW_BIASES;
     return !((f & CH_ROW_HEAD) && c->tied) && !((f & CH_ROW_GATE) && c->relu2) &&
-           !((f & CH_ROW_MEMORY) && c->memory == 0) && !((f & CH_ROW_RANK) && c->inl.rank == 0) && (c->biases & bias) == bias &&
+           !((f & CH_ROW_MEMORY) && c->memory == 0) && (c->biases & bias) == bias &&
+           !((f & CH_ROW_RANK) && c->inl.rank == 0) &&
            !((f & CH_ROW_ATTENTION) && !ch_config_attends(c, layer)) &&
            !((f & CH_ROW_CONVOLUTION) && ch_config_attends(c, layer));
 }

@@ -12,11 +12,11 @@
  *
  * Source: INL-LLM, HierarchicalEquilibriumINL (docs/integrator.md, section 5).
  * SPDX-License-Identifier: MIT */
-#include "op.h"
+#include "sigmoid.h"
 
 #include <string.h>
 
-enum { CHUNK = 64, LANES = 16, COST = 40 }; /* columns at a time; operations an element */
+enum { CHUNK = CH_SIGMOID_MOST, LANES = 16, COST = 40 }; /* columns at a time; of an element */
 
 typedef struct inl {
     const ch_kernels *kernels;
@@ -32,8 +32,7 @@ typedef struct inl {
 } inl;
 
 typedef struct factors {
-    real a[CHUNK], b[CHUNK], g[CHUNK], rise[CHUNK]; /* rise: sigmoid(o2) */
-    real m[CHUNK];
+    real a[CHUNK], b[CHUNK], g[CHUNK], m[CHUNK];
 } factors;
 
 /* -log(1 - s) for 0 <= s <= 1/2, as 2 atanh(s / (2 - s)). */
@@ -52,38 +51,32 @@ static inline real minus_log_rest(real s)
 #endif
 }
 
-/* low = sigmoid(-|o|).  The kernel's silu divided by its argument; at 0 by a number next to it. */
-static void sigmoid_below(const ch_kernels *kernels, real *low, const real *o, int n)
+static void sigmoid(real *out, const inl *s, const real *o, int n)
 {
-    real x[CHUNK], over[CHUNK];
-    for (int i = 0; i < n; i++) {
-        x[i] = o[i] < 0 ? o[i] : -o[i];
-        x[i] = x[i] > REAL(-1e-30) ? REAL(-1e-30) : x[i];
-        over[i] = 1 / x[i];
-    }
-    kernels->swiglu(low, x, over, n);
+    real low[CHUNK];
+    ch_op_sigmoid_below(s->kernels, low, o, n);
+    for (int i = 0; i < n; i++)
+        out[i] = o[i] < 0 ? low[i] : 1 - low[i];
 }
 
+/* Columns [j0, j0 + n). */
 static void factors_of(factors *f, const inl *s, const real *o, int j0, int n)
 {
     const real *offset = s->offsets->stored.data, mu = *(const real *)s->mu->stored.data;
+    const real *x = o + s->D + j0;
     real low[CHUNK];
-    sigmoid_below(s->kernels, low, o + j0, n);
-    for (int i = 0; i < n; i++)
-        f->a[i] = o[j0 + i] < 0 ? low[i] : 1 - low[i];
-    o += s->D;
-    sigmoid_below(s->kernels, low, o + j0, n);
+    sigmoid(f->a, s, o + j0, n);
+    sigmoid(f->g, s, o + 2 * s->D + j0, n);
+    ch_op_sigmoid_below(s->kernels, low, x, n);
     for (int i = 0; i < n; i++) {
-        const real x = o[j0 + i], soft = (x < 0 ? 0 : x) + minus_log_rest(low[i]);
-        f->b[i] = x > 20 ? x : soft;
-        f->rise[i] = x > 20 ? 1 : x < 0 ? low[i] : 1 - low[i];
+        const real soft = (x[i] < 0 ? 0 : x[i]) + minus_log_rest(low[i]);
+        f->b[i] = x[i] > 20 ? x[i] : soft;
     }
-    o += s->D;
-    sigmoid_below(s->kernels, low, o + j0, n);
-    for (int i = 0; i < n; i++)
-        f->g[i] = o[j0 + i] < 0 ? low[i] : 1 - low[i];
-    for (int i = 0; i < n; i++)
-        f->m[i] = mu + offset[(j0 + i) / s->group];
+    for (int i = 0; i < n;) {
+        const int group = (j0 + i) / s->group, end = CH_MIN((group + 1) * s->group - j0, n);
+        for (const real m = mu + offset[group]; i < end; i++)
+            f->m[i] = m;
+    }
 }
 
 /* ---- Forward ------------------------------------------------------------------------------- */
@@ -92,21 +85,25 @@ static void step_row(const inl *s, int64_t t)
 {
     const int D = s->D;
     const real *x = ch_tensor_row(s->u, t) + D, *v = x + D;
-    real *x1 = ch_tensor_row(s->y, t) + D, *v1 = x1 + D, part[LANES] = {0}, squares = 0;
+    real *x1 = ch_tensor_row(s->y, t) + D, *v1 = x1 + D; /* the same without a tape */
+    real part[LANES] = {0}, squares = 0;
     if (s->y != s->u)
         memcpy(ch_tensor_row(s->y, t), ch_tensor_row(s->u, t), (size_t)D * sizeof(real));
     for (int j0 = 0; j0 < D; j0 += CHUNK) {
         const int n = CH_MIN(D - j0, (int)CHUNK);
         factors f;
+        real step[CHUNK] = {0};
         factors_of(&f, s, ch_tensor_row(s->o, t), j0, n);
         for (int i = 0; i < n; i++) {
-            const int j = j0 + i;
-            const real was = x[j], speed = f.a[i] * v[j] - f.b[i] * (was - f.m[i]);
-            const real is = was + s->k * f.g[i] * speed, d = is - was;
-            v1[j] = speed;
-            x1[j] = is;
-            part[i % LANES] += d * d;
+            const real was = x[j0 + i], speed = f.a[i] * v[j0 + i] - f.b[i] * (was - f.m[i]);
+            const real is = was + s->k * f.g[i] * speed;
+            v1[j0 + i] = speed;
+            x1[j0 + i] = is;
+            step[i] = is - was;
         }
+        for (int i = 0; i < CHUNK; i += LANES)
+            for (int l = 0; l < LANES; l++)
+                part[l] += step[i + l] * step[i + l];
     }
     for (int l = 0; l < LANES; l++)
         squares += part[l];
@@ -140,7 +137,9 @@ static void backward_row(const inl *s, int64_t t)
     for (int j0 = 0; j0 < D; j0 += CHUNK) {
         const int n = CH_MIN(D - j0, (int)CHUNK);
         factors f;
+        real rise[CHUNK]; /* of softplus; at its kink to a line, 2e-9 high, the line's */
         factors_of(&f, s, ch_tensor_row(s->o, t), j0, n);
+        sigmoid(rise, s, ch_tensor_row(s->o, t) + D + j0, n);
         for (int i = 0; i < n; i++) {
             const int j = j0 + i;
             const real a = f.a[i], g = f.g[i], dv = dv1[j] + s->k * g * dx1[j];
@@ -151,7 +150,7 @@ static void backward_row(const inl *s, int64_t t)
             }
             if (d_o) {
                 put(&d_o[j], s->add_o, v[j] * dv * a * (1 - a));
-                put(&d_o[D + j], s->add_o, -(x[j] - f.m[i]) * dv * f.rise[i]);
+                put(&d_o[D + j], s->add_o, -(x[j] - f.m[i]) * dv * (f.b[i] > 20 ? 1 : rise[i]));
                 put(&d_o[2 * D + j], s->add_o, s->k * v1[j] * dx1[j] * g * (1 - g));
             }
         }

@@ -176,7 +176,8 @@ static size_t with_integers(char *out, size_t size, const char *name, const char
     char header[400];
     int n = snprintf(header, sizeof header,
                      "{\"%s\":{\"dtype\":\"%s\",\"shape\":[],\"data_offsets\":[0,%d]},"
-                     "\"lm_head.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[%d,%d]}}",
+                     "\"lm_head.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],"
+                     "\"data_offsets\":[%d,%d]}}",
                      name, dtype, bytes, bytes, bytes + 8);
     const uint64_t length = (uint64_t)n;
     assert_true((size_t)n + 8 + (size_t)bytes + 8 <= size);

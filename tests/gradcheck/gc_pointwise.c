@@ -138,7 +138,7 @@ static void activation(gc_loss *loss, const char *what, int rows, int width, int
     gc_open(&g, what);
     pointwise c = {.a = gc_input(&g, "a", rows, width), .b = gc_input(&g, "b", rows, width)};
     real *a = c.a->data;
-    for (int i = 0; i < rows * width; i++) { /* the kinks of relu and relu2 at 0 stay out of reach */
+    for (int i = 0; i < rows * width; i++) { /* kinks at 0 stay out of reach */
         if (fabs(a[i]) < 0.05)
             a[i] += a[i] < 0 ? -0.05 : 0.05;
         if (i % 11 == 0)

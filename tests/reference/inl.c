@@ -1,8 +1,8 @@
 /* inl.c - INL-LLM v2 and v3 (Pacific Prime 2025, 2026), from the formulas of its published code
  *
  * Between attention and the feed-forward stands a branch that starts at the normalised residual and
- * takes n steps of a damped oscillator, whose coefficients a small map of (attention's output, x, v)
- * gives anew in each step.
+ * takes n steps of a damped oscillator, whose coefficients a small map of (attention's output, x,
+ * v) gives anew in each step.
  * SPDX-License-Identifier: MIT */
 #include <limits.h>
 #include <math.h>

@@ -216,7 +216,7 @@ static void agrees(void **state)
     assert_int_equal(bad, 0);
 }
 
-/* Weights as a checkpoint's folder has them, in a few bytes or many, and not packed: both sides read
+/* Weights as a checkpoint's folder has them, in two bytes or four, and not packed: both sides read
  * the same numbers. */
 static void folders_agree(void **state)
 {

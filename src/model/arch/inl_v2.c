@@ -1,6 +1,6 @@
 /* inl_v2.c - INL-LLM v2 (Pacific Prime 2025) as its code computes it
  *
- *   x0 = U A[id] + s(position)          s_2i = sin(p w_i), s_(2i+1) = cos(p w_i), w_i = 10000^(-2i/D)
+ *   x0 = U A[id] + s(p)            s_2i = sin(p w_i), s_(2i+1) = cos(p w_i), w_i = 10000^(-2i/D)
  *   x += c,  c = Wo attention(q, k, v) + bo,   (q, k, v) = W n + b      n = layernorm(x)
  *   x += the integrator's last state, from n with c as context          n = layernorm(x)
  *   x += Wd gelu(Wu n + bu) + bd                                        n = layernorm(x)
