@@ -21,6 +21,10 @@ static const ch_opt opts[] = {
     {0, "tokenizer", CH_OPT_STR, O(tokenizer), "FILE", "another vocabulary than the model's", 0, 0},
     {0, "no-tokenizer", CH_OPT_FLAG, O(no_tokenizer), NULL, "leave the vocabulary out", 0, 0},
     {'m', "model", CH_OPT_STR, O(model), "FILE", "of adapters: the model that they are for", 0, 0},
+    {0, "iterations", CH_OPT_INT, O(iterations), "N", "of inl models: steps in every layer [as "
+     "they are]", 1, 255},
+    {0, "stop", CH_OPT_STR, O(stop), "RULE", "of inl models: when rows end: fixed, reference, token "
+     "[as it is]", 0, 0},
     {0, "dry-run", CH_OPT_FLAG, O(dry_run), NULL, "write nothing, list the tensors", 0, 0},
     {0},
 };
@@ -67,8 +71,11 @@ static int put_vocabulary(ch_conversion *c, const ch_convert_args *o, ch_err *e)
         fprintf(stderr, "note: %s has no vocabulary; %s gets none\n", o->in, o->out);
         return CH_OK;
     }
-    if (folder && !o->tokenizer)
-        return ch_tokenizer_folder_to_file(c->to, o->in, rows, e);
+    if (folder && !o->tokenizer) {
+        const ch_meta *chat = ch_file_meta_find(c->from, "tokenizer.chat_template");
+        const int made = ch_tokenizer_folder_to_file(c->to, o->in, rows, e);
+        return made == CH_OK && chat ? ch_file_set_meta(c->to, chat, e) : made;
+    }
     int rc = ch_tokenizer_open(&tk, o->in, o->tokenizer, e);
     if (rc == CH_OK)
         rc = ch_tokenizer_to_file_rows(tk, c->to, rows, e);
@@ -248,7 +255,9 @@ static int convert_model(ch_file *from, const ch_convert_args *o, ch_dtype type)
                                       .arg = &bar};
     if (from->notes)
         fprintf(stderr, "note: %s: %s\n", from->path, from->notes);
-    int rc = ch_conversion_open(&c, from, o->out, &co, &e);
+    int rc = ch_convert_inl(from, o, &e);
+    if (rc == CH_OK)
+        rc = ch_conversion_open(&c, from, o->out, &co, &e);
     if (rc == CH_OK && o->dry_run) {
         const int code = list_tensors(c);
         ch_conversion_close(&c);

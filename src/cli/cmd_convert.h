@@ -8,7 +8,8 @@
 
 typedef struct ch_convert_args {
     const char *in, *out;
-    const char *type, *name, *tokenizer, *model;
+    const char *type, *name, *tokenizer, *model, *stop;
+    int iterations;
     double shard_gb;
     bool dry_run, no_tokenizer;
 } ch_convert_args;
@@ -23,6 +24,9 @@ int ch_convert_read_card(ch_file *to, const char *dir, ch_err *e);
 int ch_convert_write_card(const ch_file *says, const ch_file *written, const char *by,
                           const char *from_format, const char *type, const ch_convert_args *o,
                           ch_err *e);
+
+/* convert_inl.c: --iterations and --stop, into the metadata of a model with an integrator. */
+int ch_convert_inl(ch_file *from, const ch_convert_args *o, ch_err *e);
 
 /* convert_adapter.c */
 bool ch_convert_is_adapter(const char *path);

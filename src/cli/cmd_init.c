@@ -41,7 +41,8 @@ static void more(void)
     printf("\nARCH is one of %s.\n"
            "Letters of --shape: L layers, D width, H heads, K key heads, E head width, F hidden\n"
            "width, V vocabulary (without --tokenizer), P context, W window (0: as the\n"
-           "architecture has it), S taps of convolutions, M memory.\n"
+           "architecture has it), S taps of convolutions, M memory, R rank of\n"
+           "the embedding (inl).\n"
            "Default: L6,D64,H4,K2,E16,F128,V320,P256.\n",
            ch_arch_names());
 }
@@ -69,6 +70,7 @@ static int *size_of(ch_config *c, char letter)
     case 'W': return &c->window;
     case 'S': return &c->taps;
     case 'M': return &c->memory;
+    case 'R': return &c->rank;
     default: return NULL;
     }
 }
@@ -81,8 +83,8 @@ static int read_shape(ch_config *c, const char *text, ch_err *e)
         const long value = size && p[1] >= '0' && p[1] <= '9' ? strtol(p + 1, &end, 10) : -1;
         if (value < 0 || value > CH_MAX_VOCAB || (*end && *end != ','))
             return ch_fail(e, CH_EARG,
-                           "--shape \"%.80s\" does not go on at \"%.20s\": a letter of LDHKEFVPWSM "
-                           "and a number, then a comma",
+                           "--shape \"%.80s\" does not go on at \"%.20s\": a letter of "
+                           "LDHKEFVPWSMR and a number, then a comma",
                            text, p);
         *size = (int)value;
         p = *end ? end + 1 : end;

@@ -72,7 +72,8 @@ static bool stays(const char *name)
     static const char *const kept[] = {"_norm.weight",    "ffn_gate_inp.weight",
                                        "position_embd",   "token_types",
                                        "ssm_conv1d",      "shortconv.conv.weight",
-                                       "integrator_",     "depth_gate"};
+                                       "integrator_",     "depth_gate",
+                                       "inl_in.weight",   "inl_out.weight"};
     const size_t n = strlen(name);
     if (n < 6 || strcmp(name + n - 6, "weight") != 0)
         return true;

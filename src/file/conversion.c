@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "hf_change.h"
-#include "hf_config.h"
+#include "hf_inl.h"
 
 struct ch_conversion_part {
     size_t from;
@@ -18,6 +18,19 @@ struct ch_conversion_part {
 
 enum { NAME_MOST = 1100 };
 
+static bool ends(const char *s, const char *with)
+{
+    const size_t n = strlen(s), m = strlen(with);
+    return n >= m && strcmp(s + n - m, with) == 0;
+}
+
+static bool stays_f32(const ch_file_tensor *t)
+{
+    return t->t.rank < 2 || ends(t->name, "_norm.weight") ||
+           ends(t->name, "shortconv.conv.weight") || ends(t->name, "inl_in.weight") ||
+           ends(t->name, "inl_out.weight");
+}
+
 ch_dtype ch_conversion_main_type(const ch_file *f)
 {
     static const ch_dtype plain[] = {CH_F32, CH_F16, CH_BF16};
@@ -25,7 +38,7 @@ ch_dtype ch_conversion_main_type(const ch_file *f)
     size_t best = 0;
     for (size_t i = 0; i < f->n_tensors; i++)
         for (size_t k = 0; k < CH_COUNT(plain); k++)
-            if (f->tensors[i].t.rank > 1 && f->tensors[i].t.dtype == plain[k])
+            if (f->tensors[i].t.dtype == plain[k] && !stays_f32(&f->tensors[i]))
                 bytes[k] += f->tensors[i].bytes;
     for (size_t k = 1; k < CH_COUNT(plain); k++)
         if (bytes[k] > bytes[best])
@@ -117,7 +130,7 @@ static int changed(ch_tensor *t, ch_conversion *c, const struct ch_conversion_pa
     int rc = ch_dtype_get(t->dtype)->block > 1 || p->change == CHANGE_PLUS_ONE
                  ? retype(c, 0, t, CH_F32, e)
                  : CH_OK;
-    if (rc < 0 || p->change == CHANGE_NONE || p->change == CHANGE_TAPS)
+    if (rc < 0 || p->change == CHANGE_NONE || p->change >= CHANGE_TAPS)
         return rc;
     rc = heads_of(how.heads, c->from, arch_of(c->from), e);
     void *to = rc == CH_OK ? room(c, 1, ch_dtype_bytes(t->dtype, ch_tensor_count(t)), e) : NULL;
@@ -147,23 +160,14 @@ static int make(void *arg, const void **data, size_t i, ch_err *e)
 
 /* ---- What it will be ------------------------------------------------------------------------- */
 
-static bool ends(const char *s, const char *with)
-{
-    const size_t n = strlen(s), m = strlen(with);
-    return n >= m && strcmp(s + n - m, with) == 0;
-}
-
-static bool stays_f32(const ch_file_tensor *t)
-{
-    return t->t.rank == 1 || ends(t->name, "_norm.weight") ||
-           ends(t->name, "shortconv.conv.weight");
-}
-
 static int plan(ch_conversion *c, const char *name, const ch_tensor *t, size_t from,
                 ch_hf_change change, ch_err *e)
 {
     c->parts[c->to->n_tensors] = (struct ch_conversion_part){from, change};
-    return ch_file_plan_tensor(c->to, name, t, e);
+    const int rc = ch_file_plan_tensor(c->to, name, t, e);
+    if (rc == CH_OK && change == CHANGE_SCALAR)
+        c->to->tensors[c->to->n_tensors - 1].t.rank = 0;
+    return rc;
 }
 
 static int plan_gguf(ch_conversion *c, ch_err *e)
@@ -253,6 +257,8 @@ static int plan_folder(ch_conversion *c, ch_err *e)
         if (!ch_hf_name(name, sizeof name, &p.change, a, is->name, false))
             return ch_fail(e, CH_EUNSUPPORTED, "%s: tensor \"%s\" has no name in a %s checkpoint",
                            c->from->path, is->name, a->type);
+        if (a->bit & INL)
+            ch_hf_inl_plain(name, sizeof name, is->name, c->from);
         ch_tensor t = is->t;
         rc = there_type(&t.dtype, c, is, &p, main, e);
         if (rc == CH_OK && ch_hf_change_shape(&t, p.change) < 0)

@@ -80,13 +80,12 @@ int ch_file_map(ch_file *f, ch_err *e)
     return ch_io_map(&f->map, f->path, e);
 }
 
-int ch_file_open(ch_file **out, const char *path, ch_err *e)
+static int open_path(ch_file **out, const char *path, bool part, ch_err *e)
 {
-    if (ch_io_is_dir(path))
-        return ch_file_open_folder(out, path, e);
     int rc = ch_file_empty(out, path, e);
     if (rc < 0)
         return rc;
+    (*out)->index->names_others = part;
     rc = ch_file_map(*out, e);
     if (rc < 0) {
         ch_file_close(out);
@@ -100,14 +99,37 @@ int ch_file_open(ch_file **out, const char *path, ch_err *e)
     return rc;
 }
 
-int ch_file_open_memory(ch_file **out, const void *bytes, size_t n, const char *name, ch_err *e)
+int ch_file_open(ch_file **out, const char *path, ch_err *e)
+{
+    return ch_io_is_dir(path) ? ch_file_open_folder(out, path, e) : open_path(out, path, false, e);
+}
+
+int ch_file_open_part(ch_file **out, const char *path, ch_err *e)
+{
+    return open_path(out, path, true, e);
+}
+
+static int open_bytes(ch_file **out, const void *bytes, size_t n, const char *name, bool part,
+                      ch_err *e)
 {
     int rc = ch_file_empty(out, name, e);
     if (rc < 0)
         return rc;
+    (*out)->index->names_others = part;
     (*out)->map = (ch_mapping){.data = bytes, .size = n};
     (*out)->index->borrowed = true;
     return read_any(out, e);
+}
+
+int ch_file_open_memory(ch_file **out, const void *bytes, size_t n, const char *name, ch_err *e)
+{
+    return open_bytes(out, bytes, n, name, false, e);
+}
+
+int ch_file_open_part_memory(ch_file **out, const void *bytes, size_t n, const char *name,
+                             ch_err *e)
+{
+    return open_bytes(out, bytes, n, name, true, e);
 }
 
 /* ---- Looking up ----------------------------------------------------------------------------- */

@@ -10,7 +10,9 @@
 
 enum {
     LLAMA = 1, QWEN2 = 2, QWEN3 = 4, CHALCIS = 8, GPT2 = 16, GEMMA2 = 32, GEMMA3 = 64, PHI3 = 128,
-    SMOLLM3 = 256, OLMO2 = 512, GRANITE = 1024, LFM2 = 2048, INTEGRATOR = 1 << 14,
+    SMOLLM3 = 256, OLMO2 = 512, GRANITE = 1024, LFM2 = 2048, INL2 = 4096, INL3 = 8192,
+    INTEGRATOR = 16384,
+    INL = INL2 | INL3, /* not among ALL: nothing of theirs is as elsewhere */
     INTEGRATES = LLAMA | QWEN3 | INTEGRATOR,
     RELU2 = CHALCIS | INTEGRATOR, /* may say that their blocks are */
     GEMMA = GEMMA2 | GEMMA3,
@@ -31,7 +33,8 @@ const char *ch_hf_arch_types(void); /* "llama, mistral, ..." for messages */
 
 /* How a tensor there becomes the tensor here: hf_change.c. */
 typedef enum ch_hf_change {
-    CHANGE_NONE, CHANGE_PAIRS_Q, CHANGE_PAIRS_K, CHANGE_PLUS_ONE, CHANGE_TRANSPOSED, CHANGE_TAPS
+    CHANGE_NONE, CHANGE_PAIRS_Q, CHANGE_PAIRS_K, CHANGE_PLUS_ONE, CHANGE_TRANSPOSED, CHANGE_TAPS,
+    CHANGE_SCALAR
 } ch_hf_change;
 
 /* The other name of a tensor, and what is done to it; false: it has none. */

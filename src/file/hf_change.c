@@ -4,6 +4,7 @@
  *   PLUS_ONE    Gemma's norms: w there multiplies as 1 + w; here it is y = fl(1 + w), as f32
  *   TRANSPOSED  GPT-2's maps are (in, out) there, (out, in) here
  *   TAPS        a convolution's (D, 1, S) there is (D, S) here, as f32
+ *   SCALAR      () there is (1) here: readers make it that, conversion.c takes it back
  *
  * All but PLUS_ONE only move bits.  The error of a sum of floats is a float (Knuth, TwoSum): with
  * e = (1 + w) - y is w = (y - 1) + e, and in double both steps are exact for every finite float w.
@@ -130,7 +131,7 @@ int ch_hf_change_read(ch_tensor *t, size_t *bytes, ch_hf_change change, const ch
     const ch_dtype_info *d = ch_dtype_get(t->dtype);
     int rc = CH_OK;
     char *to = NULL;
-    if (change == CHANGE_NONE)
+    if (change == CHANGE_NONE || change == CHANGE_SCALAR)
         return CH_OK;
     if (change == CHANGE_PLUS_ONE) {
         rc = add_one(t, c);

@@ -6,7 +6,7 @@
  * carry any.
  * Sources: transformers, configuration_*.py; llama.cpp's converter (set_gguf_parameters).
  * SPDX-License-Identifier: MIT */
-#include "hf_config.h"
+#include "hf_inl.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -57,6 +57,10 @@ static const char *const known[] = {
     "block_out_init_scale", "block_use_xavier_init", "conv_use_xavier_init", "conv_dim",
     "conv_dim_out", "num_heads", "head_dim", "text_config", "vision_config", "boi_token_index",
     "eoi_token_index", "image_token_index", "mm_tokens_per_image", "quantization_config",
+    "feedforward_dim", "dropout", "use_gradient_checkpointing", "use_lowrank_embeddings",
+    "lowrank_ratio", "use_adaptive_stopping", "num_iterations_per_layer", "use_shared_controllers",
+    "excitation_sparsity", "integrator_type", "controller_type", "equilibrium_type",
+    "excitation_type", "integrator_iterations", "integrator_stop",
 };
 
 /* ---- Shared ---------------------------------------------------------------------------------- */
@@ -336,7 +340,7 @@ int ch_hf_config_read(ch_hf_config *c)
     if (rc == CH_OK)
         rc = ch_hf_layers_read(c);
     if (rc == CH_OK)
-        rc = ch_hf_rope_read(c);
+        rc = c->arch->bit & INL ? ch_hf_inl_read(c) : ch_hf_rope_read(c);
     return rc == CH_OK ? note_unknown(c) : rc;
 }
 
@@ -448,5 +452,7 @@ int ch_hf_config_write(ch_hf_config *c)
         rc = write_flags(c);
     if (rc == CH_OK)
         rc = ch_hf_layers_write(c);
-    return rc == CH_OK ? ch_hf_rope_write(c) : rc;
+    if (rc < 0)
+        return rc;
+    return c->arch->bit & INL ? ch_hf_inl_write(c) : ch_hf_rope_write(c);
 }

@@ -8,7 +8,7 @@
  * names.def knows is refused: it would be a model that is not computed as meant.
  * SPDX-License-Identifier: MIT */
 #include "hf_change.h"
-#include "hf_config.h"
+#include "hf_inl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ static bool is_skipped(const ch_hf_arch *a, const char *name)
     static const char *const seeing[] = {"vision_tower.", "multi_modal_projector.",
                                          "model.vision_tower.", "model.multi_modal_projector."};
     char full[NAME_MOST];
-    bool skip = ch_hf_name_skipped(a, name);
+    bool skip = a->bit & INL ? ch_hf_inl_skipped(name) : ch_hf_name_skipped(a, name);
     for (size_t i = 0; i < CH_COUNT(seeing) && strcmp(a->type, "gemma3") == 0; i++)
         skip |= begins(name, seeing[i]);
     snprintf(full, sizeof full, "%s%s", a->bit == GPT2 ? "transformer." : "model.", name);
@@ -60,17 +60,24 @@ static bool is_skipped(const ch_hf_arch *a, const char *name)
 struct folder {
     ch_hf_config config;
     ch_hf_changing change;
+    ch_hf_inl inl; /* of INL-LLM */
     bool tied;
 };
 
 static int take_tensor(struct folder *d, const ch_file_tensor *t)
 {
     ch_file *f = d->config.f;
-    char gguf[NAME_MOST];
+    char gguf[NAME_MOST], name[NAME_MOST];
     ch_hf_change change;
-    if (is_skipped(d->config.arch, t->name))
+    snprintf(name, sizeof name, "%s", t->name);
+    if (d->config.arch->bit & INL) {
+        ch_hf_inl_name(name, sizeof name, t->name);
+        if (ch_hf_inl_take(&d->inl, &d->config, name, &t->t))
+            return CH_OK;
+    }
+    if (is_skipped(d->config.arch, name))
         return CH_OK;
-    if (!find_name(gguf, sizeof gguf, &change, d->config.arch, t->name))
+    if (!find_name(gguf, sizeof gguf, &change, d->config.arch, name))
         return ch_fail(d->config.e, CH_EUNSUPPORTED,
                        "%s: tensor \"%s\" is no part of a %s model as it is known here", f->path,
                        t->name, d->config.arch->type);
@@ -84,6 +91,23 @@ static int take_tensor(struct folder *d, const ch_file_tensor *t)
     return rc < 0 ? rc
                   : ch_file_put_tensor(f, (ch_str){gguf, strlen(gguf)}, &here, bytes,
                                        d->config.e);
+}
+
+/* Tensors of integers may be there where they mean nothing. */
+static int check_others(const struct folder *d, const ch_file *part)
+{
+    const ch_hf_arch *a = d->config.arch;
+    char name[NAME_MOST];
+    for (size_t i = 0; i < part->index->n_others; i++) {
+        snprintf(name, sizeof name, "%s", part->index->others[i]);
+        if (a->bit & INL)
+            ch_hf_inl_name(name, sizeof name, part->index->others[i]);
+        if (!is_skipped(a, name))
+            return ch_fail(d->config.e, CH_EUNSUPPORTED,
+                           "%s: tensor \"%s\" holds integers, which is no part of a %s model",
+                           d->config.f->path, part->index->others[i], a->type);
+    }
+    return CH_OK;
 }
 
 static int heads_of(struct folder *d)
@@ -123,7 +147,7 @@ static int check_head(const struct folder *d)
 /* One more safetensors file, which lives as long as f. */
 static int open_part(ch_file **out, ch_file *f, const char *path, ch_err *e)
 {
-    int rc = ch_file_open(out, path, e);
+    int rc = ch_file_open_part(out, path, e);
     if (rc == CH_OK && strcmp((*out)->format, "safetensors") != 0) {
         rc = ch_fail(e, CH_EFORMAT, "%s: it is a %s file, wanted is safetensors", path,
                      (*out)->format);
@@ -155,6 +179,14 @@ static int open_named(ch_file *f, const char *dir, const char *name, ch_map *ope
     return rc;
 }
 
+static bool is_other(const ch_file *f, const char *name)
+{
+    for (size_t i = 0; i < f->index->n_others; i++)
+        if (strcmp(f->index->others[i], name) == 0)
+            return true;
+    return false;
+}
+
 /* Every tensor of the map is in its file, and the files hold no others. */
 static int check_map(const ch_file *f, const json_t *map, const ch_map *opened, const char *path,
                      ch_err *e)
@@ -167,7 +199,7 @@ static int check_map(const ch_file *f, const json_t *map, const ch_map *opened, 
     if (!part)
         return ch_fail(e, CH_ENOMEM, "%s: no memory for %zu parts", path, opened->count);
     for (const ch_file *p = f->index->parts; p; p = p->index->next) {
-        n += p->n_tensors;
+        n += p->n_tensors + p->index->n_others;
         part[k++] = p;
     }
     if (n != json_object_size(map))
@@ -178,7 +210,7 @@ static int check_map(const ch_file *f, const json_t *map, const ch_map *opened, 
         if (rc < 0)
             break;
         const int64_t at = ch_map_get(opened, json_string_value(v), json_string_length(v));
-        if (at < 0 || !ch_file_tensor_find(part[at], name))
+        if (at < 0 || !(ch_file_tensor_find(part[at], name) || is_other(part[at], name)))
             rc = ch_fail(e, CH_EFORMAT, "%s: tensor \"%.80s\" is not in %.80s", path, name,
                          json_string_value(v));
     }
@@ -260,9 +292,16 @@ static int assemble(ch_file *f, const json_t *v, const char *path, ch_err *e)
         rc = read_tied(&d, v);
     if (rc == CH_OK)
         rc = heads_of(&d);
-    for (const ch_file *p = f->index->parts; p; p = p->index->next)
+    if (rc == CH_OK && (d.config.arch->bit & INL))
+        rc = ch_hf_inl_open(&d.inl, &d.config);
+    for (const ch_file *p = f->index->parts; p; p = p->index->next) {
+        if (rc == CH_OK)
+            rc = check_others(&d, p);
         for (size_t i = 0; i < p->n_tensors && rc == CH_OK; i++)
             rc = take_tensor(&d, &p->tensors[i]);
+    }
+    if (rc == CH_OK && (d.config.arch->bit & INL))
+        rc = ch_hf_inl_close(&d.inl, &d.config);
     return rc == CH_OK ? check_head(&d) : rc;
 }
 
@@ -304,7 +343,7 @@ int ch_file_open_folder_memory(ch_file **out, const char *config, size_t n_confi
     if (rc == CH_OK)
         rc = ch_json_parse(&v, config, n_config, name, e);
     if (rc == CH_OK)
-        rc = ch_file_open_memory(&part, weights, n_weights, name, e);
+        rc = ch_file_open_part_memory(&part, weights, n_weights, name, e);
     if (rc == CH_OK)
         ch_file_adopt(*out, part);
     if (rc == CH_OK && strcmp(part->format, "safetensors") != 0)

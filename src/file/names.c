@@ -66,13 +66,13 @@ static size_t layer_digits(const char *s)
     return n > 6 || (n > 1 && s[0] == '0') ? 0 : n;
 }
 
-/* Does name[0..n) follow the pattern?  *layer (digits long) gets what stands for #. */
+/* Does name[0..n) follow the pattern, up to its !?  *layer (digits long) gets what stands for #. */
 static bool follows(const char *pattern, const char *name, size_t n, const char **layer,
                     size_t *digits)
 {
     const char *p = pattern, *s = name, *end = name + n;
     *digits = 0;
-    for (; *p; p++) {
+    for (; *p && *p != '!'; p++) {
         if (*p == '#') {
             *layer = s;
             *digits = layer_digits(s);
@@ -102,21 +102,23 @@ static const char *ending_of(const char *name)
 bool ch_hf_name(char *out, size_t size, ch_hf_change *change, const ch_hf_arch *a,
                 const char *name, bool to_gguf)
 {
-    const char *ending = ending_of(name);
-    for (size_t i = 0; ending && i < CH_COUNT(names); i++) {
+    for (size_t i = 0; i < CH_COUNT(names); i++) {
         const char *from = to_gguf ? names[i].hf : names[i].gguf;
         const char *to = to_gguf ? names[i].gguf : names[i].hf;
+        const bool bare = strchr(names[i].hf, '!') != NULL;
+        const char *ending = bare && to_gguf ? name + strlen(name) : ending_of(name);
         const char *layer = "";
         size_t digits;
-        if (!(names[i].models & a->bit) ||
+        if (!(names[i].models & a->bit) || !ending ||
             !follows(from, name, (size_t)(ending - name), &layer, &digits))
             continue;
         const size_t before = strcspn(to, "#");
         const char *after = to + before + (to[before] == '#');
-        const int n =
-            snprintf(out, size, "%.*s%.*s%s%s", (int)before, to, (int)digits, layer, after, ending);
+        const char *with = !bare ? ending : to_gguf ? ".weight" : "";
+        const int n = snprintf(out, size, "%.*s%.*s%.*s%s", (int)before, to, (int)digits, layer,
+                               (int)strcspn(after, "!"), after, with);
         *change = names[i].change;
-        if (ending[1] == 'b' && *change != CHANGE_PAIRS_Q && *change != CHANGE_PAIRS_K)
+        if (strcmp(with, ".bias") == 0 && *change != CHANGE_PAIRS_Q && *change != CHANGE_PAIRS_K)
             *change = CHANGE_NONE;
         return n >= 0 && (size_t)n < size;
     }

@@ -5,8 +5,9 @@
  *          "__metadata__": {"key": "text"}}        offsets count from the beginning of the data
  *
  * The tensors cover the data without gap or overlap.  Names stay as they are: what they mean is
- * said by the folder's config.json (hf_read.c).  A scalar (shape []) is read as one element; a
- * tensor without elements is refused.
+ * said by the folder's config.json (hf_read.c).  Tensors of integers are refused, or, of a folder,
+ * named in index->others: there are models whose files hold counters.  A scalar (shape []) is read
+ * as one element; a tensor without elements is refused.
  * Source: safetensors README (Format).  SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,44 @@ static int read_dtype(ch_dtype *out, const ch_file *f, const char *name, const j
                    f->path, CH_SHOWN(strlen(name)), name, CH_SHOWN(strlen(s)), s, known);
 }
 
+/* Bytes of an element of a kind that is none of dtypes.def; 0: unknown. */
+static size_t other_bytes(const char *dtype)
+{
+    static const struct {
+        const char *name;
+        size_t bytes;
+    } others[] = {{"I64", 8}, {"U64", 8}, {"I32", 4}, {"U32", 4}, {"I16", 2},
+                  {"U16", 2}, {"I8", 1},  {"U8", 1},  {"BOOL", 1}};
+    for (size_t i = 0; dtype && i < CH_COUNT(others); i++)
+        if (strcmp(others[i].name, dtype) == 0)
+            return others[i].bytes;
+    return 0;
+}
+
+/* One that is named and not read. */
+static int name_other(ch_file *f, span *s, const char *name, const json_t *o, size_t size,
+                      uint64_t n, ch_err *e)
+{
+    int64_t dim[CH_MAX_RANK];
+    int rank = 0;
+    int rc = read_shape(dim, &rank, f, name, json_object_get(o, "shape"), e);
+    if (rc == CH_OK)
+        rc = read_offsets(s, f, name, json_object_get(o, "data_offsets"), n, e);
+    for (int i = 0; i < rank && rc == CH_OK; i++) {
+        size = dim[i] < 1 ? 0 : ch_size_mul(size, (size_t)dim[i]);
+        if (size == 0)
+            rc = bad(f, name, "its shape holds a dimension that is less than 1", e);
+    }
+    if (rc == CH_OK && size != s->end - s->begin)
+        rc = bad(f, name, "its shape and its data_offsets are not of one size", e);
+    char *copy = rc == CH_OK ? ch_file_copy(f, name, strlen(name)) : NULL;
+    if (rc == CH_OK && !copy)
+        rc = ch_fail(e, CH_ENOMEM, "%s: out of memory for names of tensors", f->path);
+    if (rc == CH_OK)
+        f->index->others[f->index->n_others++] = copy;
+    return rc;
+}
+
 static int read_tensor(ch_file *f, span *s, const char *name, const json_t *o,
                        const unsigned char *data, uint64_t n, ch_err *e)
 {
@@ -120,6 +159,9 @@ static int read_tensor(ch_file *f, span *s, const char *name, const json_t *o,
     int rank = 0;
     ch_tensor t;
     size_t bytes;
+    const size_t other = other_bytes(json_string_value(json_object_get(o, "dtype")));
+    if (other && f->index->names_others)
+        return name_other(f, s, name, o, other, n, e);
     int rc = read_dtype(&dtype, f, name, json_object_get(o, "dtype"), e);
     if (rc == CH_OK)
         rc = read_shape(dim, &rank, f, name, json_object_get(o, "shape"), e);
@@ -168,7 +210,8 @@ static int read_all(ch_file *f, const json_t *root, const unsigned char *data, u
         return ch_fail(e, CH_ELIMIT, "%s: %zu tensors, allowed are %d", f->path, entries,
                        CH_FILE_MAX_TENSORS);
     span *spans = ch_file_take(f, entries * sizeof *spans);
-    if (!spans)
+    f->index->others = ch_file_take(f, entries * sizeof *f->index->others);
+    if (!spans || !f->index->others)
         return ch_fail(e, CH_ENOMEM, "%s: out of memory for %zu tensors", f->path, entries);
     const char *name;
     json_t *v;
@@ -178,9 +221,9 @@ static int read_all(ch_file *f, const json_t *root, const unsigned char *data, u
         if (rc == CH_OK && strcmp(name, "__metadata__") == 0)
             rc = read_metadata(f, v, e);
         else if (rc == CH_OK)
-            rc = read_tensor(f, &spans[f->n_tensors], name, v, data, n, e);
+            rc = read_tensor(f, &spans[f->n_tensors + f->index->n_others], name, v, data, n, e);
     }
-    return rc < 0 ? rc : check_cover(f, spans, f->n_tensors, n, e);
+    return rc < 0 ? rc : check_cover(f, spans, f->n_tensors + f->index->n_others, n, e);
 }
 
 int ch_safetensors_read(ch_file *f, ch_err *e)

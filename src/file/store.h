@@ -35,6 +35,9 @@ struct ch_file_index {
     ch_file *parts, *last, *next; /* files that this one is put together from: the first, the last;
                                    * and the next of such */
     bool borrowed;           /* the mapping belongs to the caller */
+    bool names_others;       /* tensors of integers are named, not refused: */
+    const char **others;
+    size_t n_others;
 };
 
 /* One line of files.def: does this begin like my format, and read it all. */
@@ -50,6 +53,11 @@ typedef int ch_file_read(ch_file *f, ch_err *e); /* f->path and f->map are set, 
 int ch_file_open_folder(ch_file **out, const char *dir, ch_err *e);
 int ch_file_open_folder_memory(ch_file **out, const char *config, size_t n_config,
                                const void *weights, size_t n_weights, const char *name, ch_err *e);
+/* ch_file_open for a file that is a part: of tensors of integers, which nothing here computes with,
+ * it has the names in index->others.  The same over bytes in memory. */
+int ch_file_open_part(ch_file **out, const char *path, ch_err *e);
+int ch_file_open_part_memory(ch_file **out, const void *bytes, size_t n, const char *name,
+                             ch_err *e);
 /* Of a GGUF model in several files *f is one by its path: puts them together, under the first one's
  * name.  *f may be NULL after a failure. */
 int ch_gguf_open_split(ch_file **f, ch_err *e);

@@ -134,7 +134,7 @@ static int fill_family(ch_family *f, const ch_session_options *o, ch_err *e)
     f->context = o->context ? o->context : CH_MIN(c->context, DEFAULT_CONTEXT);
     if (f->context > ch_config_most_tokens(c))
         return ch_fail(e, CH_EARG,
-                       "a context of %d tokens was asked for; the model has learned %d positions",
+                       "a context of %d tokens was asked for; the model has %d positions",
                        f->context, ch_config_most_tokens(c));
     f->step_rows = CH_MIN(o->step_rows ? o->step_rows : STEP_ROWS, f->context);
     f->logit_rows = CH_MIN(CH_MAX(LOGIT_REALS / c->vocab, CH_DRAFT_MOST + 1), f->step_rows);

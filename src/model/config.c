@@ -21,8 +21,8 @@ int64_t ch_config_letter(const ch_config *c, char letter)
     case 'S': return c->taps;
     case 'N': return c->integrator.depth;
     case 'C': return c->integrator.depth - 1;
-    case 'R': return c->rank;
-    case 'W': return c->rank ? c->rank : c->width;
+    case 'R': return c->rank > 0 ? c->rank : c->width;
+    case 'G': return c->inl.group > 0 ? (c->width + c->inl.group - 1) / c->inl.group : 0;
     default: return letter >= '1' && letter <= '9' ? letter - '0' : 0;
     }
 }
@@ -53,7 +53,7 @@ int ch_config_most_tokens(const ch_config *c)
     for (int i = 0; i < c->arch->n_globals; i++)
         if (c->arch->globals[i].flags & CH_ROW_POSITIONS)
             return c->context;
-    return CH_MAX_CONTEXT;
+    return c->arch->ends ? c->context : CH_MAX_CONTEXT;
 }
 
 void ch_config_windows(ch_config *c, int period)
@@ -202,7 +202,7 @@ static int check_integrator(const ch_config *c, const char *name, ch_err *e)
         {"integrator.gate_layer", i->gate_layer, i->depth > 1 ? c->layers - 1 : 0},
         {"feed_forward_groups", c->ffn_groups, c->layers},
         {"attention_groups", c->attention_groups, c->layers},
-        {"embedding_rank", c->rank, c->width},
+        {"embedding_rank", c->rank, CH_MAX_WIDTH},
     };
     for (size_t k = 0; k < CH_COUNT(limits); k++)
         if (limits[k].found < 0 || limits[k].found > limits[k].most)
@@ -227,6 +227,8 @@ int ch_config_check(const ch_config *c, const char *name, ch_err *e)
         rc = check_rope(c, name, e);
     if (rc == CH_OK)
         rc = check_integrator(c, name, e);
+    if (rc == CH_OK)
+        rc = ch_inl_check(c, name, e);
     return rc == CH_OK ? check_scales(c, name, e) : rc;
 }
 
@@ -253,5 +255,5 @@ ch_hash128 ch_config_hash(ch_hash128 before, const ch_config *c)
     for (int list = 0; list < s->lists; list++)
         before = ch_hash_bytes(before, s->divisor[list],
                                (size_t)(c->rope.dims / 2) * sizeof(float));
-    return before;
+    return ch_inl_hash(before, c);
 }

@@ -185,5 +185,5 @@ int ch_config_write(const ch_config *c, ch_file *f, ch_err *e)
     put_real_unless(&w, "residual_scale", c->residual_scale, 0);
     if (c->logit_scale > 0)
         put_real(&w, "logit_scale", 1 / c->logit_scale);
-    return w.rc;
+    return w.rc == CH_OK ? ch_inl_write(c, f, e) : w.rc;
 }

@@ -23,6 +23,16 @@ static bool kept_as_reals(const ch_weight_row *row, const ch_tensor *t)
     return t->rank == 1 || (row->flags & CH_ROW_REALS);
 }
 
+/* What a packed weight takes: panels, and before them its numbers, where they are not reals yet. */
+static size_t packed_bytes(const ch_weight_row *row, const ch_weight *w)
+{
+    const ch_tensor *t = &w->stored;
+    if (!(row->flags & CH_ROW_EXACT) || t->dtype == CH_REAL)
+        return ch_weight_packed_bytes(w);
+    return ch_panels_bytes(CH_PANEL_F32, (int)t->dim[0], (int)t->dim[1]) +
+           (size_t)ch_tensor_count(t) * sizeof(real);
+}
+
 static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 {
     struct loading *l = arg;
@@ -31,9 +41,9 @@ static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int la
     w->stored = ch_file_tensor_find(l->f, w->name)->t;
     w->kind = ch_dtype_get(w->stored.dtype)->panel;
     l->stored += ch_dtype_bytes(w->stored.dtype, ch_tensor_count(&w->stored));
-    l->bytes += 2 * CH_ARENA_ALIGN + (kept_as_reals(row, &w->stored)
+    l->bytes += 3 * CH_ARENA_ALIGN + (kept_as_reals(row, &w->stored)
                                           ? (size_t)ch_tensor_count(&w->stored) * sizeof(real)
-                                          : ch_weight_packed_bytes(w));
+                                          : packed_bytes(row, w));
     return CH_OK;
 }
 
@@ -52,13 +62,15 @@ static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int 
         return CH_OK;
     ch_tensor *t = &w->stored;
     l->settled += ch_dtype_bytes(t->dtype, ch_tensor_count(t));
-    if (kept_as_reals(row, t)) {
+    const bool reals = kept_as_reals(row, t);
+    if (reals || ((row->flags & CH_ROW_EXACT) && t->dtype != CH_REAL)) {
         const int64_t n = ch_tensor_count(t);
         real *values = ch_arena_take(&l->m->arena, (size_t)n * sizeof(real));
         ch_tensor_read(values, t, 0, n);
         *t = t->rank == 1 ? ch_tensor_1d(values, CH_REAL, n)
                           : ch_tensor_2d(values, CH_REAL, t->dim[0], t->dim[1]);
-    } else if (!l->o->keep_unpacked && !looked_up_only(row, &l->m->config)) {
+    }
+    if (!reals && !l->o->keep_unpacked && !looked_up_only(row, &l->m->config)) {
         ch_weight_pack(w, ch_arena_take(&l->m->arena, ch_weight_packed_bytes(w)), l->o->pool);
     }
     if (l->o->told)

@@ -64,6 +64,18 @@ typedef struct ch_integrator_config {
 } ch_integrator_config;
 
 enum { CH_MAX_DEPTH = 16 };
+/* When the published integrator's rows end (docs/integrator.md, section 5): all after the layer's
+ * number of steps; all of a call, once each has moved by less than `threshold` in one; or each by
+ * itself. */
+typedef enum ch_inl_stop { CH_INL_FIXED, CH_INL_REFERENCE, CH_INL_TOKEN } ch_inl_stop;
+
+typedef struct ch_inl {
+    int group;         /* columns that share an offset of the equilibrium; 0: no integrator */
+    int min_steps;     /* no row ends before the step of this number, from 0 */
+    double step, threshold;
+    ch_inl_stop stop;
+    uint8_t steps[CH_MAX_LAYERS];
+} ch_inl;
 
 /* A plain value: copies are configurations of their own. */
 typedef struct ch_config {
@@ -86,7 +98,7 @@ typedef struct ch_config {
     bool tied;      /* the head is the embedding table */
     bool relu2;     /* feed-forward blocks have no gate and square what is above zero */
     int memory;     /* M: rows of a table that pairs of tokens look up; 0: none */
-    int rank;       /* of the embedding table, which two maps take to D and back; 0: it is D wide */
+    int rank;       /* R: of the embedding table, which a map takes to D; 0: it is D wide */
     ch_integrator_config integrator;
     int ffn_groups, attention_groups; /* neighbouring layers in so many groups share these maps; 0:
                                          each layer has its own */
@@ -94,6 +106,7 @@ typedef struct ch_config {
     double attention_scale;          /* of scores; 0: 1 / sqrt(E) */
     double attention_cap, logit_cap; /* cap * tanh(x / cap); 0: none */
     double embedding_scale, residual_scale, logit_scale; /* factors; 0 counts as 1 */
+    ch_inl inl;
 } ch_config;
 
 enum { /* what a configuration may hold; outside it is CH_EFORMAT with the number and the limit */
@@ -103,15 +116,16 @@ enum { /* what a configuration may hold; outside it is CH_EFORMAT with the numbe
        CH_MAX_CONTEXT = 1 << 24
 };
 
-/* The size a letter stands for: D H K E F V M P S N, Q for H + 2 K, R for the rank, W for the width
- * of the embedding table, C for N - 1, digits for themselves; 0 for others. */
+/* The size a letter stands for: D H K E F V M P S, Q for H + 2 K, R for the embedding's rank (or
+ * D), N for the depth of integrators, C for N - 1, G for an equilibrium's groups, digits for
+ * themselves; 0 for others. */
 int64_t ch_config_letter(const ch_config *c, char letter);
 bool ch_config_attends(const ch_config *c, int layer);
 /* How many of the first `layers` layers have keys and values. */
 int ch_config_attending(const ch_config *c, int layers);
 /* The first of the layers that share with this one; groups: ffn_groups or attention_groups. */
 int ch_config_owner(const ch_config *c, int groups, int layer);
-/* Tokens that a sequence can have at all: P where positions are learned, else CH_MAX_CONTEXT. */
+/* Tokens that a sequence can have at all: P where positions are a table, else CH_MAX_CONTEXT. */
 int ch_config_most_tokens(const ch_config *c);
 /* Among attention layers those with windows come in periods: all but every period-th.  1: none;
  * 0: all. */
@@ -132,6 +146,15 @@ int ch_config_small(ch_config *c, ch_err *e);
 void ch_config_stretch(ch_config *c, ch_stretch_kind kind, bool llama3);
 /* Every number of it, chained to `before`. */
 ch_hash128 ch_config_hash(ch_hash128 before, const ch_config *c);
+
+/* config_inl.c: the integrator's keys, where a model has one; NULL f: what no file says. */
+int ch_inl_read(ch_config *c, const ch_file *f, ch_err *e);
+int ch_inl_write(const ch_config *c, ch_file *f, ch_err *e);
+int ch_inl_check(const ch_config *c, const char *name, ch_err *e);
+ch_hash128 ch_inl_hash(ch_hash128 before, const ch_config *c);
+/* The same number of steps in every layer, in place of what was there. */
+void ch_inl_set_steps(ch_config *c, int steps);
+int ch_inl_stop_by_name(ch_inl_stop *out, const char *name, size_t n); /* <0: there is none */
 
 /* ---- Weight tables ------------------------------------------------------------------------- */
 
@@ -164,7 +187,8 @@ enum {
     CH_ROW_STEPS = 16384,     /* always, */
     CH_ROW_INERTIA = 32768,   /* with an anchor, */
     CH_ROW_DEPTH_GATE = 65536, /* with a gate */
-    CH_ROW_RANK = 131072      /* there when the embedding table has a rank */
+    CH_ROW_RANK = 131072,     /* only where the embedding is of low rank */
+    CH_ROW_EXACT = 262144     /* products read it, and in reals: no format of fewer bits */
 };
 
 typedef struct ch_weight_row {
@@ -183,6 +207,7 @@ typedef struct ch_forward ch_forward;
 typedef struct ch_arch {
     const char *name;
     bool layernorm; /* norms subtract the mean: another key holds their epsilon */
+    bool ends;      /* positions end with the context, though no table holds them */
     int window_period; /* for ch_config_windows, where a file with a window does not say */
     double attention_cap, logit_cap; /* of the configuration, where a file does not say */
     bool scales; /* of embedding, residual and logits are computed; refused otherwise */
@@ -290,6 +315,7 @@ typedef struct ch_step {
     int n_wanted;
     const int32_t *depth; /* NULL, or per row: steps it takes in layers that integrate, 1 to N */
     real *gate_input; /* NULL, or where what the depth gate is given goes: (T, D) */
+    int32_t *spent; /* NULL, or (L, rows): gets the steps that each row's integrator took */
     ch_tap_fn *tap; /* NULL, or called between layers */
     void *tap_arg;
     const ch_kv_view

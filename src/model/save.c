@@ -18,7 +18,7 @@ struct saving {
  * for half its bytes, and every engine reads it. */
 static ch_dtype format_of(struct saving *s, const ch_tensor *t, const ch_weight_row *row)
 {
-    if (t->rank == 1 || (row->flags & CH_ROW_REALS))
+    if (t->rank == 1 || (row->flags & (CH_ROW_REALS | CH_ROW_EXACT)))
         return CH_F32;
     if (s->dtype == CH_DTYPES)
         return t->dtype;

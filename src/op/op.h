@@ -202,7 +202,9 @@ ch_tensor *ch_op_swiglu(ch_run *r, const ch_tensor *gate, const ch_tensor *up);
 /* gelu(gate) * up, in gelu's tanh form (Shazeer 2020). */
 ch_tensor *ch_op_geglu(ch_run *r, const ch_tensor *gate, const ch_tensor *up);
 ch_tensor *ch_op_gelu(ch_run *r, const ch_tensor *x);
+ch_tensor *ch_op_gelu_erf(ch_run *r, const ch_tensor *x); /* x times the normal distribution */
 ch_tensor *ch_op_relu2(ch_run *r, const ch_tensor *x);
+ch_tensor *ch_op_relu(ch_run *r, const ch_tensor *x);
 /* a + b; without a tape computed into a, which is returned. */
 ch_tensor *ch_op_add(ch_run *r, ch_tensor *a, const ch_tensor *b);
 /* a * b, element by element. */
@@ -212,6 +214,21 @@ ch_tensor *ch_op_scale(ch_run *r, ch_tensor *x, real factor);
 ch_tensor *ch_op_softcap(ch_run *r, ch_tensor *x, real cap);
 /* Columns [at, at + n) of x as a tensor of their own: the parts of maps that a file keeps fused. */
 ch_tensor *ch_op_columns(ch_run *r, const ch_tensor *x, int64_t at, int64_t n);
+/* (T, width): a's columns, b's, and zeros. */
+ch_tensor *ch_op_join(ch_run *r, const ch_tensor *a, const ch_tensor *b, int64_t width);
+
+/* One step of the published integrator (inl_step.c) on u = [h | x | v] (T, 3D), o (T, 3D) being
+ * what its controller says; without a tape computed into u, which is returned.  mu (1), offsets
+ * (ceil(D / group)).  moved: NULL, or gets |x' - x|_2 a row.  frozen: NULL, or rows that stay as
+ * they are (not under a tape; their `moved` stays too). */
+typedef struct ch_inl_step {
+    const ch_weight *mu, *offsets;
+    int group;
+    real step;
+    const uint8_t *frozen;
+    real *moved;
+} ch_inl_step;
+ch_tensor *ch_op_inl_step(ch_run *r, ch_tensor *u, const ch_tensor *o, const ch_inl_step *how);
 
 /* Rows at[0..n), rising, of x as a tensor of their own; and x with those rows replaced by y's
  * (without a tape in x, which is returned). */

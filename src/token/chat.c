@@ -14,11 +14,20 @@ static const ch_chat chats[] = {
 #undef CHAT
 };
 
+static bool fits(const ch_chat *c, const ch_tokenizer *tk)
+{
+    bool all = !*c->ends || ch_tokenizer_special(tk, c->ends) >= 0;
+    if (*c->opens)
+        return all && ch_tokenizer_special(tk, c->opens) >= 0;
+    for (int r = 0; r < CH_CHAT_ROLES; r++)
+        all &= ch_tokenizer_special(tk, c->role[r]) >= 0;
+    return all;
+}
+
 const ch_chat *ch_chat_for(const ch_tokenizer *tk)
 {
     for (size_t i = 0; i + 1 < CH_COUNT(chats); i++)
-        if (ch_tokenizer_special(tk, chats[i].opens) >= 0 &&
-            ch_tokenizer_special(tk, chats[i].ends) >= 0)
+        if (fits(&chats[i], tk))
             return &chats[i];
     return &chats[CH_COUNT(chats) - 1];
 }

@@ -4,6 +4,7 @@
  *     ch_chat_prompt(&ids, c, tk, NULL, text, n, &e);         what the model writes comes next
  *
  *     chatml   <|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello<|im_end|>
+ *     inl      <USER> Hi\n<ASSISTANT> Hello EOS
  *     plain    User: Hi\nAssistant: Hello EOS \nUser: ...
  *
  * Formats are the lines of chats.def.  The text of a message never becomes a special token.

@@ -75,9 +75,11 @@ static const char *guess_model(const json_t *model)
                                                             : "WordPiece";
 }
 
+/* "truncation" is left over from whoever trained on batches of one length: transformers turns it
+ * off where nobody asks for it. */
 static int check_top(reader *r)
 {
-    static const char *const off[] = {"truncation", "padding"};
+    static const char *const off[] = {"padding"};
     static const char *const model_off[] = {"dropout", "end_of_word_suffix"};
     const json_t *type = json_object_get(r->model, "type");
     const char *model = type != NULL ? json_string_value(type) : guess_model(r->model);

@@ -375,7 +375,7 @@ static double multiplied(const ch_config *c)
     const double attention =
         2.0 * c->width * c->head_width * ((double)c->heads + (double)c->kv_heads);
     const double looked_up =
-        (double)c->width * c->memory + (c->tied ? 0 : ch_config_letter(c, 'W') * (double)c->vocab);
+        (double)c->width * c->memory + (c->tied ? 0 : ch_config_letter(c, 'R') * (double)c->vocab);
     return (double)ch_model_count(c, true) - looked_up +
            ffn * ((c->layers - i->gate_layer) * steps + i->gate_layer - kept) +
            attention * (c->layers - kept_attention);

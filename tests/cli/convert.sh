@@ -10,7 +10,7 @@ text="It is a truth universally acknowledged, that a single man in possession of
 echo "$text" >text
 score() { "$bin" perplexity -m "$1" -f text --json 2>/dev/null | grep -o '"nll":[^,]*'; }
 
-for a in llama gpt2 gemma3 phi3 lfm2; do
+for a in llama gpt2 gemma3 phi3 lfm2 inl_v2 inl_v3; do
     is "init $a" 0 "$bin" init $a -o $a.gguf --seed 3
     is "$a into a folder" 0 "$bin" convert $a.gguf $a
     is "and back" 0 "$bin" convert $a $a.2.gguf
@@ -46,6 +46,21 @@ is "back" 0 "$bin" convert card.gguf card
 that "in its head" grep -q 'license: "mit"' card/README.md
 is "beside a file" 0 "$bin" convert card carded.gguf
 that "in its head too" grep -q 'license: "mit"' carded.md
+is "steps of an integrator" 0 "$bin" convert inl_v2.gguf six.gguf --iterations 6 --stop token
+is "are its metadata" 0 "$bin" show six.gguf --all
+says "each layer's" "[6,6,6,6,6,6]"
+says "and the rule" "\"token\""
+that "and count" test "$(score six.gguf)" != "$(score inl_v2.gguf)"
+is "into a folder too" 0 "$bin" convert inl_v2 six --iterations 6 --stop token
+that "all of it" test "$(score six)" = "$(score six.gguf)"
+is "an unknown rule" 1 "$bin" convert inl_v2.gguf x.gguf --stop never
+says "is told" "fixed, reference, token"
+is "steps of others" 1 "$bin" convert llama.gguf x.gguf --iterations 3
+says "are refused" "it is a llama model"
+printf 'told of nobody' >inl_v2/chat_template.jinja
+is "the published chat template" 0 "$bin" convert inl_v2 chat.gguf
+is "is replaced" 0 "$bin" show chat.gguf --all
+says "by one that prompts" "add_generation_prompt"
 rm llama/tokenizer*
 is "a model that no config.json describes" 0 "$bin" init phi3 --rope linear -o said.gguf
 is "as a folder" 1 "$bin" convert said.gguf said

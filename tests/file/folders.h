@@ -21,7 +21,7 @@ typedef struct folder_kind {
     const char *name, *arch; /* arch: GGUF's */
     int layers;
     const char *config;
-    folder_tensor tensors[24];
+    folder_tensor tensors[26];
 } folder_kind;
 
 #define COMMON                                                                                     \
@@ -47,6 +47,19 @@ typedef struct folder_kind {
     {"model.layers.%d.self_attn.q_proj.bias", {32}},                                               \
         {"model.layers.%d.self_attn.k_proj.bias", {16}},                                           \
         {"model.layers.%d.self_attn.v_proj.bias", {16}}
+
+#define INL                                                                                        \
+    "\"vocab_size\":40,\"d_model\":32,\"num_layers\":2,\"num_heads\":4,\"max_seq_len\":128,"   \
+    "\"num_iterations_per_layer\":5,\"hierarchical_group_size\":12,\"dropout\":0.1,"               \
+    "\"use_adaptive_stopping\":true,\"adaptive_convergence_threshold\":0.002,"                     \
+    "\"use_shared_controllers\":true,\"excitation_sparsity\":0.1,\"torch_dtype\":\"bfloat16\","
+#define INL_NORM(n) {n ".weight", {32}}, {n ".bias", {32}}
+#define INL_LAYER                                                                                  \
+    HEAD, {"layers.%d.inl.inl.mu_global", {1}}, {"layers.%d.inl.inl.mu_local_offsets", {3}},       \
+        {"layers.%d.inl.inl.controller.0.weight", {64, 96}},                                       \
+        {"layers.%d.inl.inl.controller.0.bias", {64}},                                             \
+        {"layers.%d.inl.inl.controller.2.weight", {96, 64}},                                       \
+        {"layers.%d.inl.inl.controller.2.bias", {96}}
 
 static const folder_kind folder_kinds[] = {
     {"llama3.2", "llama", 2,
@@ -191,6 +204,32 @@ static const folder_kind folder_kinds[] = {
       {LAYER("feed_forward.w2"), {32, 48}},
       QKV, {LAYER("self_attn.out_proj"), {32, 32}},
       {LAYER("self_attn.q_layernorm"), {8}}, {LAYER("self_attn.k_layernorm"), {8}}}},
+    {"inl v2", "inl_v2", 2,
+     "{\"architectures\":[\"INLLLMForCausalLM\"],\"model_type\":\"inl-llm\"," INL
+     "\"feedforward_dim\":48,\"use_lowrank_embeddings\":true,\"lowrank_ratio\":0.125}",
+     {{"token_embedding.embed_low.weight", {40, 64}},
+      {"token_embedding.project_up.weight", {32, 64}},
+      INL_LAYER, INL_NORM("final_norm"), INL_NORM("layers.%d.norm_attn"),
+      INL_NORM("layers.%d.norm1"), INL_NORM("layers.%d.norm2"),
+      {"layers.%d.attention.qkv_proj.weight", {96, 32}},
+      {"layers.%d.attention.qkv_proj.bias", {96}},
+      {"layers.%d.attention.out_proj.weight", {32, 32}},
+      {"layers.%d.attention.out_proj.bias", {32}},
+      {"layers.%d.ff.0.weight", {48, 32}}, {"layers.%d.ff.0.bias", {48}},
+      {"layers.%d.ff.3.weight", {32, 48}}, {"layers.%d.ff.3.bias", {32}}}},
+    {"inl v3", "inl_v3", 2,
+     "{\"architectures\":[\"INLLLMV3ForCausalLM\"],\"model_type\":\"inl-llm-v3\"," INL
+     "\"feedforward_dim\":72,\"use_lowrank_embeddings\":false,\"num_kv_heads\":2,"
+     "\"rope_base\":5000.0}",
+     {{"token_embedding.weight", {40, 32}}, INL_LAYER,
+      {"final_norm.weight", {32}}, {"layers.%d.norm_attn.weight", {32}},
+      {"layers.%d.norm1.weight", {32}}, {"layers.%d.norm2.weight", {32}},
+      {"layers.%d.attention.q_proj.weight", {32, 32}},
+      {"layers.%d.attention.k_proj.weight", {16, 32}},
+      {"layers.%d.attention.v_proj.weight", {16, 32}},
+      {"layers.%d.attention.out_proj.weight", {32, 32}},
+      {"layers.%d.ff.w1.weight", {48, 32}}, {"layers.%d.ff.w2.weight", {32, 48}},
+      {"layers.%d.ff.w3.weight", {48, 32}}}},
 };
 
 static inline void folder_add(ch_file *f, const char *name, const int64_t dim[3], ch_dtype type,
@@ -312,4 +351,7 @@ static inline void same_metadata(const ch_file *f, const ch_file *g)
 #undef FFN
 #undef HEAD_NORMS
 #undef QKV_BIAS
+#undef INL
+#undef INL_NORM
+#undef INL_LAYER
 #endif

@@ -67,9 +67,19 @@ static double gelu_loss(ch_run *r, void *arg)
     return gc_sum(r, ch_op_gelu(r, ((pointwise *)arg)->a));
 }
 
+static double gelu_erf_loss(ch_run *r, void *arg)
+{
+    return gc_sum(r, ch_op_gelu_erf(r, ((pointwise *)arg)->a));
+}
+
 static double relu2_loss(ch_run *r, void *arg)
 {
     return gc_sum(r, ch_op_relu2(r, ((pointwise *)arg)->a));
+}
+
+static double relu_loss(ch_run *r, void *arg)
+{
+    return gc_sum(r, ch_op_relu(r, ((pointwise *)arg)->a));
 }
 
 static double swiglu_loss(ch_run *r, void *arg)
@@ -128,11 +138,11 @@ static void activation(gc_loss *loss, const char *what, int rows, int width, int
     gc_open(&g, what);
     pointwise c = {.a = gc_input(&g, "a", rows, width), .b = gc_input(&g, "b", rows, width)};
     real *a = c.a->data;
-    for (int i = 0; i < rows * width; i++) { /* the kink of relu2 at 0 stays out of reach */
+    for (int i = 0; i < rows * width; i++) { /* kinks at 0 stay out of reach */
         if (fabs(a[i]) < 0.05)
             a[i] += a[i] < 0 ? -0.05 : 0.05;
         if (i % 11 == 0)
-            a[i] = loss == relu2_loss ? a[i] : 0;
+            a[i] = loss == relu2_loss || loss == relu_loss ? a[i] : 0;
         if (i % 13 == 0)
             a[i] *= 20;
     }
@@ -161,10 +171,22 @@ void check_gelu(void **state)
     all_shapes(gelu_loss, "gelu", 1);
 }
 
+void check_gelu_erf(void **state)
+{
+    (void)state;
+    all_shapes(gelu_erf_loss, "gelu_erf", 1);
+}
+
 void check_relu2(void **state)
 {
     (void)state;
     all_shapes(relu2_loss, "relu2", 1);
+}
+
+void check_relu(void **state)
+{
+    (void)state;
+    all_shapes(relu_loss, "relu", 1);
 }
 
 void check_swiglu(void **state)

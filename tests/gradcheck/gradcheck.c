@@ -166,7 +166,7 @@ static void check_direction(gc *g, gc_loss *loss, void *arg, const gc_leaf *l, c
 
 static void check_leaf(gc *g, gc_loss *loss, void *arg, const gc_leaf *l, const real *gradient)
 {
-    enum { SINGLES = 24 };
+    const int singles = g->singles > 0 ? g->singles : 24;
     const size_t mark = ch_arena_mark(&g->memory);
     wanted w = {gradient, gc_take(g, (size_t)l->n * sizeof(real)),
                 gc_take(g, (size_t)l->n * sizeof(real)), 0};
@@ -177,9 +177,9 @@ static void check_leaf(gc *g, gc_loss *loss, void *arg, const gc_leaf *l, const 
     w.scale = sqrt(w.scale);
     check_direction(g, loss, arg, l, &w, "random direction", 0);
     memset(w.way, 0, (size_t)l->n * sizeof(real));
-    for (int64_t i = 0; i < CH_MIN(l->n, (int64_t)SINGLES); i++) {
+    for (int64_t i = 0; i < CH_MIN(l->n, (int64_t)singles); i++) {
         const int64_t at =
-            l->n <= SINGLES ? i
+            l->n <= singles ? i
                             : (int64_t)ch_rng_below((uint64_t)l->n, 3, CH_RNG_TEST, 0, g->draws++);
         w.way[at] = 1;
         check_direction(g, loss, arg, l, &w, "element", at);

@@ -35,6 +35,7 @@ typedef struct gc {
     int leaves;
     ch_arena memory;
     double step;     /* of differences; 0: 1e-3.  Deep compositions curve more and want less */
+    int singles;     /* elements of a leaf; 0: 24 */
     bool takes_less; /* the run passes over work that depends on data */
 } gc;
 

@@ -252,7 +252,7 @@ static void learned_positions_end(void **state)
     ch_err e = {0};
     ch_session *s;
     assert_fails(ch_session_open(&s, m, &(ch_session_options){.context = 257, .threads = 1}, &e),
-                 CH_EARG, e, "learned 256 positions");
+                 CH_EARG, e, "the model has 256 positions");
     assert_ok(ch_session_open(&s, m, &(ch_session_options){.context = 256, .threads = 1}, &e), e);
     ch_session_close(&s);
     ch_model_close(&m);

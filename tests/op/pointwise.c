@@ -136,6 +136,26 @@ static void test_activations(void **state)
     bench_close(&b);
 }
 
+/* Far out on both sides too. */
+static void test_gelu_erf(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b, 2);
+    ch_tensor x = bench_tensor(&b, T, W, 1);
+    real *in = x.data;
+    for (int i = 0; i < T * W; i++)
+        in[i] *= i % 3 == 0 ? 4 : i % 41 == 0 ? 0 : 1;
+    in[5] = 200;
+    in[6] = -200;
+    const ch_tensor *y = ch_op_gelu_erf(&b.run, &x);
+    for (int i = 0; i < T * W; i++) {
+        const double u = (double)in[i], g = u * 0.5 * erfc(-u / sqrt(2));
+        assert_close(((real *)y->data)[i], g, (16 + u * u) * EPS * fabs(g) + 1e-37, "erf %g", u);
+    }
+    bench_close(&b);
+}
+
 static void test_arithmetic(void **state)
 {
     (void)state;
@@ -172,17 +192,19 @@ static void test_rows_are_alone(void **state)
     bench_open(&b, 3);
     const ch_tensor x = bench_tensor(&b, MANY, W, 1), y = bench_tensor(&b, MANY, W, 2);
     const ch_weight gain = bench_vector(&b, W, 3);
-    const ch_tensor *all[6] = {ch_op_gelu(&b.run, &x), ch_op_relu2(&b.run, &x),
+    const ch_tensor *all[7] = {ch_op_gelu_erf(&b.run, &x), ch_op_gelu(&b.run, &x),
+                               ch_op_relu2(&b.run, &x),
                                ch_op_swiglu(&b.run, &x, &y), ch_op_geglu(&b.run, &x, &y),
                                ch_op_rmsnorm(&b.run, &x, &gain, 0, 1e-5F),
                                ch_op_layernorm(&b.run, &x, &gain, NULL, 1e-5F)};
     for (int t = 0; t < MANY; t += 7) {
         const ch_tensor u = ch_tensor_slice_rows(&x, t, 1), v = ch_tensor_slice_rows(&y, t, 1);
-        const ch_tensor *one[6] = {ch_op_gelu(&b.run, &u), ch_op_relu2(&b.run, &u),
+        const ch_tensor *one[7] = {ch_op_gelu_erf(&b.run, &u), ch_op_gelu(&b.run, &u),
+                                   ch_op_relu2(&b.run, &u),
                                    ch_op_swiglu(&b.run, &u, &v), ch_op_geglu(&b.run, &u, &v),
                                    ch_op_rmsnorm(&b.run, &u, &gain, 0, 1e-5F),
                                    ch_op_layernorm(&b.run, &u, &gain, NULL, 1e-5F)};
-        for (int i = 0; i < 6; i++)
+        for (int i = 0; i < 7; i++)
             assert_memory_equal(one[i]->data, ch_tensor_row(all[i], t), W * sizeof(real));
     }
     bench_close(&b);
@@ -194,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_embed),          cmocka_unit_test(test_norms),
         cmocka_unit_test(test_rope),           cmocka_unit_test(test_activations),
         cmocka_unit_test(test_arithmetic),     cmocka_unit_test(test_rows_are_alone),
+        cmocka_unit_test(test_gelu_erf),
     };
     return cmocka_run_group_tests_name("op/pointwise", tests, NULL, NULL);
 }

@@ -79,6 +79,33 @@ const nano nanos[] = {
               {"residual_scale", 'f', 0.4, NULL},
               {"attention.scale", 'f', 0.1, NULL},
               {"logit_scale", 'f', 2.5, NULL}}},
+    {"inl_v2", "inl_v2", .D = 80, .H = 4, .K = 4, .E = 20, .F = 96, .V = NANO_VOCAB, .L = 3,
+     .keys = {{"integrator.iterations", 'a', 0, "243"}, {"integrator.group_size", 'I', 64, NULL}}},
+    {"inl_v2 low", "inl_v2", .D = 80, .H = 4, .K = 4, .E = 20, .F = 96, .V = NANO_VOCAB, .L = 3,
+     .also = "low",
+     .keys = {{"embedding_rank", 'I', 64, NULL},
+              {"integrator.iterations", 'a', 0, "689"},
+              {"integrator.group_size", 'I', 24, NULL},
+              {"integrator.stop", 's', 0, "token"},
+              {"integrator.threshold", 'f', 1.1, NULL},
+              {"integrator.min_steps", 'i', 2, NULL},
+              {"integrator.step", 'f', 0.2, NULL}}},
+    {"inl_v3", "inl_v3", .D = 80, .H = 4, .K = 2, .E = 20, .F = 96, .V = NANO_VOCAB, .L = 3,
+     .also = "low",
+     .keys = {{"embedding_rank", 'I', 64, NULL},
+              {"integrator.iterations", 'a', 0, "689"},
+              {"integrator.group_size", 'I', 24, NULL},
+              {"integrator.stop", 's', 0, "token"},
+              {"integrator.threshold", 'f', 1.1, NULL},
+              {"integrator.min_steps", 'i', 2, NULL},
+              {"integrator.step", 'f', 0.2, NULL},
+              {"rope.freq_base", 'f', 500, NULL}}},
+    {"inl_v2 call", "inl_v2", .D = 80, .H = 4, .K = 4, .E = 20, .F = 96, .V = NANO_VOCAB, .L = 3,
+     .keys = {{"integrator.iterations", 'a', 0, "989"},
+              {"integrator.stop", 's', 0, "reference"},
+              {"integrator.threshold", 'f', 1.5, NULL}}},
+    {"inl_v3 plain", "inl_v3", SQUARE, .L = 2,
+     .keys = {{"integrator.iterations", 'a', 0, "25"}, {"integrator.step", 'f', 0.1, NULL}}},
     {"lfm2", "lfm2", SQUARE, .L = 5, .tied = true,
      .keys = {{"shortconv.l_cache", 'I', 3, NULL},
               {"attention.head_count_kv", 'a', 0, "00202"},
@@ -106,12 +133,15 @@ const int n_nanos = CH_COUNT(nanos);
 
 enum { MATRIX, GAIN, BIAS, TABLE, FACTOR };
 #define ROTARY "llama qwen2 qwen3 gemma2 gemma3 smollm3 olmo2 granite integrator"
-#define GATED ROTARY " lfm2"
+#define GATED ROTARY " lfm2 inl_v3"
+#define INL "inl_v2 inl_v3"
 
 /* Sizes: D F V as ever, Q heads together, K key heads together, A = Q + 2 K, B = 3 D, G = 2 F, E a
- * head, C positions, R pairs that turn, J taps, W the embedding's rank, N steps, M one less.
- * Who: architectures, or words in `also`.  Layers: '*' all, '+' those with attention, '-' those
- * without; of '+' and 'f' the first of each group that shares attention or feed-forward maps. */
+ * head, C positions, R pairs that turn, J taps, W as wide as the embedding's table, Y as the head
+ * is, O groups of the published integrator's equilibrium, N width of its controller, S steps, M one
+ * less.  Who: architectures, or words in `also`.  Layers: '*' all, '+' those with attention, '-'
+ * those without; of '+' and 'f' the first of each group that shares attention or feed-forward maps.
+ */
 static const struct {
     const char *name;
     char rows, cols;
@@ -120,54 +150,62 @@ static const struct {
     const char *who;
 } tensors[] = {
     {"token_embd.weight", 'V', 'W', TABLE, 0, "any"},
-    {"token_embd_up.weight", 'D', 'W', MATRIX, 0, "rank"},
+    {"token_embd_up.weight", 'D', 'W', MATRIX, 0, "rank low"},
     {"position_embd.weight", 'C', 'D', TABLE, 0, "gpt2"},
     {"rope_freqs.weight", 0, 'R', FACTOR, 0, "freqs"},
     {"rope_factors_long.weight", 0, 'R', FACTOR, 0, "factors"},
     {"rope_factors_short.weight", 0, 'R', FACTOR, 0, "factors"},
     {"blk.%d.attn_norm.weight", 0, 'D', GAIN, '*',
-     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2 integrator"},
-    {"blk.%d.attn_norm.bias", 0, 'D', BIAS, '*', "gpt2"},
+     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2 integrator " INL},
+    {"blk.%d.attn_norm.bias", 0, 'D', BIAS, '*', "gpt2 inl_v2"},
     {"blk.%d.attn_q.weight", 'Q', 'D', MATRIX, '+', GATED},
     {"blk.%d.attn_q.bias", 0, 'Q', BIAS, '+', "qwen2 biases"},
     {"blk.%d.attn_k.weight", 'K', 'D', MATRIX, '+', GATED},
     {"blk.%d.attn_k.bias", 0, 'K', BIAS, '+', "qwen2 biases"},
     {"blk.%d.attn_v.weight", 'K', 'D', MATRIX, '+', GATED},
     {"blk.%d.attn_v.bias", 0, 'K', BIAS, '+', "qwen2 biases"},
-    {"blk.%d.attn_qkv.weight", 'A', 'D', MATRIX, '*', "gpt2 phi3"},
-    {"blk.%d.attn_qkv.bias", 0, 'A', BIAS, '*', "gpt2"},
+    {"blk.%d.attn_qkv.weight", 'A', 'D', MATRIX, '*', "gpt2 phi3 inl_v2"},
+    {"blk.%d.attn_qkv.bias", 0, 'A', BIAS, '*', "gpt2 inl_v2"},
     {"blk.%d.attn_q_norm.weight", 0, 'E', GAIN, '+', "qwen3 gemma3 lfm2 integrator"},
     {"blk.%d.attn_k_norm.weight", 0, 'E', GAIN, '+', "qwen3 gemma3 lfm2 integrator"},
     {"blk.%d.attn_q_norm.weight", 0, 'Q', GAIN, '*', "olmo2"},
     {"blk.%d.attn_k_norm.weight", 0, 'K', GAIN, '*', "olmo2"},
-    {"blk.%d.attn_output.weight", 'D', 'Q', MATRIX, '+', GATED " gpt2 phi3"},
-    {"blk.%d.attn_output.bias", 0, 'D', BIAS, '*', "gpt2 biases"},
+    {"blk.%d.attn_output.weight", 'D', 'Q', MATRIX, '+', GATED " gpt2 phi3 inl_v2"},
+    {"blk.%d.attn_output.bias", 0, 'D', BIAS, '*', "gpt2 biases inl_v2"},
+    {"blk.%d.inl_norm.weight", 0, 'D', GAIN, '*', INL},
+    {"blk.%d.inl_norm.bias", 0, 'D', BIAS, '*', "inl_v2"},
+    {"blk.%d.inl_mu.weight", 0, '1', BIAS, '*', INL},
+    {"blk.%d.inl_offsets.weight", 0, 'O', BIAS, '*', INL},
+    {"blk.%d.inl_in.weight", 'N', 'B', MATRIX, '*', INL},
+    {"blk.%d.inl_in.bias", 0, 'N', BIAS, '*', INL},
+    {"blk.%d.inl_out.weight", 'B', 'N', MATRIX, '*', INL},
+    {"blk.%d.inl_out.bias", 0, 'B', BIAS, '*', INL},
     {"blk.%d.post_attention_norm.weight", 0, 'D', GAIN, '*', "gemma2 gemma3 olmo2"},
     {"blk.%d.shortconv.in_proj.weight", 'B', 'D', MATRIX, '-', "lfm2"},
     {"blk.%d.shortconv.conv.weight", 'D', 'J', MATRIX, '-', "lfm2"},
     {"blk.%d.shortconv.out_proj.weight", 'D', 'D', MATRIX, '-', "lfm2"},
     {"blk.%d.ffn_norm.weight", 0, 'D', GAIN, '*',
-     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2 integrator"},
-    {"blk.%d.integrator_norm.weight", 'N', 'D', GAIN, '*', "steps"},
-    {"blk.%d.integrator_gain.weight", 'N', 'D', GAIN, '*', "steps"},
-    {"blk.%d.integrator_inertia.weight", 'N', 'D', TABLE, '*', "inertia"},
+     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 granite lfm2 integrator " INL},
+    {"blk.%d.integrator_norm.weight", 'S', 'D', GAIN, '*', "steps"},
+    {"blk.%d.integrator_gain.weight", 'S', 'D', GAIN, '*', "steps"},
+    {"blk.%d.integrator_inertia.weight", 'S', 'D', TABLE, '*', "inertia"},
     {"blk.%d.integrator_pull.weight", 0, 'D', BIAS, '*', "inertia"},
     {"depth_gate.weight", 'M', 'D', MATRIX, 0, "gate"},
     {"depth_gate.bias", 0, 'M', BIAS, 0, "gate"},
-    {"blk.%d.ffn_norm.bias", 0, 'D', BIAS, '*', "gpt2"},
+    {"blk.%d.ffn_norm.bias", 0, 'D', BIAS, '*', "gpt2 inl_v2"},
     {"blk.%d.ffn_gate.weight", 'F', 'D', MATRIX, 'f', GATED},
-    {"blk.%d.ffn_up.weight", 'F', 'D', MATRIX, 'f', GATED " gpt2"},
+    {"blk.%d.ffn_up.weight", 'F', 'D', MATRIX, 'f', GATED " gpt2 inl_v2"},
     {"blk.%d.ffn_up.weight", 'G', 'D', MATRIX, '*', "phi3"},
-    {"blk.%d.ffn_up.bias", 0, 'F', BIAS, '*', "gpt2"},
-    {"blk.%d.ffn_down.weight", 'D', 'F', MATRIX, 'f', GATED " gpt2 phi3"},
-    {"blk.%d.ffn_down.bias", 0, 'D', BIAS, '*', "gpt2"},
+    {"blk.%d.ffn_up.bias", 0, 'F', BIAS, '*', "gpt2 inl_v2"},
+    {"blk.%d.ffn_down.weight", 'D', 'F', MATRIX, 'f', GATED " gpt2 phi3 inl_v2"},
+    {"blk.%d.ffn_down.bias", 0, 'D', BIAS, '*', "gpt2 inl_v2"},
     {"blk.%d.post_ffw_norm.weight", 0, 'D', GAIN, '*', "gemma2 gemma3 olmo2"},
     {"output_norm.weight", 0, 'D', GAIN, 0,
-     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 olmo2 granite integrator"},
+     "llama qwen2 qwen3 gpt2 gemma2 gemma3 phi3 smollm3 olmo2 granite integrator " INL},
     {"output_down.weight", 'W', 'D', MATRIX, 0, "rank"},
-    {"output_norm.bias", 0, 'D', BIAS, 0, "gpt2"},
+    {"output_norm.bias", 0, 'D', BIAS, 0, "gpt2 inl_v2"},
     {"token_embd_norm.weight", 0, 'D', GAIN, 0, "lfm2"},
-    {"output.weight", 'V', 'W', MATRIX, 0, "any"},
+    {"output.weight", 'V', 'Y', MATRIX, 0, "any"},
 };
 
 static const nano_key *find_key(const nano *n, const char *key)
@@ -178,17 +216,31 @@ static const nano_key *find_key(const nano *n, const char *key)
     return NULL;
 }
 
+static bool is_word(const char *words, const char *word)
+{
+    const size_t n = word ? strlen(word) : 0;
+    for (const char *p = n ? strstr(words, word) : NULL; p; p = strstr(p + 1, word))
+        if ((p == words || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0))
+            return true;
+    return false;
+}
+
 static int letter(const nano *n, char c)
 {
     const nano_key *turned = find_key(n, "rope.dimension_count");
     const nano_key *taps = find_key(n, "shortconv.l_cache");
     const nano_key *steps = find_key(n, "integrator.depth");
     const nano_key *rank = find_key(n, "embedding_rank");
+    const nano_key *group = find_key(n, "integrator.group_size");
+    const int columns = group ? (int)group->v : 64;
     switch (c) {
-    case 'N': return steps ? (int)steps->v : 0;
+    case 'S': return steps ? (int)steps->v : 0;
     case 'M': return steps ? (int)steps->v - 1 : 0;
-    case 'W': return rank ? (int)rank->v : n->D;
     case 'D': return n->D;
+    case 'W': return rank ? (int)rank->v : n->D;
+    case 'Y': return rank && is_word(INL, n->arch) ? n->D : letter(n, 'W');
+    case 'O': return (n->D + columns - 1) / columns;
+    case 'N': return 64;
     case 'F': return n->F;
     case 'V': return n->V;
     case 'E': return n->E;
@@ -202,15 +254,6 @@ static int letter(const nano *n, char c)
     case 'R': return turned ? (int)turned->v / 2 : n->E / 2;
     default: return 1;
     }
-}
-
-static bool is_word(const char *words, const char *word)
-{
-    const size_t n = word ? strlen(word) : 0;
-    for (const char *p = n ? strstr(words, word) : NULL; p; p = strstr(p + 1, word))
-        if ((p == words || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0))
-            return true;
-    return false;
 }
 
 static float draw(int kind, int cols, uint64_t seed, int64_t i)
@@ -318,13 +361,14 @@ static void set_common(ch_file *f, const nano *n)
 {
     ch_err e;
     const bool gpt2 = !strcmp(n->arch, "gpt2");
+    const bool means = gpt2 || !strcmp(n->arch, "inl_v2"); /* LayerNorm */
     const nano_key common[] = {
         {"context_length", 'i', NANO_CONTEXT, NULL},
         {"embedding_length", 'i', n->D, NULL},
         {"block_count", 'i', n->L, NULL},
         {"feed_forward_length", 'i', n->F, NULL},
         {"attention.head_count", 'i', n->H, NULL},
-        {gpt2 ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", 'f', 3e-3,
+        {means ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", 'f', 3e-3,
          NULL},
         {"vocab_size", 'i', n->V, NULL},
         {"attention.head_count_kv", 'i', n->K, NULL},

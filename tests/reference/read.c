@@ -18,6 +18,7 @@ static const struct {
     {"gemma2", ref_gemma2}, {"gemma3", ref_gemma3},   {"phi3", ref_phi3},   {"smollm3", ref_smollm3},
     {"olmo2", ref_olmo2},   {"granite", ref_granite}, {"lfm2", ref_lfm2},
     {"integrator", ref_integrator},
+    {"inl_v2", ref_inl_v2}, {"inl_v3", ref_inl_v3},
 };
 
 bool ref_knows(const char *arch)

@@ -50,6 +50,8 @@ double *ref_olmo2(ref *r);
 double *ref_granite(ref *r);
 double *ref_lfm2(ref *r);
 double *ref_integrator(ref *r);
+double *ref_inl_v2(ref *r);
+double *ref_inl_v3(ref *r);
 
 /* ---- Reading: NAME stands for the architecture, %d for the layer ---------------------------- */
 

@@ -27,11 +27,11 @@ struct layer {
 #define G(f) offsetof(struct globals, f)
 #define P(f) offsetof(struct globals, plain.f)
 static const ch_weight_row globals[] = {
-    {"token_embd.weight", "V W", CH_INIT_NORMAL, G(plain.embedding), 0, 0},
+    {"token_embd.weight", "V R", CH_INIT_NORMAL, G(plain.embedding), 0, 0},
     {"token_embd_up.weight", "D R", CH_INIT_NORMAL, G(up), CH_ROW_RANK, 0},
     {"output_norm.weight", "D", CH_INIT_ONES, G(plain.norm), 0, 0},
     {"output_down.weight", "R D", CH_INIT_NORMAL, G(down), CH_ROW_RANK, 0},
-    {"output.weight", "V W", CH_INIT_NORMAL, G(plain.output), CH_ROW_HEAD, 0},
+    {"output.weight", "V R", CH_INIT_NORMAL, G(plain.output), CH_ROW_HEAD, 0},
     CH_DEPTH_GATE_ROWS(P),
 };
 #undef G
