@@ -4,20 +4,20 @@
 #   bench/recipe/recipe.sh TEXTS HELD_OUT WORK [SECONDS] [SEEDS] [ARM ...]
 #
 # TEXTS and HELD_OUT are folders of text, WORK a folder for vocabularies, token caches and runs (runs
-# that are there are not made again).  Each line of arms.txt is a recipe: the baseline's flags with
-# some changed.  First the speed of every arm is measured on one thread; SECONDS [180] times it
+# that are there are not made again).  Each line of arms.txt (or of the file $ARMS) is a recipe: the
+# baseline's flags with some changed; $ALL, when it is set, are flags of every recipe.  First the speed of every arm is measured on one thread; SECONDS [180] times it
 # is the arm's number of tokens, so that an arm that costs more per token sees fewer.  Then all arms
-# run, two at a time on a thread each.  Prints held-out bits a byte, mean and range over seeds.
+# run, two at a time on a thread each; their models are kept where $KEEP is set.  Prints held-out bits a byte, mean and range over seeds.
 set -eu
 chalcis=${CHALCIS:-./chalcis}
 texts=${1:?usage: recipe.sh TEXTS HELD_OUT WORK [SECONDS] [SEEDS] [ARM ...]}
 held=${2:?} work=${3:?} budget=${4:-180} seeds=${5:-1}
 [ $# -gt 5 ] && shift 5 && wanted=" $* " || wanted=
-here=$(cd "$(dirname "$0")" && pwd)
+arms=${ARMS:-$(cd "$(dirname "$0")" && pwd)/arms.txt}
 mkdir -p "$work"
 
 arms() { # name:vocab:flags
-    sed -e 's/#.*//' -e '/^ *$/d' "$here/arms.txt" | while IFS='|' read -r name vocab flags; do
+    sed -e 's/#.*//' -e '/^ *$/d' "$arms" | while IFS='|' read -r name vocab flags; do
         name=$(echo "$name" | tr -d ' ')
         case "$wanted" in "" | *" $name "*) echo "$name:$(echo "$vocab" | tr -d ' '):$flags" ;; esac
     done
@@ -25,7 +25,7 @@ arms() { # name:vocab:flags
 
 common() { # vocab threads
     echo "--data $texts --validation $held --cache $work/cache --tokenizer $work/vocab-$1.json \
-        --threads $2 --quiet --json"
+        --threads $2 --quiet --json ${ALL:-}"
 }
 
 vocabulary() {
@@ -57,7 +57,8 @@ one() { # name vocab seed flags
         --eval-every=-1 --save-every=-1 --eval-tokens 100000000 >"$work/$1-$3.json" 2>"$work/$1-$3.log" ||
         { cat "$work/$1-$3.log" >&2; return; }
     mv "$work/$1-$3.json" "$run/result.json"
-    rm -rf "$run"/checkpoint.* "$run"/model.*
+    rm -rf "$run"/checkpoint.*
+    [ -n "${KEEP:-}" ] || rm -f "$run"/model.*
 }
 
 touch "$work/rates.txt"

@@ -73,7 +73,8 @@ static bool stays(const char *name)
                                        "position_embd",   "token_types",
                                        "ssm_conv1d",      "shortconv.conv.weight",
                                        "integrator_",     "depth_gate",
-                                       "inl_in.weight",   "inl_out.weight"};
+                                       "inl_in.weight",   "inl_out.weight",
+                                       ".controller"};
     const size_t n = strlen(name);
     if (n < 6 || strcmp(name + n - 6, "weight") != 0)
         return true;

@@ -19,7 +19,7 @@ int64_t ch_config_letter(const ch_config *c, char letter)
     case 'M': return c->memory;
     case 'P': return c->context;
     case 'S': return c->taps;
-    case 'N': return c->integrator.depth;
+    case 'N': return c->integrator.anchor == CH_ANCHOR_CLOSED ? 1 : c->integrator.depth;
     case 'C': return c->integrator.depth - 1;
     case 'R': return c->rank > 0 ? c->rank : c->width;
     case 'G': return c->inl.group > 0 ? (c->width + c->inl.group - 1) / c->inl.group : 0;
@@ -199,7 +199,8 @@ static int check_integrator(const ch_config *c, const char *name, ch_err *e)
     } limits[] = {
         {"integrator.depth", i->depth, CH_MAX_DEPTH},
         {"integrator.anchor", i->anchor, CH_ANCHORS - 1},
-        {"integrator.gate_layer", i->gate_layer, i->depth > 1 ? c->layers - 1 : 0},
+        {"integrator.gate_layer", i->gate_layer,
+         i->depth > 1 && i->anchor != CH_ANCHOR_CLOSED ? c->layers - 1 : 0},
         {"feed_forward_groups", c->ffn_groups, c->layers},
         {"attention_groups", c->attention_groups, c->layers},
         {"embedding_rank", c->rank, CH_MAX_WIDTH},

@@ -51,6 +51,7 @@ typedef enum ch_anchor {
     CH_ANCHOR_NONE,  /* x + F(x), at once: steps are a loop */
     CH_ANCHOR_HERE,  /* x + F(x), with inertia */
     CH_ANCHOR_START, /* x0 + F(x), with inertia: to an equilibrium x = x0 + F(x) */
+    CH_ANCHOR_CLOSED, /* x0 + F(x0), N steps in closed form with numbers of each token's own */
     CH_ANCHORS
 } ch_anchor;
 
@@ -183,10 +184,11 @@ enum {
     CH_ROW_REALS = 1024,      /* no product reads it: kept as reals */
     CH_ROW_FFN = 2048,        /* only in layers that own their feed-forward maps */
     CH_ROW_SHARED_QKV = 4096, /* only in layers that own their attention's maps */
-    CH_ROW_PLAIN = 8192,      /* not there when blocks integrate; the next three are there then: */
+    CH_ROW_PLAIN = 8192,      /* not there when blocks integrate; the next four are there then: */
     CH_ROW_STEPS = 16384,     /* always, */
-    CH_ROW_INERTIA = 32768,   /* with an anchor, */
+    CH_ROW_INERTIA = 32768,   /* here and from a start, */
     CH_ROW_DEPTH_GATE = 65536, /* with a gate */
+    CH_ROW_CONTROLLER = 524288, /* in closed form */
     CH_ROW_RANK = 131072,     /* only where the embedding is of low rank */
     CH_ROW_EXACT = 262144     /* products read it, and in reals: no format of fewer bits */
 };

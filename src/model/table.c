@@ -60,7 +60,9 @@ static bool integrates(int flags, const ch_integrator_config *i)
 {
     return !((flags & CH_ROW_PLAIN) && i->depth > 0) &&
            !((flags & CH_ROW_STEPS) && i->depth == 0) &&
-           !((flags & CH_ROW_INERTIA) && (i->depth == 0 || i->anchor == CH_ANCHOR_NONE)) &&
+           !((flags & CH_ROW_INERTIA) &&
+             (i->depth == 0 || i->anchor == CH_ANCHOR_NONE || i->anchor == CH_ANCHOR_CLOSED)) &&
+           !((flags & CH_ROW_CONTROLLER) && (i->depth == 0 || i->anchor != CH_ANCHOR_CLOSED)) &&
            !((flags & CH_ROW_DEPTH_GATE) && i->gate_layer == 0);
 }
 

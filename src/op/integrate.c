@@ -14,6 +14,7 @@
  *     da = sum_t dv' v + dp p / (1 + a),  dp = sum_t dv' (c - x)
  * SPDX-License-Identifier: MIT */
 #include "op.h"
+#include "squash.h"
 
 #include <string.h>
 
@@ -29,17 +30,6 @@ typedef struct integrate {
     bool add_x, add_start, add_v, add_force;
     real *parts; /* (PARTS, 3, D): sums for g, a, p */
 } integrate;
-
-static real squash(real z)
-{
-    return (1 + z / (1 + real_abs(z))) / 2;
-}
-
-static real squash_slope(real z)
-{
-    const real d = 1 + real_abs(z);
-    return 1 / (2 * d * d);
-}
 
 static const real *row_of(const ch_tensor *t, int64_t row)
 {
@@ -150,9 +140,9 @@ static void backward_vectors(const integrate *g)
         const real dp = sum[2 * D + i], outer = 1 + g->a[i];
         const real da = sum[D + i] + dp * g->p[i] / outer;
         if (dinertia)
-            dinertia[i] += da * squash_slope(inertia[i]);
+            dinertia[i] += da * ch_squash_slope(inertia[i]);
         if (dpull)
-            dpull[i] += dp * 2 * outer * squash_slope(pull[i]);
+            dpull[i] += dp * 2 * outer * ch_squash_slope(pull[i]);
     }
 }
 
@@ -186,8 +176,8 @@ static void coefficients(ch_run *r, integrate *g)
         return;
     const real *inertia = g->m.inertia->stored.data, *pull = g->m.pull->stored.data;
     for (int64_t i = 0; i < D; i++) {
-        g->a[i] = squash(inertia[i]);
-        g->p[i] = 2 * squash(pull[i]) * (1 + g->a[i]);
+        g->a[i] = ch_squash(inertia[i]);
+        g->p[i] = 2 * ch_squash(pull[i]) * (1 + g->a[i]);
     }
 }
 

@@ -247,6 +247,15 @@ typedef struct ch_op_motion {
 } ch_op_motion;
 ch_tensor *ch_op_integrate(ch_run *r, const ch_op_motion *m, ch_tensor **velocity);
 
+/* The same from rest towards x + gain force, `steps` of them in closed form, where inertia and pull
+ * are each row's own (T, D) and, like the force, rest (settle_closed.c). */
+typedef struct ch_op_settling {
+    const ch_tensor *x, *force, *inertia, *pull; /* (T, D) */
+    const ch_weight *gain;                       /* (D) */
+    int steps;
+} ch_op_settling;
+ch_tensor *ch_op_settle_closed(ch_run *r, const ch_op_settling *s);
+
 /* Short causal convolution, a filter of J taps for each column (LFM2): y_td = sum_j w_dj
  * x_(t-J+1+j)d; w (D, J) stored as reals.  Rows before the first of a document (training: before is
  * NULL, rows->first tells) or of a sequence are left out.  Inference: rows of one sequence stand

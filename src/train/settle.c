@@ -138,7 +138,8 @@ static bool known(const char *name, const char *const *names)
 }
 
 static const char *const anchors[] = {
-    [CH_ANCHOR_NONE] = "none", [CH_ANCHOR_HERE] = "here", [CH_ANCHOR_START] = "start", NULL};
+    [CH_ANCHOR_NONE] = "none", [CH_ANCHOR_HERE] = "here", [CH_ANCHOR_START] = "start",
+    [CH_ANCHOR_CLOSED] = "closed", NULL};
 
 ch_anchor ch_train_anchor_of(const char *name)
 {
@@ -172,7 +173,8 @@ static int check_blocks(const ch_train_options *o, const ch_arch *arch, ch_err *
             return ch_fail(e, CH_EARG, "%s models have no %s; other architectures have (arch)",
                            arch->name, features[i].what);
     if (!known(o->anchor, anchors))
-        return ch_fail(e, CH_EARG, "anchor is \"%.40s\"; known are none, here, start", o->anchor);
+        return ch_fail(e, CH_EARG, "anchor is \"%.40s\"; known are none, here, start, closed",
+                       o->anchor);
     return CH_OK;
 }
 

@@ -49,7 +49,7 @@ is "resumed" 0 "$bin" train --data "$tmp/text" --out "$tmp/b" --resume -t 1
 is "llama with relu2" 1 "$bin" train --data "$tmp/text" --out "$tmp/c" --arch llama --ffn relu2
 says "which it has not" "llama models have no relu2 blocks"
 is "another anchor" 1 "$bin" train --data "$tmp/text" --out "$tmp/c" --depth 2 --anchor moon
-says "names them" "known are none, here, start"
+says "names them" "known are none, here, start, closed"
 is "a gate without steps" 1 "$bin" train --data "$tmp/text" --out "$tmp/c" "${short[@]}" \
     --gate-layer 1
 

@@ -54,6 +54,38 @@ void check_integrate(void **state)
     }
 }
 
+static double closed_loss(ch_run *r, void *arg)
+{
+    const motion_case *c = arg;
+    const ch_op_settling s = {.x = ch_op_scale(r, c->x, 1.1),
+                              .force = ch_op_scale(r, c->force, 0.9),
+                              .inertia = ch_op_scale(r, c->start, 1),
+                              .pull = ch_op_scale(r, c->more, 1),
+                              .gain = c->gain,
+                              .steps = c->steps};
+    ch_tensor *y = ch_op_settle_closed(r, &s), *z = ch_op_settle_closed(r, &s);
+    return gc_sum(r, ch_op_multiply(r, y, ch_op_gelu(r, z)));
+}
+
+void check_settle_closed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * CH_COUNT(shapes); i++) {
+        gc g;
+        gc_open(&g, "settle_closed");
+        const int T = shapes[i / 2][0], D = shapes[i / 2][1];
+        motion_case c = {.x = gc_input(&g, "x", T, D),
+                         .force = gc_input(&g, "force", T, D),
+                         .start = gc_input(&g, "inertia", T, D),
+                         .more = gc_input(&g, "pull", T, D),
+                         .gain = gc_vector(&g, "gain", D, i == 5),
+                         .steps = 1 + (int)i % 5};
+        g.step = 1e-4;
+        gc_check(&g, closed_loss, &c);
+        gc_close(&g);
+    }
+}
+
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
 static void some_rows(motion_case *c, gc *g, int T, int every)

@@ -5,6 +5,8 @@
  *     anchor 0   x += u
  *     anchor 1   v = a_k v + p u               x += v       a_k = s(inertia_k)
  *     anchor 2   v = a_k v + p (x0 + u - x)    x += v       p = 2 s(pull) (1 + a_k)
+ *     anchor 3   anchor 2 with u of x0 and gain_0 in all steps, and z of inertia and pull each
+ *                token's own: A h + c, P h + d, h = max(C rms_0(x0), 0)^2
  *
  * with s(z) = (1 + z / (1 + |z|)) / 2.  d is 1 before the gate's layer; there it becomes the first
  * k with exp(w_k . h + b_k) < tolerance, h = x / rms(x), or N.  Layer l uses the maps of the first
@@ -95,9 +97,35 @@ static double *integrate(ref *r, double *x0, int l, int N, int *depth)
     return x;
 }
 
+/* The loop, where the engine has it in closed form. */
+static double *controlled(ref *r, double *x0, int l, int N)
+{
+    enum { WIDTH = 64 };
+    const int D = r->D;
+    const double *gain = ref_tensor(r, "blk.%d.integrator_gain.weight", l, 1, D);
+    const double *n =
+        ref_rms_by(r, x0, ref_tensor(r, "blk.%d.integrator_norm.weight", l, 1, D), D, 1);
+    double *h = ref_linear(r, n, "blk.%d.controller", l, WIDTH, D);
+    for (int i = 0; i < r->T * WIDTH; i++)
+        h[i] = ref_round(r, fmax(h[i], 0) * fmax(h[i], 0), h[i] * h[i]);
+    const double *inertia = ref_linear(r, h, "blk.%d.controller_inertia", l, D, WIDTH);
+    const double *pull = ref_linear(r, h, "blk.%d.controller_pull", l, D, WIDTH);
+    const double *u = force(r, n, l);
+    double *x = ref_add(r, x0, ref_new(r, (int64_t)r->T * D), 1);
+    double *v = ref_new(r, (int64_t)r->T * D);
+    for (int k = 0; k < N; k++)
+        for (int64_t i = 0; i < (int64_t)r->T * D; i++) {
+            const double a = squash(inertia[i]), p = 2 * squash(pull[i]) * (1 + a);
+            move(r, &x[i], &v[i], x0[i], u[i] * gain[i % D], a, p, 2);
+        }
+    return x;
+}
+
 double *ref_block(ref *r, double *x, int l, int *depth)
 {
     const int N = ref_int(r, "integrator.depth", 0);
+    if (N > 0 && ref_int(r, "integrator.anchor", 0) == 3)
+        return controlled(r, x, l, N);
     if (N > 0)
         return integrate(r, x, l, N, depth);
     return ref_add(r, x, force(r, ref_rms(r, x, "blk.%d.ffn_norm.weight", l, r->D, 1), l), 1);

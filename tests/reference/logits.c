@@ -364,7 +364,7 @@ int main(int argc, char **argv)
         const int n_ids = argc > 2 ? atoi(argv[2]) : T, context = argc > 3 ? atoi(argv[3]) : n_ids;
         return one_file(argv[1], n_ids, context, argc > 4 ? argv[4] : NULL);
     }
-    struct CMUnitTest tests[64];
+    struct CMUnitTest tests[96];
     int n = 0;
     if (2 * n_nanos + 2 > (int)CH_COUNT(tests))
         return 2;

@@ -121,6 +121,8 @@ const nano nanos[] = {
               {"embedding_rank", 'I', 24, NULL}}},
     {"integrator here", "integrator", SHAPE, .L = 4, .also = "steps inertia",
      .keys = {STEPS(4, 1), {"feed_forward_groups", 'I', 1, NULL}}},
+    {"integrator closed", "integrator", SHAPE, .L = 3, .also = "steps controller",
+     .keys = {STEPS(4, 3)}},
     {"llama in steps", "llama", SHAPE, .L = 3, .also = "steps", .keys = {STEPS(2, 0)}},
     {"qwen3 in steps", "qwen3", SHAPE, .L = 3, .tied = true, .also = "steps inertia gate",
      .keys = {STEPS(3, 2),
@@ -138,7 +140,7 @@ enum { MATRIX, GAIN, BIAS, TABLE, FACTOR };
 
 /* Sizes: D F V as ever, Q heads together, K key heads together, A = Q + 2 K, B = 3 D, G = 2 F, E a
  * head, C positions, R pairs that turn, J taps, W as wide as the embedding's table, Y as the head
- * is, O groups of the published integrator's equilibrium, N width of its controller, S steps, M one
+ * is, O groups of the published integrator's equilibrium, N width of controllers, S steps, M one
  * less.  Who: architectures, or words in `also`.  Layers: '*' all, '+' those with attention, '-'
  * those without; of '+' and 'f' the first of each group that shares attention or feed-forward maps.
  */
@@ -190,6 +192,11 @@ static const struct {
     {"blk.%d.integrator_gain.weight", 'S', 'D', GAIN, '*', "steps"},
     {"blk.%d.integrator_inertia.weight", 'S', 'D', TABLE, '*', "inertia"},
     {"blk.%d.integrator_pull.weight", 0, 'D', BIAS, '*', "inertia"},
+    {"blk.%d.controller.weight", 'N', 'D', MATRIX, '*', "controller"},
+    {"blk.%d.controller_inertia.weight", 'D', 'N', MATRIX, '*', "controller"},
+    {"blk.%d.controller_inertia.bias", 0, 'D', TABLE, '*', "controller"},
+    {"blk.%d.controller_pull.weight", 'D', 'N', MATRIX, '*', "controller"},
+    {"blk.%d.controller_pull.bias", 0, 'D', BIAS, '*', "controller"},
     {"depth_gate.weight", 'M', 'D', MATRIX, 0, "gate"},
     {"depth_gate.bias", 0, 'M', BIAS, 0, "gate"},
     {"blk.%d.ffn_norm.bias", 0, 'D', BIAS, '*', "gpt2 inl_v2"},
@@ -230,11 +237,12 @@ static int letter(const nano *n, char c)
     const nano_key *turned = find_key(n, "rope.dimension_count");
     const nano_key *taps = find_key(n, "shortconv.l_cache");
     const nano_key *steps = find_key(n, "integrator.depth");
+    const nano_key *anchor = find_key(n, "integrator.anchor");
     const nano_key *rank = find_key(n, "embedding_rank");
     const nano_key *group = find_key(n, "integrator.group_size");
     const int columns = group ? (int)group->v : 64;
     switch (c) {
-    case 'S': return steps ? (int)steps->v : 0;
+    case 'S': return anchor && anchor->v == 3 ? 1 : steps ? (int)steps->v : 0;
     case 'M': return steps ? (int)steps->v - 1 : 0;
     case 'D': return n->D;
     case 'W': return rank ? (int)rank->v : n->D;

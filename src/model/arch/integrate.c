@@ -127,6 +127,24 @@ static void step(ch_forward *f, moving *m, int k, int steps, const ch_ffn_weight
     m->x = ch_op_integrate(r, &motion, inertia && k + 1 < steps ? &m->velocity : NULL);
 }
 
+static ch_tensor *closed(ch_forward *f, const ch_tensor *x, int depth, const ch_ffn_weights *w,
+                         const ch_integrator_weights *s)
+{
+    ch_run *r = f->run;
+    const ch_tensor *n = ch_block_norm(f, x, vector_of(r, &s->norm, 0));
+    const ch_tensor *h = ch_block_hidden(f, n, w, f->rows);
+    const ch_tensor *heard = ch_op_relu2(r, ch_op_linear(r, n, &s->controller, f->rows));
+    ch_tensor *said[2];
+    ch_op_linear_many(r, said, heard, (const ch_weight *const[]){&s->to_inertia, &s->to_pull}, 2,
+                      f->rows);
+    return ch_op_settle_closed(r, &(ch_op_settling){.x = x,
+                                                    .force = ch_op_linear(r, h, &w->down, f->rows),
+                                                    .inertia = said[0],
+                                                    .pull = said[1],
+                                                    .gain = vector_of(r, &s->gain, 0),
+                                                    .steps = depth});
+}
+
 ch_tensor *ch_block_integrate(ch_forward *f, int l, ch_tensor *x, const ch_ffn_weights *w,
                               const ch_integrator_weights *s)
 {
@@ -134,6 +152,8 @@ ch_tensor *ch_block_integrate(ch_forward *f, int l, ch_tensor *x, const ch_ffn_w
     const ch_ffn_weights *maps = owned(f, l, w);
     if (c->depth == 0)
         return ch_block_shared_ffn(f, x, &w->norm, maps);
+    if (c->anchor == CH_ANCHOR_CLOSED)
+        return closed(f, x, c->depth, maps, s);
     if (c->gate_layer > 0 && l == c->gate_layer)
         decide(f, x);
     const int steps = l < c->gate_layer ? 1 : c->depth;

@@ -6,11 +6,14 @@
  *     none   x_(k+1) = x_k + u
  *     here   v = a_k v + p u,                x_(k+1) = x_k + v
  *     start  v = a_k v + p (x_0 + u - x_k),  x_(k+1) = x_k + v
+ *     closed the same with u of x_0 for good, all N steps in closed form; a and p are each token's
+ *            own: inertia = A h + c, pull = P h + d, h = max(C rmsnorm(x_0; n_0), 0)^2
  *
- * The last seeks an equilibrium x = x_0 + g F(x) that is learned, by a damped motion that is stable
- * by construction (op/integrate.c: one p for all steps of a layer, any a_k).  N = 1 without an
- * anchor is the plain block.  Steps are local to a token: keys and values are written once a layer
- * whatever N is, so tokens may take fewer, each its own number, and neighbours do not matter.
+ * The third seeks an equilibrium x = x_0 + g F(x) that is learned, by a damped motion that is
+ * stable by construction (op/integrate.c: one pull for all steps of a layer, any inertia).  N = 1
+ * without an anchor is the plain block.  Steps are local to a token: keys and values are written
+ * once a layer whatever N is, so tokens may take fewer, each its own number, and neighbours do not
+ * matter.
  *
  * Layers may share F (ch_config.ffn_groups): it lies in the first layer of a group.
  *
@@ -25,6 +28,7 @@
 
 typedef struct ch_integrator_weights {
     ch_weight norm, gain, inertia, pull; /* (N, D), (N, D), (N, D), (D) */
+    ch_weight controller, to_inertia, to_inertia_bias, to_pull, to_pull_bias; /* (64, D), (D, 64) */
 } ch_integrator_weights;
 
 /* x after the block of layer l, whose weights w and s are, its own maps or none. */
@@ -39,6 +43,16 @@ ch_tensor *ch_block_integrate(ch_forward *f, int l, ch_tensor *x, const ch_ffn_w
      CH_ROW_STEPS | CH_ROW_REALS, 0},                                                        \
     {"blk.%d.integrator_inertia.weight", "N D", CH_INIT_INERTIA, at(steps.inertia),          \
      CH_ROW_INERTIA | CH_ROW_REALS, 0},                                                      \
-    {"blk.%d.integrator_pull.weight", "D", CH_INIT_PULL, at(steps.pull), CH_ROW_INERTIA, 0}
+    {"blk.%d.integrator_pull.weight", "D", CH_INIT_PULL, at(steps.pull), CH_ROW_INERTIA, 0}, \
+    {"blk.%d.controller.weight", "88 D", CH_INIT_NORMAL, at(steps.controller),               \
+     CH_ROW_CONTROLLER | CH_ROW_EXACT, 0},                                                   \
+    {"blk.%d.controller_inertia.weight", "D 88", CH_INIT_NORMAL, at(steps.to_inertia),       \
+     CH_ROW_CONTROLLER | CH_ROW_EXACT, 0},                                                   \
+    {"blk.%d.controller_inertia.bias", "D", CH_INIT_INERTIA, at(steps.to_inertia_bias),      \
+     CH_ROW_CONTROLLER, 1 + at(steps.to_inertia)},                                           \
+    {"blk.%d.controller_pull.weight", "D 88", CH_INIT_NORMAL, at(steps.to_pull),             \
+     CH_ROW_CONTROLLER | CH_ROW_EXACT, 0},                                                   \
+    {"blk.%d.controller_pull.bias", "D", CH_INIT_PULL, at(steps.to_pull_bias),               \
+     CH_ROW_CONTROLLER, 1 + at(steps.to_pull)}
 
 #endif
