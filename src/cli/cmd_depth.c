@@ -14,7 +14,7 @@
 #include "depths.h"
 #include "gate.h"
 
-enum { MOST_TOLERANCES = 12, MOST_ROWS = 64 };
+enum { MOST_LINES = 64 };
 
 struct options {
     const char *model, *tokenizer, *file, *out;
@@ -59,6 +59,7 @@ typedef struct asking {
     ch_pool *pool;
     ch_buf text;
     int N, D;
+    double tolerance; /* that was asked for, or the model's */
     real *w, *b;
     double *r2;
     /* of the second half: */
@@ -67,7 +68,7 @@ typedef struct asking {
     real *h;
     double *kl, *nll, *full, *key; /* kl: (N - 1, rows) */
     int32_t *depth, *other;
-    line line[MOST_ROWS];
+    line line[MOST_LINES];
     int lines;
     ch_err e;
 } asking;
@@ -83,6 +84,22 @@ static int open_half(asking *a, ch_depths *d, const char *text, size_t n)
     if (rc == CH_OK)
         rc = ch_depths_open(d, a->m, a->pool, &ids, head, a->o->window, &a->e);
     ch_tokens_free(&ids);
+    return rc;
+}
+
+/* Of the tokens that are scored. */
+static int count_bytes(asking *a)
+{
+    ch_buf b;
+    ch_buf_init(&b, 1 << 20);
+    for (int64_t t = 0; t < a->d.rows; t++) {
+        ch_buf_clear(&b);
+        if (a->d.target[t] >= 0)
+            ch_tokenizer_append(&b, a->tk, a->d.id[t], a->d.target[t]);
+        a->bytes += b.size;
+    }
+    const int rc = ch_buf_check(&b, "a token", &a->e);
+    ch_buf_close(&b);
     return rc;
 }
 
@@ -103,8 +120,13 @@ static int fit(asking *a, const char *text, size_t n)
         ch_depths_inputs(&d, h);
     for (int k = 1; rc == CH_OK && k <= outputs; k++) {
         ch_depths_divergence(&d, k, kl);
-        for (size_t t = 0; t < rows; t++)
+        for (size_t t = 0; t < rows && rc == CH_OK; t++) {
+            if (!isfinite(kl[t]))
+                rc = ch_fail(&a->e, CH_EFORMAT,
+                             "token %zu: the logits after %d or %d steps are not finite", t, k,
+                             a->N);
             y[t * (size_t)outputs + (size_t)k - 1] = fmax(log(kl[t]), LEAST);
+        }
     }
     if (rc == CH_OK)
         rc = ch_gate_fit(a->w, a->b, a->r2, h, y, d.rows, a->D, outputs, 1e-3, &a->e);
@@ -126,6 +148,8 @@ static void keep(asking *a)
     const ch_file_tensor *b = gate_tensor(a, "depth_gate.bias");
     ch_tensor_read(a->w, &w->t, 0, ch_tensor_count(&w->t));
     ch_tensor_read(a->b, &b->t, 0, ch_tensor_count(&b->t));
+    if (a->o->tolerance == 0)
+        a->tolerance = a->m->config.integrator.tolerance;
     for (int k = 0; k < a->N - 1; k++)
         a->r2[k] = (double)NAN;
 }
@@ -234,9 +258,15 @@ static int fill(asking *a)
     for (int k = 1; k < a->N; k++)
         ch_depths_divergence(&a->d, k, a->kl + (size_t)(k - 1) * rows);
     int rc = fixed(a);
-    for (size_t i = 0; i < CH_COUNT(tolerances) && rc == CH_OK; i++)
-        rc = gated(a, tolerances[i]);
-    return rc;
+    bool among = a->tolerance <= 0;
+    for (size_t i = 0; i < CH_COUNT(tolerances) && rc == CH_OK; i++) {
+        if (!among && a->tolerance > tolerances[i])
+            rc = gated(a, a->tolerance);
+        among |= a->tolerance >= tolerances[i];
+        if (rc == CH_OK)
+            rc = gated(a, tolerances[i]);
+    }
+    return among || rc < 0 ? rc : gated(a, a->tolerance);
 }
 
 /* ---- Saying it ------------------------------------------------------------------------------ */
@@ -261,9 +291,10 @@ static int print_json(const asking *a)
 
 static void print_text(const asking *a)
 {
-    printf("%lld tokens; of ln KL to %d steps the gate explains", (long long)a->d.rows, a->N);
-    for (int k = 1; k < a->N; k++)
-        printf("%s %.0f %% after %d", k > 1 ? "," : "", 100 * a->r2[k - 1], k);
+    printf("%lld tokens", (long long)a->d.rows);
+    for (int k = 1; k < a->N && !a->o->keep; k++)
+        printf("%s %.0f %% after %d", k > 1 ? "," : "; of ln KL to all steps the gate explains",
+               100 * a->r2[k - 1], k);
     printf("\n\n%-12s %9s %6s %11s %23s %9s %9s\n", "steps by", "tolerance", "steps",
            "bits a byte", "more than all steps", "KL, nats", "us/token");
     for (int i = 0; i < a->lines; i++) {
@@ -293,7 +324,7 @@ static int write_model(asking *a)
     for (size_t i = 0; i < from->n_meta && rc == CH_OK; i++)
         rc = ch_file_set_meta(to, &from->meta[i], &a->e);
     if (rc == CH_OK)
-        rc = ch_file_set_f32(to, key, (float)a->o->tolerance, &a->e);
+        rc = ch_file_set_f32(to, key, (float)a->tolerance, &a->e);
     for (size_t i = 0; i < from->n_tensors && rc == CH_OK; i++) {
         const ch_file_tensor *t = &from->tensors[i];
         const ch_tensor *is = &t->t;
@@ -344,13 +375,14 @@ static int ask(asking *a)
         return rc;
     const char *text = a->text.data ? a->text.data : "";
     const size_t half = ch_utf8_whole(text, a->text.size / 2);
-    a->bytes = a->text.size - half;
     if (a->o->keep)
         keep(a);
     else
         rc = fit(a, text, half);
     if (rc == CH_OK)
-        rc = open_half(a, &a->d, text + half, a->bytes);
+        rc = open_half(a, &a->d, text + half, a->text.size - half);
+    if (rc == CH_OK)
+        rc = count_bytes(a);
     if (rc == CH_OK)
         rc = fill(a);
     return rc == CH_OK && a->o->out ? write_model(a) : rc;
@@ -380,9 +412,7 @@ int ch_cmd_depth(int argc, char **argv)
         return parsed;
     if (o.window == 0)
         o.window = 256;
-    if (o.tolerance == 0)
-        o.tolerance = 0.01;
-    asking a = {.o = &o};
+    asking a = {.o = &o, .tolerance = o.tolerance > 0 ? o.tolerance : 0.01};
     ch_buf_init(&a.text, (size_t)1 << 30);
     const int rc = ask(&a);
     int code = rc < 0 ? ch_cli_fail(&a.e) : CH_EXIT_OK;

@@ -10,8 +10,8 @@
 typedef struct fit {
     const real *h;
     const double *y;
-    int64_t rows;
-    int D, outputs;
+    int64_t rows, D;
+    int outputs;
     double *a;    /* (D, D): covariance, then its factor, lower */
     double *c;    /* (outputs, D): right sides, then solutions */
     double *mean; /* (D) of h */
@@ -21,7 +21,7 @@ typedef struct fit {
 static void means(fit *f)
 {
     for (int64_t t = 0; t < f->rows; t++) {
-        for (int i = 0; i < f->D; i++)
+        for (int64_t i = 0; i < f->D; i++)
             f->mean[i] += (double)f->h[t * f->D + i] / (double)f->rows;
         for (int k = 0; k < f->outputs; k++)
             f->mean_y[k] += f->y[t * f->outputs + k] / (double)f->rows;
@@ -31,15 +31,15 @@ static void means(fit *f)
 static void covariances(fit *f, double *x)
 {
     for (int64_t t = 0; t < f->rows; t++) {
-        for (int i = 0; i < f->D; i++)
+        for (int64_t i = 0; i < f->D; i++)
             x[i] = (double)f->h[t * f->D + i] - f->mean[i];
-        for (int i = 0; i < f->D; i++)
-            for (int j = 0; j <= i; j++)
+        for (int64_t i = 0; i < f->D; i++)
+            for (int64_t j = 0; j <= i; j++)
                 f->a[i * f->D + j] += x[i] * x[j];
         for (int k = 0; k < f->outputs; k++) {
             const double y = f->y[t * f->outputs + k] - f->mean_y[k];
             f->var_y[k] += y * y;
-            for (int i = 0; i < f->D; i++)
+            for (int64_t i = 0; i < f->D; i++)
                 f->c[k * f->D + i] += y * x[i];
         }
     }
@@ -47,11 +47,11 @@ static void covariances(fit *f, double *x)
 
 static void factor(fit *f)
 {
-    const int D = f->D;
-    for (int i = 0; i < D; i++)
-        for (int j = 0; j <= i; j++) {
+    const int64_t D = f->D;
+    for (int64_t i = 0; i < D; i++)
+        for (int64_t j = 0; j <= i; j++) {
             double sum = f->a[i * D + j];
-            for (int m = 0; m < j; m++)
+            for (int64_t m = 0; m < j; m++)
                 sum -= f->a[i * D + m] * f->a[j * D + m];
             f->a[i * D + j] = i == j ? sqrt(CH_MAX(sum, 1e-300)) : sum / f->a[j * D + j];
         }
@@ -59,14 +59,14 @@ static void factor(fit *f)
 
 static void solve(const fit *f, double *x)
 {
-    const int D = f->D;
-    for (int i = 0; i < D; i++) {
-        for (int m = 0; m < i; m++)
+    const int64_t D = f->D;
+    for (int64_t i = 0; i < D; i++) {
+        for (int64_t m = 0; m < i; m++)
             x[i] -= f->a[i * D + m] * x[m];
         x[i] /= f->a[i * D + i];
     }
-    for (int i = D - 1; i >= 0; i--) {
-        for (int m = i + 1; m < D; m++)
+    for (int64_t i = D - 1; i >= 0; i--) {
+        for (int64_t m = i + 1; m < D; m++)
             x[i] -= f->a[m * D + i] * x[m];
         x[i] /= f->a[i * D + i];
     }
@@ -77,7 +77,7 @@ static double explained(const fit *f, int k, const real *w, real b)
     double left = 0;
     for (int64_t t = 0; t < f->rows; t++) {
         double z = (double)b - f->y[t * f->outputs + k];
-        for (int i = 0; i < f->D; i++)
+        for (int64_t i = 0; i < f->D; i++)
             z += (double)w[i] * (double)f->h[t * f->D + i];
         left += z * z;
     }
@@ -86,13 +86,13 @@ static double explained(const fit *f, int k, const real *w, real b)
 
 static void finish(fit *f, real *w, real *b, double *r2, double ridge)
 {
-    for (int i = 0; i < f->D; i++)
+    for (int64_t i = 0; i < f->D; i++)
         f->a[i * f->D + i] += ridge * (double)f->rows;
     factor(f);
     for (int k = 0; k < f->outputs; k++) {
         double *x = f->c + (ptrdiff_t)k * f->D, at = f->mean_y[k];
         solve(f, x);
-        for (int i = 0; i < f->D; i++) {
+        for (int64_t i = 0; i < f->D; i++) {
             w[k * f->D + i] = (real)x[i];
             at -= x[i] * f->mean[i];
         }
@@ -105,6 +105,9 @@ static void finish(fit *f, real *w, real *b, double *r2, double ridge)
 int ch_gate_fit(real *w, real *b, double *r2, const real *h, const double *y, int64_t rows, int D,
                 int outputs, double ridge, ch_err *e)
 {
+    if (D > CH_GATE_WIDTH_MOST)
+        return ch_fail(e, CH_EARG, "a gate of width %d; allowed are up to %d", D,
+                       CH_GATE_WIDTH_MOST);
     if (rows < 2)
         return ch_fail(e, CH_EARG, "a gate is fitted to at least 2 tokens, and there are %lld",
                        (long long)rows);

@@ -10,9 +10,10 @@
 
 #include "base.h"
 
+enum { CH_GATE_WIDTH_MOST = 8192 }; /* the fit costs D^2 a row, and D^3 */
 /* w (outputs, D) and b (outputs) from h (rows, D) and y (rows, outputs): minimises the mean over
  * rows of (w h + b - y)^2, plus ridge |w|^2.  r2: NULL, or (outputs) the share of each y's variance
- * that is explained.  CH_EARG when there are too few rows. */
+ * that is explained.  CH_EARG when there are too few rows, or D is too large. */
 int ch_gate_fit(real *w, real *b, double *r2, const real *h, const double *y, int64_t rows, int D,
                 int outputs, double ridge, ch_err *e);
 

@@ -23,6 +23,15 @@ static int rows_at(const ch_depths *d, int64_t at)
 
 /* ---- Opening -------------------------------------------------------------------------------- */
 
+static int check_ids(const ch_model *m, const ch_tokens *ids, ch_err *e)
+{
+    for (size_t i = 0; i < ids->n; i++)
+        if (ids->id[i] < 0 || ids->id[i] >= m->config.vocab)
+            return ch_fail(e, CH_EARG, "token %zu is %d, the vocabulary has 0 to %d", i,
+                           (int)ids->id[i], m->config.vocab - 1);
+    return CH_OK;
+}
+
 /* Windows of what stands behind the head; the last may be short, but never of one row. */
 static void cut(ch_depths *d, const ch_tokens *ids, int head)
 {
@@ -64,6 +73,8 @@ int ch_depths_open(ch_depths *d, const ch_model *m, ch_pool *pool, const ch_toke
     unsigned features = 0;
     int rc = ch_cpu_features(&features, NULL, e);
     ch_kernels_init(&d->kernels, features);
+    if (rc == CH_OK)
+        rc = check_ids(m, ids, e);
     d->id = calloc(most, 2 * sizeof *d->id);
     d->pos = calloc(most, 2 * sizeof *d->pos);
     d->depth = calloc((size_t)window, 2 * sizeof *d->depth);
@@ -148,7 +159,7 @@ static double divergence(const float *p, const float *q, int V)
     double sum = 0;
     for (int i = 0; i < V; i++)
         sum += exp((double)p[i] - log_p) * (((double)p[i] - log_p) - ((double)q[i] - log_q));
-    return CH_MAX(sum, 0.0);
+    return sum < 0 ? 0 : sum; /* what is no number stays none */
 }
 
 static void compare(void *arg, int row, int thread)
@@ -194,17 +205,8 @@ void ch_depths_inputs(ch_depths *d, real *h)
 void ch_depths_by_gate(int32_t *depth, const real *h, int64_t rows, int D, const real *w,
                        const real *b, int N, double tolerance)
 {
-    for (int64_t t = 0; t < rows; t++, h += D) {
-        int k = 1;
-        for (; k < N; k++) {
-            double z = (double)b[k - 1];
-            for (int i = 0; i < D; i++)
-                z += (double)w[(k - 1) * D + i] * (double)h[i];
-            if (exp(z) < tolerance)
-                break;
-        }
-        depth[t] = k;
-    }
+    for (int64_t t = 0; t < rows; t++)
+        depth[t] = ch_depth_choose(w, b, h + t * D, D, N, tolerance);
 }
 
 typedef struct keyed {

@@ -48,6 +48,22 @@ static void tap(const ch_forward *f, int layer, const ch_tensor *x)
         f->step->tap(f->step->tap_arg, layer, f->rows, x);
 }
 
+/* What the head is told of its n rows: which adapter each has chosen. */
+static ch_rows rows_of(ch_run *r, const ch_step *s, int n)
+{
+    ch_rows rows = {.n = n};
+    if (!r->adapters)
+        return rows;
+    int32_t *chosen = ch_arena_take(r->scratch, (size_t)n * sizeof *chosen);
+    if (!ch_op_computes(r) || !s->rows.adapter)
+        return rows;
+    const bool picked = s->wanted && n != s->rows.n;
+    for (int i = 0; i < n; i++)
+        chosen[i] = s->rows.adapter[picked ? s->wanted[i] : i];
+    rows.adapter = chosen;
+    return rows;
+}
+
 ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
 {
     ch_forward f = {.run = r, .model = m, .step = s, .rows = &s->rows};
@@ -70,23 +86,10 @@ ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
         }
         tap(&f, l, x);
     }
-    return arch->head(&f, only_wanted(r, s, x));
-}
-
-/* What the head is told of its n rows: which adapter each has chosen. */
-static ch_rows rows_of(ch_run *r, const ch_step *s, int n)
-{
-    ch_rows rows = {.n = n};
-    if (!r->adapters)
-        return rows;
-    int32_t *chosen = ch_arena_take(r->scratch, (size_t)n * sizeof *chosen);
-    if (!ch_op_computes(r) || !s->rows.adapter)
-        return rows;
-    const bool picked = s->wanted && n != s->rows.n;
-    for (int i = 0; i < n; i++)
-        chosen[i] = s->rows.adapter[picked ? s->wanted[i] : i];
-    rows.adapter = chosen;
-    return rows;
+    x = only_wanted(r, s, x);
+    const ch_rows left = rows_of(r, s, (int)ch_tensor_rows(x));
+    f.rows = &left;
+    return arch->head(&f, x);
 }
 
 ch_tensor *ch_forward_logits(ch_run *r, const ch_model *m, const ch_step *s)

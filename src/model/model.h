@@ -333,7 +333,8 @@ struct ch_forward { /* what an architecture's functions see */
     ch_run *run;
     const ch_model *model;
     const ch_step *step;
-    const ch_rows *rows;   /* that this layer computes */
+    const ch_rows *rows;   /* that this layer, or the head, computes; the head knows their number
+                              and adapters alone */
     ch_turns full, local;  /* local: of window layers */
     const int32_t *depth;  /* of rows, once it is known; NULL: all of them N */
     int32_t *decided;      /* where a gate writes them */
@@ -352,6 +353,9 @@ ch_tensor *ch_forward_attend(ch_forward *f, int layer, ch_tensor *q, ch_tensor *
                              const ch_attention_spec *s);
 /* Likewise a short convolution: `layer` counts those that convolve. */
 ch_tensor *ch_forward_convolve(ch_forward *f, int layer, const ch_tensor *x, const ch_weight *w);
+/* What a depth gate w (N - 1, D), b (N - 1) says of a row: the least k with exp(w_k h + b_k) <
+ * tolerance, or N. */
+int ch_depth_choose(const real *w, const real *b, const real *h, int D, int N, double tolerance);
 /* Bytes of scratch for any step of at most `rows` rows, `wanted` of them with logits, over
  * sequences that look at most like `like`; NULL: training, with the tape.  adapters: of the run,
  * or NULL. */

@@ -6,7 +6,8 @@
  *     a_i = s(inertia_i),  p_i = 2 s(pull_i) (1 + a_i),  s(z) = (1 + z / (1 + |z|)) / 2
  *
  * x, start, v, F (T, D); g, inertia, pull (D).  No v: at rest; no inertia and pull: a = 0, p = 1,
- * so that x' = c.  0 < p < 2 (1 + a) whatever is learned: with c at rest every channel is stable,
+ * so that x' = c.  0 < p < 2 (1 + a) whatever is learned (but numbers near 1e7, where s rounds
+ * to 0 or 1): with c at rest every channel is stable,
  * and stays so under steps of different inertia that share their pull (docs/integrator.md, theorem
  * C).  s is a sigmoid without a function of the C library in it: same bits everywhere.
  *
@@ -28,7 +29,7 @@ typedef struct integrate {
     /* of backward: */
     real *dx, *dstart, *dv, *dforce;
     bool add_x, add_start, add_v, add_force;
-    real *parts; /* (PARTS, 3, D): sums for g, a, p */
+    real *parts; /* (PARTS, 5, D): sums for g, a, p, and room for two rows */
 } integrate;
 
 static const real *row_of(const ch_tensor *t, int64_t row)

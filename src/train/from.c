@@ -37,6 +37,12 @@ static int take_integrator(ch_train_run *r)
         return ch_fail(r->e, CH_EARG, "an adapter leaves blocks as they are in %s; all weights "
                                       "have to train for steps or a gate that it has not",
                        o->from);
+    if (i->depth == 0 && o->anchor && (o->depth <= 0 || !ch_train_is_anchor(o->anchor)))
+        return ch_fail(r->e, CH_EARG, "anchor is \"%.40s\" and depth %d; known are none, here, "
+                                      "start, closed, for a depth of 1 or more",
+                       o->anchor, o->depth);
+    if (!o->lora)
+        i->tolerance = 0; /* a gate is fitted to weights, and these change */
     if (i->depth == 0 && o->depth > 0) {
         if (!o->anchor)
             o->anchor = "start";
@@ -44,7 +50,8 @@ static int take_integrator(ch_train_run *r)
     }
     if (i->gate_layer == 0 && o->gate_layer > 0)
         i->gate_layer = o->gate_layer;
-    r->grows = i->depth != r->was.integrator.depth || i->gate_layer != r->was.integrator.gate_layer;
+    r->grows =
+        i->depth != r->was.integrator.depth || i->gate_layer != r->was.integrator.gate_layer;
     o->anchor = ch_train_anchor(&r->config);
     return ch_config_check(&r->config, o->from, r->e);
 }

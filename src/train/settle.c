@@ -141,12 +141,46 @@ static const char *const anchors[] = {
     [CH_ANCHOR_NONE] = "none", [CH_ANCHOR_HERE] = "here", [CH_ANCHOR_START] = "start",
     [CH_ANCHOR_CLOSED] = "closed", NULL};
 
+bool ch_train_is_anchor(const char *name)
+{
+    return known(name, anchors);
+}
+
 ch_anchor ch_train_anchor_of(const char *name)
 {
     int i = 0;
     while (i < CH_ANCHORS - 1 && strcmp(anchors[i], name) != 0)
         i++;
     return (ch_anchor)i;
+}
+
+static bool has_rank(const ch_arch *a)
+{
+    for (int i = 0; i < a->n_globals; i++)
+        if (a->globals[i].flags & CH_ROW_RANK)
+            return true;
+    return false;
+}
+
+static int check_layers(const ch_train_options *o, ch_err *e)
+{
+    const struct {
+        const char *name;
+        int value, most;
+    } of[] = {{"gate_layer", o->gate_layer, o->layers - 1},
+              {"ffn_groups", o->ffn_groups, o->layers},
+              {"attention_groups", o->attention_groups, o->layers}};
+    for (size_t i = 0; i < CH_COUNT(of); i++)
+        if (of[i].value > of[i].most)
+            return ch_fail(e, CH_EARG, "%s is %d; of %d layers it may be 1 to %d", of[i].name,
+                           of[i].value, o->layers, of[i].most);
+    const bool closed = strcmp(o->anchor, anchors[CH_ANCHOR_CLOSED]) == 0;
+    if (o->gate_layer > 0 && (o->depth < 2 || closed))
+        return ch_fail(e, CH_EARG,
+                       "gate_layer is %d; a gate chooses among steps: depth has to be 2 or more, and "
+                       "anchor none, here or start",
+                       o->gate_layer);
+    return CH_OK;
 }
 
 /* What only some architectures have. */
@@ -164,7 +198,7 @@ static int check_blocks(const ch_train_options *o, const ch_arch *arch, ch_err *
         {o->depth > 0, arch->integrates, "integrator"},
         {o->ffn_groups > 0, arch->integrates, "shared feed-forward maps"},
         {o->attention_groups > 0, native, "shared attention maps"},
-        {o->embedding_rank > 0, native, "embedding_rank"},
+        {o->embedding_rank > 0, has_rank(arch), "embedding_rank"},
     };
     if (!relu2 && strcmp(o->ffn, "swiglu") != 0)
         return ch_fail(e, CH_EARG, "ffn is \"%s\"; known are swiglu, relu2 and integrator", o->ffn);
@@ -175,7 +209,7 @@ static int check_blocks(const ch_train_options *o, const ch_arch *arch, ch_err *
     if (!known(o->anchor, anchors))
         return ch_fail(e, CH_EARG, "anchor is \"%.40s\"; known are none, here, start, closed",
                        o->anchor);
-    return CH_OK;
+    return check_layers(o, e);
 }
 
 static int check_together(const ch_train_options *o, ch_err *e)
@@ -244,6 +278,9 @@ static int check_one_end(const ch_train_options *o, ch_err *e)
 int ch_train_settle(ch_train_options *o, const json_t *stored, ch_err *e)
 {
     ch_train_unfold(o);
+    if (!stored && !o->from && o->anchor && o->depth <= 0)
+        return ch_fail(e, CH_EARG, "anchor is \"%.40s\" and there is no depth; plain blocks have "
+                                   "no anchor", o->anchor);
     int rc = check_ranges(o, e);
     if (rc == CH_OK)
         rc = check_one_end(o, e);

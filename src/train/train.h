@@ -362,9 +362,10 @@ int ch_train_option_parse(ch_train_options *o, const char *name, const char *tex
                           const char *where, ch_err *e);
 /* The shape that settled options ask for. */
 ch_config ch_train_config(const ch_train_options *o);
-/* What the anchor of a configuration is called among options; and the other way, of a known name. */
+/* What the anchor of a configuration is called among options; the other way, of a known name. */
 const char *ch_train_anchor(const ch_config *c);
 ch_anchor ch_train_anchor_of(const char *name);
+bool ch_train_is_anchor(const char *name);
 /* ffn "integrator" is a short way to say two things: to what it stands for. */
 void ch_train_unfold(ch_train_options *o);
 

@@ -23,6 +23,7 @@ is "in JSON" 0 "$bin" depth -m "$tmp/i.gguf" -f "$tmp/text" -c 32 -t 2 --json
 says "every line" '"rule":"position","tolerance":0.001'
 is "writing the gate" 0 "$bin" depth -m "$tmp/i.gguf" -f "$tmp/text" -c 32 --tolerance 0.25 \
     -o "$tmp/gated.gguf"
+says "it is measured" "gate              0.25"
 is "which the file has" 0 "$bin" show "$tmp/gated.gguf" --json
 says "with its tolerance" '"integrator.integrator.tolerance":0.25'
 is "and runs" 0 "$bin" run -m "$tmp/gated.gguf" -p "The cat" -n 8
@@ -53,6 +54,12 @@ says "names them" "known are none, here, start, closed"
 is "a gate without steps" 1 "$bin" train --data "$tmp/text" --out "$tmp/c" "${short[@]}" \
     --gate-layer 1
 
+says "says what it wants" "depth has to be 2 or more"
+is "more groups than layers" 1 "$bin" train --data "$tmp/text" --out "$tmp/c" "${short[@]}" \
+    --ffn-groups 3
+says "says how many there are" "of 2 layers it may be 1 to 2"
+is "an anchor of nothing" 1 "$bin" train --data "$tmp/text" --out "$tmp/c" --anchor here
+
 # ---- A plain model that is to integrate --------------------------------------------------------
 is "a plain model to begin with" 0 "$bin" train --data "$tmp/text" --out "$tmp/p" "${short[@]}"
 is "grown" 0 "$bin" finetune -m "$tmp/p/model.gguf" --data "$tmp/text" --out "$tmp/g" --depth 2 \
@@ -61,6 +68,18 @@ a=$("$bin" perplexity -m "$tmp/p/model.gguf" -f "$tmp/text" --json -t 1 | tr , '
 b=$("$bin" perplexity -m "$tmp/g/model.gguf" -f "$tmp/text" --json -t 1 | tr , '\n' | grep ppl)
 that "answers as before" [ "${a:0:12}" = "${b:0:12}" ]
 is "resumed in its way" 0 "$bin" finetune --data "$tmp/text" --out "$tmp/g" --resume -t 1
+for a in here start closed; do
+    is "grown to $a" 0 "$bin" finetune -m "$tmp/p/model.gguf" --data "$tmp/text" --out "$tmp/g$a" \
+        --depth 2 --anchor $a --length 16 --micro-batch 2 --steps 2 -t 1
+done
+is "and to a gate" 0 "$bin" finetune -m "$tmp/gstart/model.gguf" --data "$tmp/text" \
+    --out "$tmp/gg" --gate-layer 1 --length 16 --micro-batch 2 --steps 2 -t 1
+is "to an anchor that is none" 1 "$bin" finetune -m "$tmp/p/model.gguf" --data "$tmp/text" \
+    --out "$tmp/l" --depth 2 --anchor moon
+says "names those that there are" "known are none, here, start, closed"
+is "a published integrator" 0 "$bin" init inl_v2 --shape L2,D32,H4,K4,F48,P32 -o "$tmp/inl.gguf"
+is "goes on training" 0 "$bin" finetune -m "$tmp/inl.gguf" --data "$tmp/text" --out "$tmp/inl" \
+    --length 16 --micro-batch 2 --steps 2 -t 1
 is "an adapter cannot" 1 "$bin" finetune -m "$tmp/p/model.gguf" --data "$tmp/text" --out "$tmp/l" \
     --lora 2 --depth 2
 says "and says why" "an adapter leaves blocks as they are"

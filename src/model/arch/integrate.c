@@ -6,18 +6,16 @@
 
 /* ---- How deep ------------------------------------------------------------------------------- */
 
-static int choose(const ch_plain_globals *g, const real *h, int depth, double tolerance)
+int ch_depth_choose(const real *w, const real *b, const real *h, int D, int N, double tolerance)
 {
-    const int64_t D = ch_weight_width(&g->depth_gate);
-    const real *w = g->depth_gate.stored.data, *b = g->depth_gate_bias.stored.data;
-    for (int k = 1; k < depth; k++, w += D) {
+    for (int k = 1; k < N; k++, w += D) {
         real z = b[k - 1];
-        for (int64_t i = 0; i < D; i++)
+        for (int i = 0; i < D; i++)
             z += w[i] * h[i];
         if (exp((double)z) < tolerance)
             return k;
     }
-    return depth;
+    return N;
 }
 
 /* In training tokens are told how deep they go. */
@@ -33,8 +31,9 @@ static void decide(ch_forward *f, const ch_tensor *x)
     if (input && ch_op_computes(f->run))
         memcpy(input, h->data, (size_t)ch_tensor_count(h) * sizeof *input);
     for (int t = 0; asked && ch_op_computes(f->run) && t < f->rows->n; t++)
-        f->decided[t] =
-            choose(g, ch_tensor_row(h, t), c->integrator.depth, c->integrator.tolerance);
+        f->decided[t] = ch_depth_choose(g->depth_gate.stored.data, g->depth_gate_bias.stored.data,
+                                        ch_tensor_row(h, t), c->width, c->integrator.depth,
+                                        c->integrator.tolerance);
     if (asked)
         f->depth = f->decided;
 }

@@ -17,7 +17,8 @@
  *
  * Layers may share F (ch_config.ffn_groups): it lies in the first layer of a group.
  *
- * The gate, a global of plain decoders.  Where layer `gate_layer` begins, with h = rmsnorm(x),
+ * The gate, a global of plain decoders.  Where the block of layer `gate_layer`
+ * begins, behind its attention, with h = rmsnorm(x),
  *     z_k = w_k h + b_k      is what ln KL(p_N || p_k) is expected to be, p_k: after k steps,
  * and the token takes the least k with e^z_k < tolerance from there on, or N.
  * SPDX-License-Identifier: MIT */

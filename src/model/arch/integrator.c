@@ -9,9 +9,8 @@
  * integrator.depth, .anchor, .gate_layer, feed_forward_groups, attention_groups (both: whole blocks
  * are shared), embedding_rank, feed_forward_type.  Norms before maps and the numbers of steps are
  * each layer's own.  SPDX-License-Identifier: MIT */
+#include "inl.h"
 #include "integrate.h"
-
-#include <string.h>
 
 struct globals {
     ch_plain_globals plain; /* first: pieces of plain decoders read it */
@@ -76,19 +75,10 @@ static void small(ch_config *c)
         .depth = 3, .anchor = CH_ANCHOR_START, .gate_layer = c->layers / 2, .tolerance = 0.5};
 }
 
-/* Rows that enter as vectors are D wide as they are. */
 static ch_tensor *embed(ch_forward *f)
 {
     const struct globals *w = f->model->globals;
-    ch_tensor *x = ch_plain_embed(f);
-    if (f->model->config.rank == 0)
-        return x;
-    x = ch_op_linear(f->run, x, &w->up, f->rows);
-    for (int t = 0; ch_op_computes(f->run) && f->rows->vector && t < f->rows->n; t++)
-        if (f->rows->vector[t])
-            memcpy(ch_tensor_row(x, t), f->rows->vector[t],
-                   (size_t)ch_tensor_width(x) * sizeof(real));
-    return x;
+    return ch_inl_embed(f, &w->plain.embedding, &w->up);
 }
 
 static const void *shared(const ch_forward *f, int l, int groups)
@@ -110,8 +100,7 @@ static ch_tensor *head(ch_forward *f, ch_tensor *x)
 {
     const struct globals *w = f->model->globals;
     x = ch_plain_head(f, x);
-    const ch_rows rows = {.n = (int)ch_tensor_rows(x)};
-    return f->model->config.rank ? ch_op_linear(f->run, x, &w->down, &rows) : x;
+    return f->model->config.rank ? ch_op_linear(f->run, x, &w->down, f->rows) : x;
 }
 
 const ch_arch ch_arch_integrator = {
