@@ -4,6 +4,8 @@
  * of the vocabulary that no merge makes).  The leftmost match wins, the longest at one place. The
  * names are kept sorted; a search narrows the range of names that agree with the text byte by
  * byte, so a place costs O(length log count), and most places cost one look at `from`.
+ * Where a text is of several origins (ch_trust), tokens that mean something to a template are found
+ * in trusted spans only: control and unknown ones, and user-defined ones that are markup.
  * tokenizer.json may say of a token that it takes white space beside it along, stands between words
  * only, or is looked for in normalized text; the others are then cut out before normalizing.
  * SPDX-License-Identifier: MIT */
@@ -172,6 +174,52 @@ int ch_token_set_flags(ch_tokenizer *t, ch_token id, int flags, ch_err *e)
     return CH_OK;
 }
 
+/* ---- Markup ---- */
+
+/* The length of the white space at an end of a name, or 0. */
+static size_t blank_at(const char *p, size_t n, bool end)
+{
+    const char *meta = p + (end && n >= CH_META_BYTES ? n - CH_META_BYTES : 0);
+    if (n >= CH_META_BYTES && memcmp(meta, CH_META, CH_META_BYTES) == 0)
+        return CH_META_BYTES;
+    return n > 0 && memchr(" \t\n\r", end ? p[n - 1] : *p, 4) != NULL;
+}
+
+/* Of any script. */
+static bool has_letter(const char *p, size_t n, bool digits)
+{
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char c = (unsigned char)p[i], low = c | 0x20;
+        if (c >= 0x80 || (low >= 'a' && low <= 'z') || (digits && c >= '0' && c <= '9'))
+            return true;
+    }
+    return false;
+}
+
+/* Brackets around something with a letter in it, or a digit where they are angles; white space
+ * beside them does not count. */
+bool ch_token_is_markup(const ch_tokenizer *t, ch_token id)
+{
+    static const char *const marks[][2] = {
+        {"<", ">"}, {"[", "]"}, {"|", "|"},
+        {"\357\274\234", "\357\274\236"}, {"\357\275\234", "\357\275\234"}, /* full width */
+    };
+    size_t n;
+    const char *p = ch_token_name(t, id, &n);
+    if (t->type[id] != CH_TOKEN_USER)
+        return false;
+    for (size_t k; (k = blank_at(p, n, false)) > 0; p += k)
+        n -= k;
+    for (size_t k; (k = blank_at(p, n, true)) > 0;)
+        n -= k;
+    for (size_t i = 0; i < CH_COUNT(marks); i++) {
+        const size_t a = strlen(marks[i][0]), b = strlen(marks[i][1]);
+        if (n > a + b && memcmp(p, marks[i][0], a) == 0 && memcmp(p + n - b, marks[i][1], b) == 0)
+            return has_letter(p + a, n - a - b, *marks[i][0] != '[');
+    }
+    return false;
+}
+
 /* ---- Looking ---- */
 
 size_t ch_trust_at(ch_trust *x, size_t at)
@@ -181,10 +229,12 @@ size_t ch_trust_at(ch_trust *x, size_t at)
     return x->n > 0 && !x->span->data ? x->from + x->span->n - at : 0;
 }
 
-/* The longest at the start of text[0..n), n >= 1, or -1; special ones have `special` bytes at
- * most. */
+typedef enum wanted { ANY, TRUSTED } wanted;
+
+/* The longest at the start of text[0..n), n >= 1, or -1; those that have to be trusted are of
+ * `special` bytes at most.  TRUSTED: no others. */
 static ch_token added_at(const ch_tokenizer *t, const ch_added_set *s, const char *text, size_t n,
-                         size_t special, size_t *length)
+                         size_t special, bool spans, wanted want, size_t *length)
 {
     int lo = s->from[(unsigned char)text[0]], hi = s->from[(unsigned char)text[0] + 1];
     ch_token best = -1;
@@ -192,7 +242,9 @@ static ch_token added_at(const ch_tokenizer *t, const ch_added_set *s, const cha
     for (size_t depth = 1; lo < hi; depth++) {
         for (; lo < hi && s->entry[lo].n == depth; lo++) {
             const ch_token id = s->entry[lo].id;
-            if ((depth <= special || t->type[id] == CH_TOKEN_USER) && *length < depth) {
+            const bool plain =
+                t->type[id] == CH_TOKEN_USER && !(spans && ch_token_is_markup(t, id));
+            if ((plain ? want == ANY : depth <= special) && *length < depth) {
                 best = id;
                 *length = depth;
             }
@@ -241,6 +293,27 @@ static void take_space(size_t *at, size_t *length, int flags, const char *text, 
     *length = end - start;
 }
 
+/* Where a token at text[at] has to end: before the next trusted token, if it is near enough for any
+ * to reach it.  Looks at each place once. */
+static size_t room_before_trusted(const ch_tokenizer *t, const ch_added_set *s, const char *text,
+                                  size_t n, size_t at, ch_trust *trust)
+{
+    const size_t end = CH_MIN(n, at + CH_ADDED_MAX_BYTES + 1);
+    size_t length;
+    if (trust->clear <= at) {
+        trust->clear = at + 1;
+        trust->begins = false;
+    }
+    ch_trust ahead = *trust;
+    while (!trust->begins && trust->clear < end) {
+        const size_t special = ch_trust_at(&ahead, trust->clear);
+        trust->begins = special > 0 && added_at(t, s, text + trust->clear, n - trust->clear,
+                                                special, true, TRUSTED, &length) >= 0;
+        trust->clear += !trust->begins;
+    }
+    return CH_MIN(trust->clear, end) - at;
+}
+
 ch_token ch_token_next_added(size_t *at, size_t *length, const ch_tokenizer *t, int set,
                              const char *text, size_t n, size_t from, ch_trust *trust)
 {
@@ -250,7 +323,12 @@ ch_token ch_token_next_added(size_t *at, size_t *length, const ch_tokenizer *t, 
         if (s->from[b] == s->from[b + 1])
             continue;
         const size_t special = ch_trust_at(trust, i);
-        const ch_token id = added_at(t, s, text + i, n - i, special, length);
+        ch_token id = added_at(t, s, text + i, n - i, special, trust->spans, ANY, length);
+        if (id >= 0 && trust->spans && *length > special) {
+            const size_t most = room_before_trusted(t, s, text, n, i, trust);
+            if (*length > most)
+                id = added_at(t, s, text + i, most, special, true, ANY, length);
+        }
         if (id < 0)
             continue;
         const int flags = t->flags != NULL ? t->flags[id] : 0;
@@ -273,7 +351,7 @@ ch_token ch_tokenizer_special(const ch_tokenizer *t, const char *text)
     size_t length = 0, n = strlen(text);
     ch_token id = -1;
     for (int set = 0; set < 2 && n > 0 && id < 0; set++) {
-        id = added_at(t, &t->added[set], text, n, n, &length);
+        id = added_at(t, &t->added[set], text, n, n, false, ANY, &length);
         id = length == n ? id : -1;
     }
     return id;

@@ -39,7 +39,14 @@ static bool find_pair(const ch_tokenizer *t, const char *text, const ch_symbol *
     return true;
 }
 
-static ch_token find_whole(const ch_tokenizer *t, const char *piece, size_t n)
+/* What merges make where origins are told apart. */
+static bool find_plain_pair(const ch_tokenizer *t, const char *text, const ch_symbol *l,
+                            const ch_symbol *r, uint32_t *priority, ch_token *id)
+{
+    return find_pair(t, text, l, r, priority, id) && !ch_token_is_markup(t, *id);
+}
+
+static ch_token find_whole(const ch_encoder *w, const char *piece, size_t n)
 {
     char name[2 * WHOLE_MAX];
     size_t at = 0;
@@ -51,13 +58,13 @@ static ch_token find_whole(const ch_tokenizer *t, const char *piece, size_t n)
         memcpy(name + at, c, (size_t)length);
         at += (size_t)length;
     }
-    return ch_token_find(t, name, at);
+    return ch_encoder_find(w, name, at);
 }
 
 static int merge_piece(ch_encoder *w, const char *piece, size_t n)
 {
     const ch_tokenizer *t = w->t;
-    ch_token whole = t->whole_first ? find_whole(t, piece, n)
+    ch_token whole = t->whole_first ? find_whole(w, piece, n)
                      : n == 1            ? t->byte[(unsigned char)*piece]
                                          : -1;
     if (whole >= 0) {
@@ -69,7 +76,7 @@ static int merge_piece(ch_encoder *w, const char *piece, size_t n)
     for (size_t i = 0; i < n; i++)
         w->merger.symbols[i] =
             (ch_symbol){.at = (uint32_t)i, .n = 1, .id = t->byte[(unsigned char)piece[i]]};
-    int rc = ch_merger_run(&w->merger, n, t, piece, find_pair, w->e);
+    int rc = ch_merger_run(&w->merger, n, t, piece, w->spans ? find_plain_pair : find_pair, w->e);
     return rc < 0 ? rc : ch_encoder_emit(w, piece, ch_encoder_fallback);
 }
 

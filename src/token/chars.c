@@ -27,6 +27,13 @@ static bool find_pair(const ch_tokenizer *t, const char *text, const ch_symbol *
     return true;
 }
 
+/* What merges make where origins are told apart. */
+static bool find_plain_pair(const ch_tokenizer *t, const char *text, const ch_symbol *l,
+                            const ch_symbol *r, uint32_t *priority, ch_token *id)
+{
+    return find_pair(t, text, l, r, priority, id) && !ch_token_is_markup(t, *id);
+}
+
 int ch_token_chars_encode(ch_encoder *w, const char *piece, size_t n, bool valid)
 {
     const ch_tokenizer *t = w->t;
@@ -35,7 +42,7 @@ int ch_token_chars_encode(ch_encoder *w, const char *piece, size_t n, bool valid
     int rc = ch_merger_room(&w->merger, n, w->e);
     if (rc < 0 || (rc = ch_tokens_room(w->out, n, w->e)) < 0)
         return rc;
-    const ch_token whole = t->whole_first ? ch_token_find(t, piece, n) : -1;
+    const ch_token whole = t->whole_first ? ch_encoder_find(w, piece, n) : -1;
     if (whole >= 0) {
         w->out->id[w->out->n++] = whole;
         return CH_OK;
@@ -48,6 +55,6 @@ int ch_token_chars_encode(ch_encoder *w, const char *piece, size_t n, bool valid
                                                .id = ch_token_find(t, piece + at, length)};
         at += length;
     }
-    rc = ch_merger_run(&w->merger, count, t, piece, find_pair, w->e);
+    rc = ch_merger_run(&w->merger, count, t, piece, w->spans ? find_plain_pair : find_pair, w->e);
     return rc < 0 ? rc : ch_encoder_emit(w, piece, ch_encoder_fallback);
 }

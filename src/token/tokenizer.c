@@ -145,7 +145,7 @@ static int encode_between(ch_encoder *w, int set, const char *text, size_t n, bo
             size_t n_made;
             rc = ch_normalizer_run(&made, &n_made, t->norm, &w->norm, text + at, end - at, w->e);
             const ch_token_span all = {n_made, ch_trust_at(&before, at) < end - at};
-            ch_trust inner = {&all, 1, 0};
+            ch_trust inner = {.span = &all, .n = 1, .spans = trust->spans};
             if (rc == CH_OK)
                 rc = encode_between(w, 1, made, n_made, first && at == 0, &inner);
         } else if (end > at) {
@@ -165,7 +165,7 @@ static int encode(ch_tokens *out, const ch_tokenizer *t, const char *text, size_
     if (n > CH_TEXT_MAX)
         return ch_fail(e, CH_ELIMIT, "a text of %zu bytes to encode; %d are allowed at once", n,
                        CH_TEXT_MAX);
-    ch_encoder w = {.t = t, .out = out, .e = e};
+    ch_encoder w = {.t = t, .out = out, .spans = trust.spans, .e = e};
     size_t before = out->n, slots = SEEN_MIN;
     while (slots < SEEN_MAX && slots < n / 8)
         slots *= 2;
@@ -194,7 +194,7 @@ int ch_tokenizer_encode(ch_tokens *out, const ch_tokenizer *t, const char *text,
                         int flags, ch_err *e)
 {
     const ch_token_span all = {n, !(flags & CH_ENCODE_SPECIAL)};
-    return encode(out, t, text, n, flags & CH_ENCODE_BOS, (ch_trust){&all, 1, 0}, e);
+    return encode(out, t, text, n, flags & CH_ENCODE_BOS, (ch_trust){.span = &all, .n = 1}, e);
 }
 
 int ch_tokenizer_encode_spans(ch_tokens *out, const ch_tokenizer *t, const char *text,
@@ -203,7 +203,8 @@ int ch_tokenizer_encode_spans(ch_tokens *out, const ch_tokenizer *t, const char 
     size_t n = 0;
     for (size_t i = 0; i < n_spans; i++)
         n += span[i].n;
-    return encode(out, t, text, n, false, (ch_trust){span, n_spans, 0}, e);
+    const ch_trust trust = {.span = span, .n = n_spans, .spans = true};
+    return encode(out, t, text, n, false, trust, e);
 }
 
 /* ---- Asking ---- */

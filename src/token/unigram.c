@@ -67,9 +67,10 @@ static void offer(step *to, double sum, size_t from, ch_token id)
 }
 
 /* All tokens that start at text[at], whose first character has `size` bytes. */
-static void extend(step *best, const ch_tokenizer *t, const char *text, size_t n, size_t at,
+static void extend(step *best, const ch_encoder *w, const char *text, size_t n, size_t at,
                    size_t size)
 {
+    const ch_tokenizer *t = w->t;
     const ch_added_set *s = &t->pieces;
     const unsigned char first = (unsigned char)text[at];
     int lo = s->from[first], hi = s->from[first + 1];
@@ -77,7 +78,7 @@ static void extend(step *best, const ch_tokenizer *t, const char *text, size_t n
     for (size_t depth = 1; lo < hi; depth++) {
         ch_token id = -1;
         for (; lo < hi && s->entry[lo].n == depth; lo++)
-            id = s->entry[lo].id;
+            id = ch_encoder_may(w, s->entry[lo].id) ? s->entry[lo].id : id;
         if (id >= 0) {
             const double score = t->type[id] == CH_TOKEN_USER ? 0 : (double)t->score[id];
             offer(&best[at + depth], best[at].sum + score, at, id);
@@ -93,7 +94,6 @@ static void extend(step *best, const ch_tokenizer *t, const char *text, size_t n
 
 int ch_token_unigram_encode(ch_encoder *w, const char *piece, size_t n, bool valid)
 {
-    const ch_tokenizer *t = w->t;
     (void)valid;
     if (!ch_array_room(&w->best, &w->best_cap, n + 1, sizeof(step)))
         return ch_fail(w->e, CH_ENOMEM, "out of memory for a piece of %zu bytes", n);
@@ -107,7 +107,7 @@ int ch_token_unigram_encode(ch_encoder *w, const char *piece, size_t n, bool val
     for (size_t at = 0; at < n;) {
         uint32_t cp;
         const size_t size = (size_t)CH_MAX(ch_utf8_read(&cp, piece + at, n - at), 1);
-        extend(best, t, piece, n, at, size);
+        extend(best, w, piece, n, at, size);
         at += size;
     }
     /* The way back, turned around: a step's `from` becomes where the next token ends. */

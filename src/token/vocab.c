@@ -197,6 +197,12 @@ ch_token ch_token_find(const ch_tokenizer *t, const char *name, size_t n)
     return (ch_token)(t->names.slots[i] & SLOT_ID) - 1;
 }
 
+ch_token ch_encoder_find(const ch_encoder *w, const char *name, size_t n)
+{
+    const ch_token id = ch_token_find(w->t, name, n);
+    return ch_encoder_may(w, id) ? id : -1;
+}
+
 /* Of equal names the later id stands; a normal token is not displaced by another kind. */
 static int name_put(ch_tokenizer *t, ch_token id, bool displace, ch_err *e)
 {

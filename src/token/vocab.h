@@ -136,11 +136,18 @@ void ch_added_close(ch_added_set *s);
 void ch_added_narrow(const ch_added_set *s, int *lo, int *hi, size_t depth, unsigned char c);
 /* Collects the tokens that are looked for in text. */
 int ch_token_find_added(ch_tokenizer *t, ch_err *e);
-/* Where in a text control and unknown tokens are looked for: within each span that is no data. */
+/* Where in a text control and unknown tokens are looked for: within each span that is no data.
+ * `spans`: several origins are told apart; then user-defined tokens that are markup are looked for
+ * there only, too, and one of any other name that begins elsewhere ends before such a token. */
 typedef struct ch_trust {
     const ch_token_span *span; /* n of them from text[from]; what is behind them is data */
     size_t n, from;
+    bool spans;
+    size_t clear; /* next_added's: where the next trusted token begins, or none before is known */
+    bool begins;  /* one begins there */
 } ch_trust;
+/* A user-defined token whose name is made for machines to read: <tool_call>, [INST], <|User|>. */
+bool ch_token_is_markup(const ch_tokenizer *t, ch_token id);
 /* How many bytes from text[at] on are of one span without data; `at` never goes back. */
 size_t ch_trust_at(ch_trust *x, size_t at);
 /* The next one at or after text[from]: its id and place (white space that it takes included, none
@@ -190,6 +197,7 @@ struct ch_encoder {
     const ch_tokenizer *t;
     ch_tokens *out;
     size_t piece_at; /* where the ids of this piece begin */
+    bool spans;      /* of ch_trust: pieces do not become markup */
     ch_err *e;
     ch_merger merger;
     ch_cut_work *cut;
@@ -207,6 +215,14 @@ int ch_encoder_emit(ch_encoder *w, const char *piece,
                     int (*fallback)(ch_encoder *w, const char *bytes, size_t n));
 /* Appends the byte tokens of a character without token of its own, or the unknown token. */
 int ch_encoder_fallback(ch_encoder *w, const char *bytes, size_t n);
+/* May a piece become this token?  Where origins are told apart, no piece becomes markup, for what
+ * is trusted of it has been cut out before. */
+static inline bool ch_encoder_may(const ch_encoder *w, ch_token id)
+{
+    return id < 0 || !w->spans || !ch_token_is_markup(w->t, id);
+}
+/* ch_token_find among these. */
+ch_token ch_encoder_find(const ch_encoder *w, const char *name, size_t n);
 /* The unknown token where text may become it, or -1. */
 ch_token ch_token_unknown(const ch_tokenizer *t);
 

@@ -46,7 +46,7 @@ int ch_token_wordpiece_encode(ch_encoder *w, const char *piece, size_t n, bool v
         ch_token id = -1;
         for (; end > least && id < 0; end -= id < 0)
             if (ends_char(word, size, end))
-                id = ch_token_find(t, word + at, end - at);
+                id = ch_encoder_find(w, word + at, end - at);
         even = id >= 0;
         if (even)
             w->out->id[w->out->n++] = id;

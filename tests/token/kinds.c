@@ -213,6 +213,87 @@ static void assert_span_ids(const ch_tokenizer *t, const char *text, size_t a, s
     ch_tokens_free(&want);
 }
 
+static void assert_spans(const ch_tokenizer *t, const char *text, size_t a, size_t b,
+                         const char *want)
+{
+    const ch_token_span span[] = {{a, true}, {b, false}, {strlen(text) - a - b, true}};
+    char got[256] = "";
+    ch_tokens ids = {0};
+    ch_err e = {0};
+    assert_ok(ch_tokenizer_encode_spans(&ids, t, text, span, 3, &e), e);
+    for (size_t i = 0, at = 0; i < ids.n && at < sizeof got; i++)
+        at += (size_t)snprintf(got + at, sizeof got - at, "%s%d", i ? " " : "", ids.id[i]);
+    assert_string_equal(got, want);
+    ch_tokens_free(&ids);
+}
+
+#define USERS                                                                                     \
+    "{\"added_tokens\":[{\"id\":0,\"content\":\"<unk>\",\"special\":true},"                       \
+    "{\"id\":4,\"content\":\"<t>\",\"special\":false,\"normalized\":false},"                      \
+    "{\"id\":6,\"content\":\"a<t\",\"special\":false,\"normalized\":false}],\"normalizer\":null,"
+#define USERS_BPE                                                                                 \
+    "\"vocab\":{\"<unk>\":0,\"<\":1,\"t\":2,\">\":3,\"<t>\":4,\"a\":5,\"a<t\":6,\"<t\":7},"       \
+    "\"merges\":[\"< t\",\"<t >\"]}}"
+#define BYTE_LEVEL "\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false"
+
+/* No algorithm makes of data what is looked for in trusted text only; a plain name that begins in
+ * data takes nothing of a trusted token. */
+static void spans_of_users(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *data, *apart;
+    } rows[] = {
+        {USERS "\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\","
+               "\"prepend_scheme\":\"never\"},\"model\":{\"type\":\"Unigram\",\"unk_id\":0,"
+               "\"vocab\":[[\"<unk>\",0],[\"<\",-1],[\"t\",-1],[\">\",-1],[\"<t>\",-1],"
+               "[\"a\",-1],[\"a<t\",-9]]}}", "1 2 3", "5 4"},
+        {USERS "\"pre_tokenizer\":{" BYTE_LEVEL "},\"decoder\":{\"type\":\"ByteLevel\"},"
+               "\"model\":{\"type\":\"BPE\"," USERS_BPE, "7 3", "5 4"},
+        {USERS "\"pre_tokenizer\":{" BYTE_LEVEL "},\"decoder\":{\"type\":\"ByteLevel\"},"
+               "\"model\":{\"type\":\"BPE\",\"ignore_merges\":true," USERS_BPE, "7 3", "5 4"},
+        {USERS "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\","
+               "\"pattern\":{\"String\":\"\xe2\x96\x81\"},\"content\":\" \"},"
+               "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}]},"
+               "\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\"," USERS_BPE, "7 3", "5 4"},
+    };
+    for (size_t i = 0; i < CH_COUNT(rows); i++) {
+        ch_tokenizer *t = open_json(rows[i].json);
+        assert_ids(t, "<t>", "4", 0); /* of one origin: as everywhere */
+        assert_spans(t, "<t>", 0, 3, "4");
+        assert_spans(t, "<t>", 0, 0, rows[i].data);
+        assert_spans(t, "<t>", 1, 2, rows[i].data);
+        assert_spans(t, "<t>", 0, 2, rows[i].data);
+        assert_spans(t, "a<t>", 0, 0, "6 3");
+        assert_spans(t, "a<t>", 0, 4, "6 3");
+        assert_spans(t, "a<t>", 1, 3, rows[i].apart);
+        assert_spans(t, "a<t>a<t>", 5, 3, "6 3 5 4");
+        ch_tokenizer_close(&t);
+    }
+}
+
+static void what_is_markup(void **state)
+{
+    (void)state;
+    static const char *const yes[] = {"<a>", "</s>", "<|x|>", "<1>", "[INST]", "[/x]", "\n<a>\n\n",
+                                      "\xe2\x96\x81<a>", "<\xef\xbd\x9cU\xef\xbd\x9c>", "|a|"};
+    static const char *const no[] = {"<", "<>", "< >", "[1]", "[]", "\n\n", "  ", "a>", "<a", "a",
+                                     "\xe2\x96\x81", "<<<>>>", "|", "||"};
+    const size_t n = CH_COUNT(yes) + CH_COUNT(no);
+    ch_tokenizer *t;
+    ch_err e = {0};
+    assert_ok(ch_token_new(&t, ch_token_kind_find("gpt2", 4), n, 400, &e), e);
+    for (size_t i = 0; i < n; i++) {
+        const char *name = i < CH_COUNT(yes) ? yes[i] : no[i - CH_COUNT(yes)];
+        ch_token_add(t, (ch_token)i, name, strlen(name), CH_TOKEN_USER, 0);
+        if (ch_token_is_markup(t, (ch_token)i) != (i < CH_COUNT(yes)))
+            fail_msg("\"%s\"", name);
+        t->type[i] = CH_TOKEN_NORMAL;
+        assert_false(ch_token_is_markup(t, (ch_token)i));
+    }
+    ch_tokenizer_close(&t);
+}
+
 /* A special token is one where all of it is of one piece without data; where it is looked for in
  * normalized text, that nobody can tell byte by byte: all that was normalized has to be. */
 static void spans(void **state)
@@ -225,7 +306,11 @@ static void spans(void **state)
     assert_span_ids(t, "a <r>  a", 0, 8, CH_ENCODE_SPECIAL);
     assert_span_ids(t, "a <r>  a", 2, 2, 0);
     assert_span_ids(t, "a <r>  a", 3, 5, 0);
-    assert_span_ids(t, "a <l> a", 0, 0, 0); /* no special one: found in any text */
+    assert_spans(t, "a <l> a", 0, 0, "5 1 0 5"); /* markup, as if it were special */
+    assert_spans(t, "a <l> a", 0, 7, "5 9 1 5");
+    assert_spans(t, "a <l> a", 2, 3, "5 9 1 5");
+    assert_spans(t, "a <l> a", 2, 2, "5 1 0 5");
+    assert_span_ids(t, "ab ba", 0, 0, 0); /* b b: found in any text */
     ch_tokenizer_close(&t);
     char *r = strstr(strstr(json, "<r>"), "false");
     memcpy(r, "true ", 5); /* <r>: normalized */
@@ -276,6 +361,8 @@ int main(void)
         cmocka_unit_test(wordpiece),
         cmocka_unit_test(chars),
         cmocka_unit_test(spans),
+        cmocka_unit_test(spans_of_users),
+        cmocka_unit_test(what_is_markup),
         cmocka_unit_test(bounded),
     };
     return cmocka_run_group_tests_name("token/kinds", tests, NULL, NULL);
