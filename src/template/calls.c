@@ -202,6 +202,7 @@ static int range(ch_jinja *j, ch_value *out, const ch_value *self, const ch_args
     (void)self;
     int64_t from = 0, to = 0, step = 1;
     const bool one = a->at[1].kind == CH_V_ABSENT;
+    const bool data = a->at[0].data || a->at[1].data || a->at[2].data;
     int rc = ch_arg_int(j, one ? &to : &from, &a->at[0], "range's bound");
     rc = rc < 0 ? rc : ch_arg_int(j, &to, &a->at[1], "range's bound");
     rc = rc < 0 ? rc : ch_arg_int(j, &step, &a->at[2], "range's step");
@@ -211,7 +212,7 @@ static int range(ch_jinja *j, ch_value *out, const ch_value *self, const ch_args
         return ch_jinja_fail(j, CH_EFORMAT, "range's step is 0");
     rc = ch_value_list(j, out, CH_V_LIST, 0, false);
     while (rc == CH_OK && (step > 0 ? from < to : from > to)) {
-        const ch_value v = ch_value_int(from, a->at[0].data || a->at[1].data);
+        const ch_value v = ch_value_int(from, data);
         if (out->v.list->n == RANGE_MAX)
             return ch_jinja_fail(j, CH_ELIMIT, "a range of more than %d numbers", RANGE_MAX);
         rc = ch_value_append(j, out->v.list, &v);

@@ -114,14 +114,16 @@ int ch_filter_escape(ch_jinja *j, ch_value *out, const ch_value *v, const ch_arg
     return rc < 0 ? rc : ch_jout_end(out, &o);
 }
 
-static int indented(ch_jinja *j, ch_value *out, const ch_value *lines, const ch_value *by,
-                    bool first, bool blank)
+/* `whole`: the same lines with their breaks, whose origins the new ones take over. */
+static int indented(ch_jinja *j, ch_value *out, const ch_vlist *l, const ch_vlist *whole,
+                    const ch_value *by, bool first, bool blank)
 {
     ch_jout o = {0};
-    const ch_vlist *l = lines->v.list;
     for (size_t i = 0; i < l->n && o.rc == CH_OK; i++) {
-        if (i > 0)
-            ch_jout_put(j, &o, "\n", 1, l->at[i].data);
+        if (i > 0) {
+            const size_t at = l->at[i - 1].v.s.n, n = whole->at[i - 1].v.s.n;
+            ch_jout_put(j, &o, "\n", 1, ch_text_part(&whole->at[i - 1], at, n - at).data);
+        }
         if (i == 0 ? first : blank || l->at[i].v.s.n > 0)
             ch_jout_text(j, &o, by);
         ch_jout_text(j, &o, &l->at[i]);
@@ -132,10 +134,11 @@ static int indented(ch_jinja *j, ch_value *out, const ch_value *lines, const ch_
 /* indent(width=4, first=false, blank=false): a width is a number of blanks, or a text. */
 int ch_filter_indent(ch_jinja *j, ch_value *out, const ch_value *v, const ch_args *a)
 {
-    static const ch_args no_breaks = {.at = {{.kind = CH_V_BOOL}}, .n = 1};
+    static const ch_args no_breaks = {.at = {{.kind = CH_V_BOOL}}, .n = 1},
+                         breaks = {.at = {{.kind = CH_V_BOOL, .v.b = true}}, .n = 1};
     const ch_value newline = ch_text("\n", 1, false), space = ch_text(" ", 1, false);
     int64_t width = 4;
-    ch_value s, lines, by = a->at[0];
+    ch_value s, lines, whole, by = a->at[0];
     int rc = ch_value_text(j, &s, v);
     if (rc == CH_OK && by.kind != CH_V_TEXT) {
         rc = ch_arg_int(j, &width, &a->at[0], "indent's width");
@@ -144,8 +147,9 @@ int ch_filter_indent(ch_jinja *j, ch_value *out, const ch_value *v, const ch_arg
     }
     rc = rc < 0 ? rc : ch_text_add(j, &s, &s, &newline); /* a last empty line counts, too */
     rc = rc < 0 ? rc : ch_method_splitlines(j, &lines, &s, &no_breaks);
+    rc = rc < 0 ? rc : ch_method_splitlines(j, &whole, &s, &breaks);
     return rc < 0 ? rc
-                  : indented(j, out, &lines, &by, ch_value_true(&a->at[1]),
+                  : indented(j, out, lines.v.list, whole.v.list, &by, ch_value_true(&a->at[1]),
                              ch_value_true(&a->at[2]));
 }
 

@@ -26,7 +26,9 @@ static int follow(ch_jinja *j, ch_value *out, const ch_value *v, const ch_value 
         if (n > 0 && digits == n)
             key = ch_value_int(i, false);
         const ch_value of = at;
-        rc = ch_value_item(j, &at, &of, &key);
+        rc = ch_jinja_step(j, n);
+        if (rc == CH_OK)
+            rc = ch_value_item(j, &at, &of, &key);
         from += n + 1;
     }
     *out = at;

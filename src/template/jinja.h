@@ -197,6 +197,7 @@ typedef struct ch_parser {
     const ch_word *w; /* the next word */
     const char *name;
     int depth, loops; /* nested constructs; loops around here in this body */
+    int macros;       /* around here */
     ch_err *e;
 } ch_parser;
 

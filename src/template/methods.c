@@ -175,25 +175,32 @@ int ch_method_endswith(ch_jinja *j, ch_value *out, const ch_value *s, const ch_a
     return ends(j, out, s, a, false);
 }
 
-/* The last place of what, or SIZE_MAX. */
-static size_t find_last(const ch_value *s, const ch_value *what)
+/* The last place of what before text[end], or SIZE_MAX. */
+static size_t find_last(const ch_value *s, const ch_value *what, size_t end)
 {
     const size_t n = what->v.s.n;
-    for (size_t i = s->v.s.n + 1; i > 0; i--)
-        if (i - 1 + n <= s->v.s.n && (n == 0 || memcmp(s->v.s.p + i - 1, what->v.s.p, n) == 0))
+    for (size_t i = end + 1; i > 0; i--)
+        if (i - 1 + n <= end && (n == 0 || memcmp(s->v.s.p + i - 1, what->v.s.p, n) == 0))
             return i - 1;
     return SIZE_MAX;
+}
+
+/* Every place may be compared in full. */
+static int find_last_cost(ch_jinja *j, const ch_value *s, const ch_value *what)
+{
+    const size_t n = s->v.s.n, m = what->v.s.n;
+    return m <= n ? ch_jinja_step(j, ch_size_mul(n - m + 1, m)) : CH_OK;
 }
 
 static int find(ch_jinja *j, int64_t *out, const ch_value *s, const ch_args *a, bool last)
 {
     ch_value what;
     int rc = ch_arg_text(j, &what, &a->at[0], "what is looked for");
-    if (rc == CH_OK && last && what.v.s.n <= s->v.s.n) /* every place may be compared in full */
-        rc = ch_jinja_step(j, ch_size_mul(s->v.s.n - what.v.s.n + 1, what.v.s.n));
+    if (rc == CH_OK && last)
+        rc = find_last_cost(j, s, &what);
     if (rc < 0)
         return rc;
-    const size_t at = last ? find_last(s, &what) : ch_text_find(s, &what, 0);
+    const size_t at = last ? find_last(s, &what, s->v.s.n) : ch_text_find(s, &what, 0);
     const ch_value before = ch_text_part(s, 0, at == SIZE_MAX ? 0 : at);
     *out = at == SIZE_MAX ? -1 : (int64_t)ch_text_count(&before);
     return ch_jinja_step(j, s->v.s.n);
@@ -399,29 +406,33 @@ int ch_method_split(ch_jinja *j, ch_value *out, const ch_value *s, const ch_args
     return rc < 0 ? rc : append_part(j, out, s, from, s->v.s.n);
 }
 
+static void turn_around(ch_vlist *l)
+{
+    for (size_t i = 0; i < l->n / 2; i++) {
+        const ch_value x = l->at[i];
+        l->at[i] = l->at[l->n - 1 - i];
+        l->at[l->n - 1 - i] = x;
+    }
+}
+
 int ch_method_rsplit(ch_jinja *j, ch_value *out, const ch_value *s, const ch_args *a)
 {
-    ch_value sep, pieces;
+    ch_value sep;
     int64_t most;
     int rc = split_args(j, &sep, &most, a);
-    if (rc < 0 || most < 0)
-        return rc < 0 ? rc : ch_method_split(j, out, s, a);
-    if (sep.kind != CH_V_TEXT)
+    if (rc == CH_OK && sep.kind != CH_V_TEXT && most >= 0)
         return ch_jinja_fail(j, CH_EUNSUPPORTED, "rsplit at white space with a number of cuts");
-    ch_args all = {.at = {sep, ch_value_int(-1, false)}, .n = 2};
-    rc = ch_method_split(j, &pieces, s, &all);
+    if (rc < 0 || sep.kind != CH_V_TEXT)
+        return rc < 0 ? rc : ch_method_split(j, out, s, a);
+    rc = find_last_cost(j, s, &sep);
     rc = rc < 0 ? rc : ch_value_list(j, out, CH_V_LIST, 0, s->data);
-    if (rc < 0)
-        return rc;
-    /* The first pieces stay together: their text, as it stood. */
-    const ch_vlist *l = pieces.v.list;
-    const size_t together = l->n > (size_t)most ? l->n - (size_t)most : 1;
-    size_t n = (together - 1) * sep.v.s.n;
-    for (size_t i = 0; i < together; i++)
-        n += l->at[i].v.s.n;
-    rc = append_part(j, out, s, 0, n);
-    for (size_t i = together; rc == CH_OK && i < l->n; i++)
-        rc = ch_value_append(j, out->v.list, &l->at[i]);
+    size_t end = s->v.s.n;
+    for (size_t at; rc == CH_OK && most != 0 && (at = find_last(s, &sep, end)) != SIZE_MAX;
+         most--, end = at)
+        rc = append_part(j, out, s, at + sep.v.s.n, end);
+    rc = rc < 0 ? rc : append_part(j, out, s, 0, end);
+    if (rc == CH_OK)
+        turn_around(out->v.list);
     return rc;
 }
 

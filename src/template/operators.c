@@ -112,7 +112,7 @@ int ch_value_item(ch_jinja *j, ch_value *out, const ch_value *v, const ch_value 
         const size_t at = place(i, v->v.list->n);
         if (at < v->v.list->n)
             *out = v->v.list->at[at];
-        return CH_OK;
+        return ch_jinja_step(j, 0);
     } else if (v->kind == CH_V_TEXT && key->kind == CH_V_INT) {
         const size_t n = ch_text_count(v), at = place(key->v.i, n);
         const size_t from = ch_text_place(v, at);

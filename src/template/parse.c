@@ -133,6 +133,15 @@ static bool body_apart(ch_parser *p, ch_node **first, const ch_word *start, cons
     return ok;
 }
 
+/* Of a macro, or of what a call hands to one. */
+static bool macro_body(ch_parser *p, ch_node **first, const ch_word *start, const char *end)
+{
+    p->macros++;
+    const bool ok = body_apart(p, first, start, end);
+    p->macros--;
+    return ok;
+}
+
 /* What is assigned to: a name, or several with commas. */
 static ch_node *target(ch_parser *p)
 {
@@ -264,7 +273,7 @@ static ch_node *macro_statement(ch_parser *p, const ch_word *at)
         return NULL;
     x->name = p->w->text;
     return expect(p, CH_W_NAME, "a macro's name") && ch_parser_expect_op(p, '(') &&
-                   parameters(p, &x->more) && body_apart(p, &x->list, at, "endmacro")
+                   parameters(p, &x->more) && macro_body(p, &x->list, at, "endmacro")
                ? x
                : NULL;
 }
@@ -279,7 +288,7 @@ static ch_node *call_statement(ch_parser *p, const ch_word *at)
         return NULL;
     if (x->a->kind != CH_N_CALL)
         return ch_parser_fail(p, call, CH_EFORMAT, "found no call after {%% call");
-    return body_apart(p, &x->list, at, "endcall") ? x : NULL;
+    return macro_body(p, &x->list, at, "endcall") ? x : NULL;
 }
 
 static ch_node *filter_statement(ch_parser *p, const ch_word *at)

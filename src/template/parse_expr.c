@@ -122,6 +122,9 @@ static ch_node *name(ch_parser *p)
     if (x == NULL)
         return NULL;
     x->name = p->w->text;
+    if (p->macros > 0 && (ch_parser_is(p, "varargs") || ch_parser_is(p, "kwargs")))
+        return ch_parser_fail(p, p->w, CH_EUNSUPPORTED, "a macro's %.*s is not known here",
+                              (int)x->name.n, x->name.p);
     for (size_t i = 0; i < CH_COUNT(words); i++)
         if (ch_parser_is(p, words[i].name)) {
             x->kind = CH_N_CONST;

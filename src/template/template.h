@@ -43,7 +43,7 @@ typedef struct ch_template_limits {
 /* Variables, as objects; a name in both is taken from `data`.  NULL: none. */
 typedef struct ch_template_input {
     const json_t *data;    /* messages, tools, ...: what strangers may have written */
-    const json_t *trusted; /* bos_token and its kin: as if the template's author wrote them */
+    const json_t *trusted; /* bos_token and eos_token: as if the template's author wrote them */
     const struct tm *now;  /* for strftime_now; NULL: templates find that it is not there */
     ch_template_limits limits;
 } ch_template_input;
@@ -65,7 +65,8 @@ void ch_rendered_free(ch_rendered *r);
 /* Appends the ids.  No token is put before the text: templates write BOS themselves. */
 int ch_rendered_encode(ch_tokens *out, const ch_tokenizer *tk, const ch_rendered *r, ch_err *e);
 
-/* A new object with bos_token, eos_token and so on, as transformers hands them to templates. */
+/* A new object with bos_token and eos_token, where the tokenizer has them; transformers hands
+ * templates unk_token, pad_token and more, which here are undefined. */
 int ch_template_names(json_t **out, const ch_tokenizer *tk, ch_err *e);
 
 #endif

@@ -75,26 +75,29 @@ static void number(writer *w, const ch_value *v)
     put(w, s, v->data);
 }
 
+static void value(writer *w, const ch_value *v, int level);
+
+/* What an argument puts between the values of a container: data where either of them is. */
+static void separator(writer *w, const ch_value *s, bool data)
+{
+    ch_jout_put(w->j, &w->o, s->v.s.p, s->v.s.n, data || s->data);
+}
+
 static void line(writer *w, int level, bool data)
 {
     if (w->indent.kind != CH_V_TEXT)
         return;
     put(w, "\n", data);
     for (int i = 0; i < level && w->o.rc == CH_OK; i++)
-        ch_jout_put(w->j, &w->o, w->indent.v.s.p, w->indent.v.s.n, data);
-}
-
-static void value(writer *w, const ch_value *v, int level);
-
-static void separator(writer *w, const ch_value *s, bool data)
-{
-    ch_jout_put(w->j, &w->o, s->v.s.p, s->v.s.n, data || s->data);
+        separator(w, &w->indent, data);
 }
 
 /* Keys that are no text become text. */
 static void key(writer *w, const ch_value *k)
 {
     ch_value text = *k;
+    if (w->o.rc < 0)
+        return;
     if (k->kind == CH_V_BOOL)
         text = k->v.b ? ch_text("true", 4, k->data) : ch_text("false", 5, k->data);
     else if (k->kind == CH_V_NONE)
@@ -287,6 +290,7 @@ int ch_value_from_json(ch_jinja *j, ch_value *out, const json_t *v, bool data, b
     if (rc < 0)
         return rc;
     *out = ch_value_none();
+    out->data = data;
     switch (json_typeof(v)) {
     case JSON_OBJECT: rc = from_object(j, out, v, data, copy); break;
     case JSON_ARRAY: rc = from_array(j, out, v, data, copy); break;
@@ -296,16 +300,21 @@ int ch_value_from_json(ch_jinja *j, ch_value *out, const json_t *v, bool data, b
     case JSON_INTEGER: *out = ch_value_int(json_integer_value(v), data); break;
     case JSON_REAL: *out = ch_value_real(json_real_value(v), data); break;
     case JSON_TRUE:
-    case JSON_FALSE: *out = ch_value_bool(json_is_true(v)); break;
+    case JSON_FALSE:
+        *out = ch_value_bool(json_is_true(v));
+        out->data = data;
+        break;
     case JSON_NULL: break;
     }
     j->depth--;
     return rc;
 }
 
-/* from_json: not Jinja's, but some templates have it. */
+/* from_json: not Jinja's, but some templates have it.  What jansson makes of the text is paid for
+ * before it is made: a value of two bytes takes some twenty times as much. */
 int ch_filter_from_json(ch_jinja *j, ch_value *out, const ch_value *self, const ch_args *a)
 {
+    enum { TEXT_MAX = 1 << 20, STEPS_A_BYTE = 16 };
     (void)a;
     ch_value text = {0};
     json_t *v;
@@ -313,11 +322,14 @@ int ch_filter_from_json(ch_jinja *j, ch_value *out, const ch_value *self, const 
     int rc = ch_arg_text(j, &text, self, "from_json");
     if (rc < 0)
         return rc;
+    if (text.v.s.n > TEXT_MAX)
+        return ch_jinja_fail(j, CH_ELIMIT, "from_json of %zu bytes; %d are allowed", text.v.s.n,
+                             TEXT_MAX);
+    if ((rc = ch_jinja_step(j, 64 * STEPS_A_BYTE * text.v.s.n)) < 0)
+        return rc;
     if (ch_json_parse(&v, text.v.s.p, text.v.s.n, "from_json", &e) < 0)
         return ch_jinja_fail(j, e.code, "%s", e.text);
-    rc = ch_jinja_step(j, 16 * text.v.s.n);
-    if (rc == CH_OK)
-        rc = ch_value_from_json(j, out, v, text.data, true);
+    rc = ch_value_from_json(j, out, v, text.data, true);
     json_decref(v);
     return rc;
 }

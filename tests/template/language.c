@@ -25,7 +25,7 @@ static const row text_rows[] = {
     {"{{ 'abcdef'[1:3] }} {{ 'abcdef'[::-1] }} {{ 'abcdef'[-2:] }} {{ 'abcdef'[:-2] }}|{{ 'abc'[5:] }}|{{ 'abcdef'[4:1:-1] }} {{ 'abcdef'[10:2:-2] }}", "bc fedcba ef abcd||edc fd"},
     {"{{ 'h\\u00e9llo'[1] }} {{ 'h\\u00e9llo'|length }} {{ 'h\\u00e9llo'[-4:3] }} {{ 'h\\u00e9'|list|length }} {{ 'h\\u00e9'|upper }} {{ 'h\\u00e9'|reverse }}", "\303\251 5 \303\251l 2 H\303\211 \303\251h"},
     {"{{ '  a b '.strip() }}|{{ 'xxaxx'.strip('x') }}|{{ 'xxa'.lstrip('x') }}|{{ 'axx'.rstrip('x') }}|{{ ' a '|trim }}|{{ 'xax'|trim('x') }}", "a b|a|a|a|a|a"},
-    {"{{ 'a,b,c'.split(',') }} {{ ' a  b '.split() }} {{ 'a,b,c'.split(',', 1) }} {{ 'a,b,c'.rsplit(',', 1) }} {{ ''.split(',') }} {{ ''.split() }} {{ 'a\\nb\\r\\nc\\n'.splitlines() }}", "['a', 'b', 'c'] ['a', 'b'] ['a', 'b,c'] ['a,b', 'c'] [''] [] ['a', 'b', 'c']"},
+    {"{{ 'a,b,c'.split(',') }} {{ ' a  b '.split() }} {{ 'a,b,c'.split(',', 1) }} {{ 'a,b,c'.rsplit(',', 1) }} {{ 'aaa'.rsplit('aa') }} {{ 'abaaaab'.rsplit('aa', 1) }} {{ 'a,b'.rsplit(',', 0) }} {{ ''.split(',') }} {{ ''.split() }} {{ 'a\\nb\\r\\nc\\n'.splitlines() }}", "['a', 'b', 'c'] ['a', 'b'] ['a', 'b,c'] ['a,b', 'c'] ['a', ''] ['abaa', 'b'] ['a,b'] [''] [] ['a', 'b', 'c']"},
     {"{{ 'abc'.startswith('ab') }} {{ 'abc'.endswith(('x', 'c')) }} {{ 'abcabc'.replace('b', 'X') }} {{ 'abcabc'.replace('b', 'X', 1) }} {{ 'abc'.replace('', '-') }} {{ 'abcb'.find('b') }} {{ 'abcb'.rfind('b') }} {{ 'abc'.find('z') }} {{ 'abab'.count('ab') }}", "True True aXcaXc aXcabc -a-b-c- 1 3 -1 2"},
     {"{{ 'hello wORLD'.title() }} {{ 'hELLO'.capitalize() }} {{ 'hello world-foo (bar)'|title }} {{ 'they\\'re'.title() }} {{ 'they\\'re'|title }}", "Hello World Hello Hello World-Foo (Bar) They'Re They're"},
     {"{{ 'a{}b{}'.format(1, 'x') }} {{ '{1}{0}'.format('a', 'b') }} {{ '{x}'.format(x=2) }} {{ '{{}}'.format() }} {{ '-'.join(['a', 'b']) }}", "a1bx ba 2 {} a-b"},
@@ -274,6 +274,8 @@ static const struct {
     {"{{ '\\ud800' }}", CH_EFORMAT, "no character"},
     {"\xff", CH_EFORMAT, "t:1:1: a byte that is not UTF-8"},
     {"{{ f(*a) }}", CH_EUNSUPPORTED, "* before arguments"},
+    {"{% macro m(a) %}{{ varargs }}{% endmacro %}", CH_EUNSUPPORTED, "t:1:20: a macro's varargs is not known here"},
+    {"{% call m() %}{{ kwargs|length }}{% endcall %}", CH_EUNSUPPORTED, "a macro's kwargs"},
 };
 
 static void fails_with_a_place(void **state)
@@ -326,8 +328,38 @@ static void limits_hold(void **state)
     limited(knot, (ch_template_limits){0}, "400 levels");
     limited("{% set a = [] %}{% set _ = a.append(a) %}{{ a|tojson }}", (ch_template_limits){0},
             "400 levels");
+    /* Each of 2000 places in a path is a step; 16 are a byte of JSON. */
+    limited("{% set a = [] %}{% set _ = a.append(a) %}{% set p = '0.' * 2000 ~ '0' %}"
+            "{{ a|map(attribute=p)|list|length }}", (ch_template_limits){.steps = 1000},
+            "1000 steps");
+    limited("{{ ('[' ~ '1,' * 200 ~ '1]')|from_json|length }}",
+            (ch_template_limits){.steps = 4000}, "4000 steps");
+    limited("{{ ('\"' ~ 'x' * 1048575 ~ '\"')|from_json }}", (ch_template_limits){0},
+            "from_json of 1048577 bytes; 1048576 are allowed");
     limited("{% set a = [] %}{% set b = [] %}{% set _ = a.append(a) %}{% set _ = b.append(b) %}"
             "{{ a == b }}", (ch_template_limits){0}, "400 levels");
+}
+
+/* Wherever memory ends: all of the text, or an error. */
+static void starved(void **state)
+{
+    (void)state;
+    static const char text[] = "{{ {1: 2, 3: 4, 5: 6, 7: 8, 9: 10, 11: 12}|tojson(indent=1) }}";
+    static const char want[] = "{\n \"1\": 2,\n \"3\": 4,\n \"5\": 6,\n \"7\": 8,\n \"9\": 10,\n"
+                               " \"11\": 12\n}";
+    int ended = 0;
+    for (size_t bytes = 16; bytes < 8192; bytes += 16) {
+        const ch_template_limits l = {.memory_bytes = bytes};
+        ch_rendered r = {0};
+        ch_err e = {0};
+        const int rc = render_limited(&r, text, sizeof text - 1, NULL, NULL, l, &e);
+        if (rc == CH_OK)
+            assert_text(&r, want);
+        ended += rc == CH_OK;
+        assert_true(rc == CH_OK || rc == CH_ELIMIT);
+        ch_rendered_free(&r);
+    }
+    assert_true(ended > 0 && ended < 8192 / 16 - 1);
 }
 
 /* A template that is nothing but openings, and chains of operators. */
@@ -388,6 +420,7 @@ int main(void)
         cmocka_unit_test(fails_with_a_place),
         cmocka_unit_test(only_what_runs),
         cmocka_unit_test(limits_hold),
+        cmocka_unit_test(starved),
         cmocka_unit_test(deep_templates),
         cmocka_unit_test(long_template),
     };

@@ -4,6 +4,7 @@
 #include "render.h"
 
 #include "../token/small.h"
+#include "vocab.h"
 
 /* "aa[bb]a": data in brackets. */
 static void show(char *out, size_t size, const ch_rendered *r)
@@ -27,7 +28,7 @@ static void show(char *out, size_t size, const ch_rendered *r)
 static void check(const char *text, const char *want)
 {
     static const char data[] =
-        "{\"u\": \"User\", \"n\": 12, \"r\": 1.5, \"t\": true, \"l\": [\"x\", \"y\"], "
+        "{\"u\": \"User\", \"n\": 12, \"r\": 1.5, \"t\": true, \"z\": null, \"l\": [\"x\", \"y\"], "
         "\"d\": {\"k\": \"v\\\"\"}, \"b\": \" b\\n\", \"w\": \"a,b,c\", "
         "\"messages\": [{\"role\": \"user\", \"content\": \"C\"}, {\"role\": \"<|x|>\"}]}";
     char got[400];
@@ -59,7 +60,14 @@ static void every_operation_keeps_them(void **state)
         {"{{ l }} {{ d }} {{ [u] }} {{ ['a'] }}", "[['x', 'y']] [{'k': 'v\"'}] [['User']] ['a']"},
         {"{{ d|tojson }} {{ [u]|tojson }} {{ {'a': 1}|tojson }}", "[{\"k\": \"v\\\"\"}] [[\"User\"]] {\"a\": 1}"},
         {"{{ '{}-{}'.format(u, 'b') }} {{ n }} {{ n + 1 }} {{ r * 2 }} {{ -n }}", "[User]-b [12] [13] [3.0] [-12]"},
-        {"{{ ('x\n' + u)|indent(2, true) }}", "  x[\n]  [User]"},
+        {"{{ ('x\n' + u)|indent(2, true) }}", "  x\n  [User]"},
+        {"{{ ('x' + b)|indent(1) }}|{{ (b + 'x')|indent(1) }}|{{ ('x\r\n' + u)|indent(1) }}", "x[ b\n]|[ b\n] x|x\n [User]"},
+        {"{{ [1]|tojson(indent=u) }}|{{ [u]|tojson(indent='-') }}", "[\n[User]1\n]|[\n-[\"User\"]\n]"},
+        {"{{ [1]|tojson(indent='-' + u) }}|{{ [1]|tojson(indent=n) }}", "[\n[-User]1\n]|[\n            1\n]"},
+        {"{{ [1, 2]|tojson(separators=(u, ':')) }}|{{ {1: 2}|tojson(separators=(',', u)) }}", "[1[User]2]|{\"1\"[User]2}"},
+        {"{{ range(2) }} {{ range(n, 13)|join }} {{ range(0, n)|last }} {{ range(0, 13, n)|join('-') }}", "[0, 1] [12] [11] [0]-[12]"},
+        {"{{ t }} {{ t|tojson }} {{ z }} {{ z|string }} {{ z|tojson }} {{ ('[true, ' + w[:0] + 'null]')|from_json|join('-') }}", "[True] [true] [None] [None] [null] True-None"},
+        {"{{ ('[true' + (w[1:2] + 'null]'))|from_json|join('-') }} {{ ('a' + w).rsplit(',', 1)|join('+') }}", "[True]-[None] a[a,b]+[c]"},
         {"{{ ('<' + u)|e }} {{ u|string|safe }} {{ u|list|first }}", "&lt;[User] [User] [U]"},
         {"{% set x %}a{{ u }}{% endset %}{{ x }}{% filter upper %}b{{ u }}{% endfilter %}", "a[User]B[USER]"},
         {"{% macro m(a) %}<{{ a }}>{% endmacro %}{{ m(u) }}{{ m('t') }}", "<[User]><t>"},
@@ -122,11 +130,23 @@ static void pieces_of_text(void **state)
 
 /* ---- Injection ---- */
 
+/* A user-defined token that means something to a template: <tool_call>, [INST]. */
+static bool is_markup(const ch_tokenizer *tk, ch_token id)
+{
+    size_t n;
+    const char *name = ch_tokenizer_name(tk, id, &n);
+    bool letter = false;
+    for (size_t i = 0; i < n; i++)
+        letter = letter || ((name[i] | 0x20) >= 'a' && (name[i] | 0x20) <= 'z');
+    return tk->type[id] == CH_TOKEN_USER && letter &&
+           ((name[0] == '<' && name[n - 1] == '>') || (name[0] == '[' && name[n - 1] == ']'));
+}
+
 static size_t controls(ch_token *out, size_t most, const ch_tokenizer *tk, const ch_tokens *ids)
 {
     size_t n = 0;
     for (size_t i = 0; i < ids->n; i++)
-        if (ch_tokenizer_is_control(tk, ids->id[i])) {
+        if (ch_tokenizer_is_control(tk, ids->id[i]) || is_markup(tk, ids->id[i])) {
             assert_true(n < most);
             out[n++] = ids->id[i];
         }
@@ -209,25 +229,27 @@ static const char all_uses[] =
     "{% endfor %}{% for t in tools %}{{ t|tojson(indent=2) }}{{ t|tojson(ensure_ascii=true) }}"
     "{% for k, v in t.items() %}{{ k }}{{ v }}{% endfor %}{% endfor %}";
 
-static void check_vocabulary(const char *path)
+static void check_vocabulary(const char *path, int least_users)
 {
     ch_tokenizer *tk;
     ch_template *t;
     json_t *names;
     ch_err e = {0};
-    int tried = 0;
+    int tried = 0, users = 0;
     assert_ok(ch_tokenizer_open(&tk, path, NULL, &e), e);
     assert_ok(ch_template_names(&names, tk, &e), e);
     assert_ok(ch_template_parse(&t, all_uses, sizeof all_uses - 1, "all", &e), e);
     for (ch_token id = 0; id < ch_tokenizer_size(tk); id++) {
         size_t n;
         const char *name = ch_tokenizer_name(tk, id, &n);
-        if (!ch_tokenizer_is_control(tk, id) || n == 0 || !ch_utf8_valid(name, n) ||
+        const bool user = is_markup(tk, id);
+        users += user;
+        if (!(ch_tokenizer_is_control(tk, id) || user) || n == 0 || !ch_utf8_valid(name, n) ||
             memchr(name, 0, n) != NULL || (++tried > 40 && id % 16 != 0))
             continue; /* hundreds are numbered alike */
         try_token(tk, t, names, name, n);
     }
-    assert_true(tried > 0);
+    assert_true(tried > 0 && users >= least_users);
     ch_template_close(&t);
     json_decref(names);
     ch_tokenizer_close(&tk);
@@ -253,15 +275,21 @@ static void injection_small(void **state)
 static void injection(void **state)
 {
     (void)state;
-    static const char *const paths[] = {
-        "tokenizers/gguf/ggml-vocab-deepseek-coder.gguf", "tokenizers/gguf/ggml-vocab-gpt-2.gguf",
-        "tokenizers/gguf/ggml-vocab-llama-spm.gguf", "tokenizers/gguf/ggml-vocab-phi-3.gguf",
-        "tokenizers/qwen3/tokenizer.json", "tokenizers/llama2/tokenizer.model",
+    static const struct {
+        const char *path;
+        int users; /* user-defined tokens that are markup, at least */
+    } all[] = {
+        {"tokenizers/gguf/ggml-vocab-deepseek-coder.gguf", 1},
+        {"tokenizers/gguf/ggml-vocab-gpt-2.gguf", 0},
+        {"tokenizers/gguf/ggml-vocab-llama-spm.gguf", 0},
+        {"tokenizers/gguf/ggml-vocab-phi-3.gguf", 1},
+        {"tokenizers/qwen3/tokenizer.json", 4},
+        {"tokenizers/llama2/tokenizer.model", 0},
     };
-    for (size_t i = 0; i < CH_COUNT(paths); i++)
-        skip_without(paths[i]);
-    for (size_t i = 0; i < CH_COUNT(paths); i++)
-        check_vocabulary(shared_path(paths[i]));
+    for (size_t i = 0; i < CH_COUNT(all); i++)
+        skip_without(all[i].path);
+    for (size_t i = 0; i < CH_COUNT(all); i++)
+        check_vocabulary(shared_path(all[i].path), all[i].users);
 }
 
 int main(void)
