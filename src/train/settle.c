@@ -177,8 +177,8 @@ static int check_layers(const ch_train_options *o, ch_err *e)
     const bool closed = strcmp(o->anchor, anchors[CH_ANCHOR_CLOSED]) == 0;
     if (o->gate_layer > 0 && (o->depth < 2 || closed))
         return ch_fail(e, CH_EARG,
-                       "gate_layer is %d; a gate chooses among steps: depth has to be 2 or more, and "
-                       "anchor none, here or start",
+                       "gate_layer is %d; a gate chooses among steps: depth has to be 2 or more, "
+                       "and anchor none, here or start",
                        o->gate_layer);
     return CH_OK;
 }

@@ -106,9 +106,9 @@ int ch_config_feed_forward(ch_config *c, const ch_file *f, ch_err *e);
     CH_GATED_ROWS(at)
 #define CH_FFN_BIAS_ROWS(at)                                                                 \
     {"blk.%d.ffn_gate.bias", "F", CH_INIT_ZEROS, at(ffn.gate_bias),                          \
-     CH_ROW_HIDDEN_BIAS | CH_ROW_FFN, 1 + at(ffn.gate)},                                                  \
+     CH_ROW_HIDDEN_BIAS | CH_ROW_FFN, 1 + at(ffn.gate)},                                     \
     {"blk.%d.ffn_up.bias", "F", CH_INIT_ZEROS, at(ffn.up_bias),                              \
-     CH_ROW_HIDDEN_BIAS | CH_ROW_FFN, 1 + at(ffn.up)},                                                    \
+     CH_ROW_HIDDEN_BIAS | CH_ROW_FFN, 1 + at(ffn.up)},                                       \
     {"blk.%d.ffn_down.bias", "D", CH_INIT_ZEROS, at(ffn.down_bias),                          \
      CH_ROW_HIDDEN_BIAS | CH_ROW_FFN, 1 + at(ffn.down)}
 
