@@ -340,13 +340,14 @@ static void limits_hold(void **state)
             "{{ a == b }}", (ch_template_limits){0}, "400 levels");
 }
 
-/* Wherever memory ends: all of the text, or an error. */
+/* Wherever memory ends, all of the text comes or an error: not what fits behind a gap. */
 static void starved(void **state)
 {
     (void)state;
-    static const char text[] = "{{ {1: 2, 3: 4, 5: 6, 7: 8, 9: 10, 11: 12}|tojson(indent=1) }}";
-    static const char want[] = "{\n \"1\": 2,\n \"3\": 4,\n \"5\": 6,\n \"7\": 8,\n \"9\": 10,\n"
-                               " \"11\": 12\n}";
+    static const char text[] = "{{ {1: 2}|tojson(indent='------------------------------------'"
+                               " '------------------------------------') }}";
+    static const char want[] = "{\n------------------------------------"
+                               "------------------------------------\"1\": 2\n}";
     int ended = 0;
     for (size_t bytes = 16; bytes < 8192; bytes += 16) {
         const ch_template_limits l = {.memory_bytes = bytes};
