@@ -29,6 +29,8 @@ typedef struct ch_hf_arch {
 /* By model_type, or by GGUF's general.architecture; NULL: unknown. */
 const ch_hf_arch *ch_hf_arch_of_type(const char *type);
 const ch_hf_arch *ch_hf_arch_of_gguf(const char *gguf);
+/* The same architecture under a name that is ours alone; a itself where it has no other. */
+const ch_hf_arch *ch_hf_arch_ours(const ch_hf_arch *a);
 const char *ch_hf_arch_types(void); /* "llama, mistral, ..." for messages */
 
 /* How a tensor there becomes the tensor here: hf_change.c. */

@@ -428,6 +428,20 @@ static int write_act(const ch_hf_config *c)
     return ch_hf_set(c, c->to, "hidden_act", json_string(relu2 ? "relu2" : "silu"));
 }
 
+/* A model that integrates is none that transformers computes: its name says so. */
+static int write_ours(const ch_hf_config *c)
+{
+    const ch_hf_arch *ours = ch_hf_arch_ours(c->arch);
+    int64_t depth, groups;
+    int rc = ch_hf_get_int(&depth, c, "integrator.depth", 0);
+    if (rc == CH_OK)
+        rc = ch_hf_get_int(&groups, c, "feed_forward_groups", 0);
+    if (rc < 0 || (depth == 0 && groups == 0))
+        return rc;
+    rc = ch_hf_set(c, c->to, "architectures", json_pack("[s]", ours->class_name));
+    return rc == CH_OK ? ch_hf_set(c, c->to, "model_type", json_string(ours->type)) : rc;
+}
+
 int ch_hf_config_write(ch_hf_config *c)
 {
     int rc = ch_hf_set(c, c->to, "architectures", json_pack("[s]", c->arch->class_name));
@@ -452,6 +466,8 @@ int ch_hf_config_write(ch_hf_config *c)
         rc = write_flags(c);
     if (rc == CH_OK)
         rc = ch_hf_layers_write(c);
+    if (rc == CH_OK && (c->arch->bit & INTEGRATES))
+        rc = write_ours(c);
     if (rc < 0)
         return rc;
     return c->arch->bit & INL ? ch_hf_inl_write(c) : ch_hf_rope_write(c);

@@ -24,7 +24,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WEIGHTS, SPEED, GRADIENT, L_SPEED, UPDATES, LAYERS_MOST = 1024, STEPS_MOST = 127 };
+enum { WEIGHTS, SPEED, GRADIENT, L_SPEED, UPDATES, LAYERS_MOST = 1024 };
+enum { STEPS_MOST = 255 }; /* of a layer, whoever says it: GGUF's keys and convert have no more */
 
 static const char template[] =
     "{% for m in messages %}{% if not loop.first %}{{ '\\n' }}{% endif %}"
@@ -282,33 +283,42 @@ static int read_list(int32_t *n, const json_t *list, int64_t layers, const ch_hf
     for (int64_t l = 0; l < layers; l++) {
         const json_t *v = json_array_get(list, (size_t)l);
         const json_int_t is = json_integer_value(v);
-        if (!json_is_integer(v) || is < 1 || is > 2 * STEPS_MOST ||
+        if (!json_is_integer(v) || is < 1 || is > STEPS_MOST ||
             json_array_size(list) != (size_t)layers)
             return ch_fail(c->e, CH_EFORMAT,
                            "%s: \"integrator_iterations\" is no list of %lld numbers from 1 to %d",
-                           c->path, (long long)layers, 2 * STEPS_MOST);
+                           c->path, (long long)layers, STEPS_MOST);
         n[l] = (int32_t)is;
     }
     return CH_OK;
+}
+
+/* What a published one says: an average, and statistics. */
+static int compute_steps(int32_t *n, const ch_hf_inl *s, const ch_hf_config *c)
+{
+    int64_t each;
+    budget b;
+    const bool four = s->budgeted && json_is_false(json_object_get(c->v, "use_adaptive_stopping"));
+    int rc = ch_json_int(&each, c->v, "num_iterations_per_layer", 5, 1, STEPS_MOST, c->path, c->e);
+    if (rc == CH_OK)
+        rc = read_budget(&b, s, c);
+    for (int64_t l = 0; rc == CH_OK && l < s->layers; l++) {
+        n[l] = s->budgeted ? steps_of(&b, l, s->layers, each) : (int32_t)each;
+        n[l] = four ? CH_MIN(n[l], 4) : n[l];
+        if (n[l] > STEPS_MOST)
+            rc = ch_fail(c->e, CH_EFORMAT,
+                         "%s: the budget gives layer %lld %d steps, allowed are 1 to %d", c->path,
+                         (long long)l, (int)n[l], STEPS_MOST);
+    }
+    return rc;
 }
 
 static int put_steps(const ch_hf_inl *s, const ch_hf_config *c)
 {
     int32_t n[LAYERS_MOST];
     char key[CH_HF_KEY_MOST];
-    int64_t each;
-    budget b;
     const json_t *list = json_object_get(c->v, "integrator_iterations");
-    const bool four = s->budgeted && json_is_false(json_object_get(c->v, "use_adaptive_stopping"));
-    int rc = ch_json_int(&each, c->v, "num_iterations_per_layer", 5, 1, STEPS_MOST, c->path, c->e);
-    if (rc == CH_OK && list)
-        rc = read_list(n, list, s->layers, c);
-    else if (rc == CH_OK)
-        rc = read_budget(&b, s, c);
-    for (int64_t l = 0; rc == CH_OK && !list && l < s->layers; l++) {
-        n[l] = s->budgeted ? steps_of(&b, l, s->layers, each) : (int32_t)each;
-        n[l] = four ? CH_MIN(n[l], 4) : n[l];
-    }
+    const int rc = list ? read_list(n, list, s->layers, c) : compute_steps(n, s, c);
     ch_hf_key(key, c, "integrator.iterations");
     return rc < 0 ? rc : ch_file_set_i32s(c->f, key, n, (size_t)s->layers, c->e);
 }

@@ -100,16 +100,17 @@ static int read_mistral(const ch_hf_config *c)
     int64_t window;
     const char *type;
     int rc = ch_json_str(&type, c->v, "model_type", "", c->path, c->e);
-    if (rc < 0 || strcmp(type, "mistral") != 0)
+    const bool mistral = rc == CH_OK && strcmp(type, "mistral") == 0;
+    const bool named = json_object_get(c->v, "sliding_window") != NULL;
+    if (rc < 0 || (!mistral && strcmp(type, "chalcis_llama") != 0))
         return rc;
-    if (!json_object_get(c->v, "max_position_embeddings"))
+    if (mistral && !json_object_get(c->v, "max_position_embeddings"))
         rc = ch_hf_put_int(c, "context_length", 131072);
-    if (rc == CH_OK && !json_object_get(c->v, "num_key_value_heads"))
+    if (rc == CH_OK && mistral && !json_object_get(c->v, "num_key_value_heads"))
         rc = ch_hf_put_int(c, "attention.head_count_kv", 8);
     if (rc == CH_OK)
-        rc = ch_json_int(&window, c->v, "sliding_window",
-                         json_object_get(c->v, "sliding_window") ? 0 : 4096, 0, INT32_MAX, c->path,
-                         c->e);
+        rc = ch_json_int(&window, c->v, "sliding_window", named || !mistral ? 0 : 4096, 0,
+                         INT32_MAX, c->path, c->e);
     return rc < 0 || window == 0 ? rc : ch_hf_put_int(c, "attention.sliding_window", window);
 }
 

@@ -179,22 +179,26 @@ static int open_named(ch_file *f, const char *dir, const char *name, ch_map *ope
     return rc;
 }
 
-static bool is_other(const ch_file *f, const char *name)
+/* Names of the parts' tensors of integers, each with its part's number. */
+static int map_others(ch_map *others, const ch_file *f, ch_err *e)
 {
-    for (size_t i = 0; i < f->index->n_others; i++)
-        if (strcmp(f->index->others[i], name) == 0)
-            return true;
-    return false;
+    int64_t k = 0;
+    int rc = ch_map_open(others, 16, e);
+    for (const ch_file *p = f->index->parts; p; p = p->index->next, k++)
+        for (size_t i = 0; i < p->index->n_others && rc == CH_OK; i++)
+            rc = ch_map_put(others, p->index->others[i], strlen(p->index->others[i]), k, NULL, e);
+    return rc;
 }
 
-/* Every tensor of the map is in its file, and the files hold no others. */
+/* Every tensor of the map is in its file, and the files hold no others.  A name that is in two of
+ * them makes one more than the map has. */
 static int check_map(const ch_file *f, const json_t *map, const ch_map *opened, const char *path,
                      ch_err *e)
 {
     const char *name;
     json_t *v;
     size_t n = 0, k = 0;
-    int rc = CH_OK;
+    ch_map others = {0};
     const ch_file **part = calloc(opened->count + 1, sizeof *part);
     if (!part)
         return ch_fail(e, CH_ENOMEM, "%s: no memory for %zu parts", path, opened->count);
@@ -202,7 +206,8 @@ static int check_map(const ch_file *f, const json_t *map, const ch_map *opened, 
         n += p->n_tensors + p->index->n_others;
         part[k++] = p;
     }
-    if (n != json_object_size(map))
+    int rc = map_others(&others, f, e);
+    if (rc == CH_OK && n != json_object_size(map))
         rc = ch_fail(e, CH_EFORMAT, "%s: it names %zu tensors, the files hold %zu", path,
                      json_object_size(map), n);
     json_object_foreach((json_t *)(uintptr_t)map, name, v)
@@ -210,10 +215,12 @@ static int check_map(const ch_file *f, const json_t *map, const ch_map *opened, 
         if (rc < 0)
             break;
         const int64_t at = ch_map_get(opened, json_string_value(v), json_string_length(v));
-        if (at < 0 || !(ch_file_tensor_find(part[at], name) || is_other(part[at], name)))
+        if (at < 0 || !(ch_file_tensor_find(part[at], name) ||
+                        ch_map_get(&others, name, strlen(name)) == at))
             rc = ch_fail(e, CH_EFORMAT, "%s: tensor \"%.80s\" is not in %.80s", path, name,
                          json_string_value(v));
     }
+    ch_map_close(&others);
     free(part);
     return rc;
 }

@@ -48,6 +48,14 @@ const ch_hf_arch *ch_hf_arch_of_gguf(const char *gguf)
     return NULL;
 }
 
+const ch_hf_arch *ch_hf_arch_ours(const ch_hf_arch *a)
+{
+    for (size_t i = 0; i < CH_COUNT(archs); i++)
+        if (archs[i].bit == a->bit && strncmp(archs[i].type, "chalcis_", 8) == 0)
+            return &archs[i];
+    return a;
+}
+
 const char *ch_hf_arch_types(void)
 {
     static const char all[] = ""

@@ -53,6 +53,10 @@ says "and the rule" "\"token\""
 that "and count" test "$(score six.gguf)" != "$(score inl_v2.gguf)"
 is "into a folder too" 0 "$bin" convert inl_v2 six --iterations 6 --stop token
 that "all of it" test "$(score six)" = "$(score six.gguf)"
+is "as many steps as there may be" 0 "$bin" convert inl_v2.gguf most --iterations 255
+is "come back" 0 "$bin" convert most most.gguf
+is "all" 0 "$bin" show most.gguf --all
+says "of them" "[255,255,255,255,255,255]"
 is "an unknown rule" 1 "$bin" convert inl_v2.gguf x.gguf --stop never
 says "is told" "fixed, reference, token"
 is "steps of others" 1 "$bin" convert llama.gguf x.gguf --iterations 3

@@ -43,6 +43,9 @@ typedef struct folder_kind {
     {LAYER("mlp.gate_proj"), {48, 32}}, {LAYER("mlp.up_proj"), {48, 32}},                          \
         {LAYER("mlp.down_proj"), {32, 48}}
 #define HEAD_NORMS {LAYER("self_attn.q_norm"), {8}}, {LAYER("self_attn.k_norm"), {8}}
+#define INTEGRATOR                                                                                 \
+    {LAYER("mlp.integrator_norm"), {32}}, {LAYER("mlp.integrator_gain"), {3, 32}},                 \
+        {LAYER("mlp.integrator_inertia"), {3, 32}}, {LAYER("mlp.integrator_pull"), {3, 32}}
 #define QKV_BIAS                                                                                   \
     {"model.layers.%d.self_attn.q_proj.bias", {32}},                                               \
         {"model.layers.%d.self_attn.k_proj.bias", {16}},                                           \
@@ -91,6 +94,18 @@ static const folder_kind folder_kinds[] = {
      "\"rope_parameters\":{\"rope_theta\":1000000,\"rope_type\":\"default\"},"
      "\"layer_types\":[\"full_attention\",\"full_attention\"],\"sliding_window\":null,"
      "\"tie_word_embeddings\":true,\"use_sliding_window\":false}",
+     {ENDS, ATTENTION, HEAD_NORMS, NORMS, FFN}},
+    {"llama that integrates", "llama", 2,
+     "{\"architectures\":[\"ChalcisLlamaForCausalLM\"],"
+     "\"model_type\":\"chalcis_llama\"," COMMON SILU
+     "\"num_hidden_layers\":2,\"rope_theta\":10000.0,\"tie_word_embeddings\":true,"
+     "\"sliding_window\":16,\"integrator_depth\":3,\"integrator_anchor\":2}",
+     {ENDS, ATTENTION, {LAYER("input_layernorm"), {32}}, FFN, INTEGRATOR}},
+    {"qwen3 that shares", "qwen3", 2,
+     "{\"architectures\":[\"ChalcisQwen3ForCausalLM\"],"
+     "\"model_type\":\"chalcis_qwen3\"," COMMON SILU
+     "\"num_hidden_layers\":2,\"head_dim\":8,\"rope_theta\":10000.0,"
+     "\"tie_word_embeddings\":true,\"feed_forward_groups\":2}",
      {ENDS, ATTENTION, HEAD_NORMS, NORMS, FFN}},
     {"gpt2", "gpt2", 2,
      "{\"activation_function\":\"gelu_new\",\"architectures\":[\"GPT2LMHeadModel\"],"
@@ -350,6 +365,7 @@ static inline void same_metadata(const ch_file *f, const ch_file *g)
 #undef NORMS
 #undef FFN
 #undef HEAD_NORMS
+#undef INTEGRATOR
 #undef QKV_BIAS
 #undef INL
 #undef INL_NORM

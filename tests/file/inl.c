@@ -3,17 +3,9 @@
  * SPDX-License-Identifier: MIT */
 #include "folders.h"
 
+#include "conversion.h"
 #include "model.h"
 #include "store.h"
-
-static const folder_kind *kind_of(const char *name)
-{
-    for (size_t i = 0; i < CH_COUNT(folder_kinds); i++)
-        if (strcmp(folder_kinds[i].name, name) == 0)
-            return &folder_kinds[i];
-    fail_msg("no kind %s", name);
-    return NULL;
-}
 
 /* ---- Files ----------------------------------------------------------------------------------- */
 
@@ -297,17 +289,68 @@ static void budgets_are_as_the_code_says(void **state)
     check_budget(&(budget_case){3, 5, 0, 0, 0, 0, 0, list, "173"}, false);
 }
 
+/* Any number of steps that a model may have comes back from a folder. */
+static void every_number_of_steps_comes_back(void **state)
+{
+    (void)state;
+    static const int all[] = {1, 127, 128, 254, 255};
+    for (size_t i = 0; i < CH_COUNT(all); i++) {
+        const ch_conversion_options as_it_is = {.type = CH_DTYPES};
+        const int32_t steps[] = {all[i], all[i]};
+        ch_err e = {0};
+        ch_file *f;
+        ch_conversion *c;
+        ch_model *m;
+        char *top = temp_dir(), *a = ch_io_join(top, "a"), *b = ch_io_join(top, "b");
+        folder_write(a, kind_of("inl v2"), CH_F32, 0, 7);
+        assert_ok(ch_file_open(&f, a, &e), e);
+        assert_ok(ch_file_set_i32s(f, "inl_v2.integrator.iterations", steps, 2, &e), e);
+        assert_ok(ch_conversion_open(&c, f, b, &as_it_is, &e), e);
+        assert_ok(ch_conversion_write(c, &e), e);
+        ch_conversion_close(&c);
+        ch_file_close(&f);
+        assert_ok(ch_model_load_file(&m, b, NULL, &e), e);
+        for (int l = 0; l < 2; l++)
+            assert_int_equal(m->config.inl.steps[l], all[i]);
+        ch_model_free(&m);
+        free(a);
+        free(b);
+        temp_dir_remove(top);
+    }
+}
+
+/* The average is for those without a list; a budget may not make more of it than there may be. */
+static void the_list_comes_first(void **state)
+{
+    (void)state;
+    const char *const list = ",\"integrator_iterations\":[2,9],\"x\":0";
+    check_budget(&(budget_case){2, 999, 0, 0, 0, 0, 0, list, "29"}, false);
+    ch_err e = {0};
+    ch_file *w, *f;
+    char *dir = temp_dir();
+    assert_ok(ch_file_new(&w, &e), e);
+    add(w, "final_norm.bias", 32, 0);
+    put_last(w, "budget_weights", 2, 0, 9);
+    assert_fails(open_folder(&f, dir, w, "{\"model_type\":\"inl-llm-v2\",\"vocab_size\":40,"
+                             "\"d_model\":32,\"num_heads\":4,\"num_layers\":2,"
+                             "\"num_iterations_per_layer\":255}", &e),
+                 CH_EFORMAT, e, "gives layer 1 407 steps, allowed are 1 to 255");
+    ch_file_close(&w);
+    temp_dir_remove(dir);
+}
+
 static void bad_configurations_are_refused(void **state)
 {
     (void)state;
     static const struct {
         const char *key, *says;
     } all[] = {{"\"num_iterations_per_layer\":0", "num_iterations_per_layer"},
-               {"\"num_iterations_per_layer\":128", "num_iterations_per_layer"},
+               {"\"num_iterations_per_layer\":256", "num_iterations_per_layer"},
                {"\"lowrank_ratio\":-1", "lowrank_ratio"},
                {"\"lowrank_ratio\":1e30", "lowrank_ratio"},
                {"\"integrator_iterations\":[1]", "integrator_iterations"},
                {"\"integrator_iterations\":[1,2,0]", "integrator_iterations"},
+               {"\"integrator_iterations\":[1,2,256]", "integrator_iterations"},
                {"\"integrator_iterations\":{}", "integrator_iterations"},
                {"\"feedforward_dim\":0", "feedforward_dim"},
                {"\"num_layers\":1025", "layers"}};
@@ -332,6 +375,8 @@ int main(void)
         cmocka_unit_test(dead_tensors_are_passed_over),
         cmocka_unit_test(counters_are_passed_over),
         cmocka_unit_test(budgets_are_as_the_code_says),
+        cmocka_unit_test(every_number_of_steps_comes_back),
+        cmocka_unit_test(the_list_comes_first),
         cmocka_unit_test(bad_configurations_are_refused),
     };
     return cmocka_run_group_tests_name("file/inl", tests, NULL, NULL);
