@@ -40,6 +40,14 @@ void ch_session_close(ch_session **s)
     *s = NULL;
 }
 
+/* Do tokens not tell what pages hold?  Parameters change, and no page may outlive them; by the
+ * reference rule a token's keys and values depend on which others were in its call. */
+static bool keeps_to_itself(const ch_model *m)
+{
+    return m->parameters != NULL ||
+           (m->config.inl.group > 0 && m->config.inl.stop == CH_INL_REFERENCE);
+}
+
 /* A member without state: memory for its tokens and logits.  On failure *out is NULL and the
  * family is left alone. */
 static int open_member(ch_session **out, ch_family *f, ch_err *e)
@@ -57,7 +65,7 @@ static int open_member(ch_session **out, ch_family *f, ch_err *e)
         return ch_fail(e, CH_ENOMEM, "no memory for a session of %zu tokens", context);
     }
     s->family = f;
-    s->private_pages = f->model->parameters != NULL; /* which change: no page may outlive them */
+    s->private_pages = keeps_to_itself(f->model);
     f->members++;
     return CH_OK;
 }

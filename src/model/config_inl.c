@@ -1,6 +1,5 @@
 /* config_inl.c - the published integrator's part of a configuration: keys, limits, hash
  *
- *   NAME.embedding_rank            R; not there: a plain table
  *   NAME.integrator.iterations     steps of each layer
  *   NAME.integrator.step           k of x += k g v [0.1]
  *   NAME.integrator.group_size     columns that share an offset of the equilibrium [64]
@@ -8,7 +7,9 @@
  *   NAME.integrator.min_steps      of the last two [3]
  *   NAME.integrator.threshold      likewise [0.001]
  *
- * NAME is inl_v2 or inl_v3.  What the rules mean: docs/integrator.md, section 5.
+ * NAME is inl_v2 or inl_v3.  Read here and written with all others (config_write.c) is
+ * NAME.embedding_rank, R; not there: a plain table.  What the rules mean: docs/integrator.md,
+ * section 5.
  * SPDX-License-Identifier: MIT */
 #include "model.h"
 
@@ -104,15 +105,16 @@ int ch_inl_read(ch_config *c, const ch_file *f, ch_err *e)
     }
     n->step = (double)0.1f;
     n->threshold = (double)0.001f;
-    int rc = ch_file_int_opt(&rank, f, key_of(key, c, "embedding_rank"), 0, CH_MAX_WIDTH, e);
+    int rc = ch_file_int_opt(&rank, f, key_of(key, c, "embedding_rank"), 0, INT32_MAX, e);
     if (rc == CH_OK)
-        rc = ch_file_int_opt(&group, f, key_of(key, c, "integrator.group_size"), 1, MOST_GROUP, e);
+        rc = ch_file_int_opt(&group, f, key_of(key, c, "integrator.group_size"), 1, INT32_MAX, e);
     if (rc == CH_OK)
-        rc = ch_file_int_opt(&least, f, key_of(key, c, "integrator.min_steps"), 0, MOST_STEPS, e);
+        rc = ch_file_int_opt(&least, f, key_of(key, c, "integrator.min_steps"), 0, INT32_MAX, e);
     if (rc == CH_OK)
-        rc = ch_file_real_opt(&n->step, f, key_of(key, c, "integrator.step"), 0, 1e3, e);
+        rc = ch_file_real_opt(&n->step, f, key_of(key, c, "integrator.step"), -1e30, 1e30, e);
     if (rc == CH_OK)
-        rc = ch_file_real_opt(&n->threshold, f, key_of(key, c, "integrator.threshold"), 0, 1e9, e);
+        rc = ch_file_real_opt(&n->threshold, f, key_of(key, c, "integrator.threshold"), -1e30,
+                              1e30, e);
     if (rc == CH_OK)
         rc = read_steps(c, f, e);
     c->rank = (int)rank;
@@ -148,11 +150,34 @@ int ch_inl_write(const ch_config *c, ch_file *f, ch_err *e)
                        : rc;
 }
 
+static int check_numbers(const ch_inl *n, const char *name, ch_err *e)
+{
+    const struct {
+        const char *what;
+        double found, least, most;
+    } limits[] = {
+        {"group_size", n->group, 1, MOST_GROUP},
+        {"min_steps", n->min_steps, 0, MOST_STEPS},
+        {"step", n->step, 0, 1e3},
+        {"threshold", n->threshold, 0, 1e9},
+        {"stop", n->stop, CH_INL_FIXED, CH_INL_TOKEN},
+    };
+    for (size_t i = 0; i < CH_COUNT(limits); i++)
+        if (!(limits[i].found >= limits[i].least && limits[i].found <= limits[i].most))
+            return ch_fail(e, CH_EFORMAT, "%s: integrator.%s is %g, allowed are %g to %g", name,
+                           limits[i].what, limits[i].found, limits[i].least, limits[i].most);
+    return CH_OK;
+}
+
 int ch_inl_check(const ch_config *c, const char *name, ch_err *e)
 {
     const ch_inl *n = &c->inl;
-    if (n->group == 0)
+    static const ch_inl none; /* no integrator, or one that is yet to be filled in */
+    if (n->group == 0 && memcmp(n->steps, none.steps, sizeof none.steps) == 0)
         return CH_OK;
+    const int rc = check_numbers(n, name, e);
+    if (rc < 0)
+        return rc;
     if (c->rank > 0 && c->tied)
         return ch_fail(e, CH_EFORMAT, "%s: an embedding of rank %d cannot be the head", name,
                        c->rank);

@@ -8,6 +8,7 @@
 #include "session.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,6 +192,48 @@ static void steps_of_any_size_are_the_same(void **state)
     free(cut);
 }
 
+/* What another session of the family computed is taken over where the rule gives a token bits of
+ * its own, and only there. */
+static void pages_are_shared_by_the_rule(void **state)
+{
+    (void)state;
+    static const ch_inl_stop rules[] = {CH_INL_FIXED, CH_INL_TOKEN, CH_INL_REFERENCE};
+    static const ch_session_options o = {.threads = 1, .context = 128, .page_size = 16};
+    ch_token id[TOKENS];
+    for (int t = 0; t < TOKENS; t++)
+        id[t] = id_at(t);
+    for (size_t a = 0; a < CH_COUNT(archs); a++)
+        for (size_t i = 0; i < CH_COUNT(rules); i++) {
+            ch_err e = {0};
+            ch_session *first, *second, *alone;
+            ch_file *f;
+            ch_model *made = open_model(archs[a], rules[i], STEPS, 0.8), *m; /* m cannot train */
+            char *dir = temp_dir(), *path = ch_io_join(dir, "m.gguf");
+            assert_ok(ch_file_new(&f, &e), e);
+            assert_ok(ch_model_to_file(made, f, CH_F32, NULL, &e), e);
+            assert_ok(ch_gguf_write(f, path, &e), e);
+            assert_ok(ch_model_load_file(&m, path, NULL, &e), e);
+            ch_file_close(&f);
+            ch_model_free(&made);
+            free(path);
+            temp_dir_remove(dir);
+            assert_ok(ch_session_open(&first, m, &o, &e), e);
+            assert_ok(ch_session_fork(&second, first, &e), e);
+            assert_ok(ch_session_open(&alone, m, &o, &e), e);
+            assert_ok(ch_session_feed(first, id, TOKENS, &e), e);
+            assert_ok(ch_session_feed(second, id, TOKENS - 9, &e), e);
+            assert_ok(ch_session_feed(alone, id, TOKENS - 9, &e), e);
+            const float *x = ch_session_logits(second), *y = ch_session_logits(alone);
+            assert_memory_equal(x, y, VOCAB * sizeof *x);
+            assert_int_equal(ch_session_get_stats(second).shared_tokens,
+                             rules[i] == CH_INL_REFERENCE ? 0 : 32);
+            ch_session_close(&first);
+            ch_session_close(&second);
+            ch_session_close(&alone);
+            ch_model_free(&m);
+        }
+}
+
 /* ---- Embedding ------------------------------------------------------------------------------- */
 
 /* A row that enters as the vector that its token stands for gives what the token gives. */
@@ -262,6 +305,36 @@ static void controllers_are_never_rounded(void **state)
     }
 }
 
+/* Neither made nor read from a file. */
+static void refused_both(const ch_config *c, const char *says)
+{
+    ch_err e = {0};
+    ch_model *m;
+    ch_config back;
+    ch_file *f;
+    assert_fails(ch_model_create(&m, c, 1, NULL, &e), CH_EFORMAT, e, says);
+    if (c->inl.group == 0 || c->inl.stop > CH_INL_TOKEN) /* no file says it */
+        return;
+    assert_ok(ch_file_new(&f, &e), e);
+    assert_ok(ch_config_write(c, f, &e), e);
+    assert_true(ch_config_read(&back, f, &e) < 0);
+    ch_file_close(&f);
+}
+
+static void refused(const ch_config *c, size_t field, int value, const char *says)
+{
+    ch_config bad = *c;
+    memcpy((char *)&bad + field, &value, sizeof value);
+    refused_both(&bad, says);
+}
+
+static void refused_real(const ch_config *c, size_t field, double value, const char *says)
+{
+    ch_config bad = *c;
+    memcpy((char *)&bad + field, &value, sizeof value);
+    refused_both(&bad, says);
+}
+
 static void configurations_are_checked(void **state)
 {
     (void)state;
@@ -275,6 +348,17 @@ static void configurations_are_checked(void **state)
         c.inl.steps[1] = 0;
         assert_fails(ch_model_create(&m, &c, 1, NULL, &e), CH_EFORMAT, e, "layer 1 has no");
         ch_inl_set_steps(&c, 1000);
+        refused(&c, offsetof(ch_config, inl.group), -1, "group_size is -1");
+        refused(&c, offsetof(ch_config, inl.group), 0, "group_size is 0");
+        refused(&c, offsetof(ch_config, inl.group), 65537, "group_size is 65537");
+        refused(&c, offsetof(ch_config, inl.min_steps), -1, "min_steps is -1");
+        refused(&c, offsetof(ch_config, inl.min_steps), 256, "min_steps is 256");
+        refused(&c, offsetof(ch_config, inl.stop), 3, "stop is 3");
+        refused_real(&c, offsetof(ch_config, inl.step), -0.1, "step is -0.1");
+        refused_real(&c, offsetof(ch_config, inl.step), (double)NAN, "step is");
+        refused_real(&c, offsetof(ch_config, inl.step), 1001, "step is 1001");
+        refused_real(&c, offsetof(ch_config, inl.threshold), -1, "threshold is -1");
+        refused_real(&c, offsetof(ch_config, inl.threshold), 1e10, "threshold is 1e+10");
         assert_int_equal(c.inl.steps[1], 255);
         const ch_hash128 zero = {0}, before = ch_config_hash(zero, &c);
         c.inl.steps[2]--;
@@ -291,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_call_ends_together),
         cmocka_unit_test(limits_of_the_rules),
         cmocka_unit_test(steps_of_any_size_are_the_same),
+        cmocka_unit_test(pages_are_shared_by_the_rule),
         cmocka_unit_test(vectors_enter_after_the_map),
         cmocka_unit_test(positions_end),
         cmocka_unit_test(controllers_are_never_rounded),
