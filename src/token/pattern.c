@@ -12,7 +12,7 @@
 
 /* A match of a stranger's pattern sees so many bytes and takes so many steps unaccounted; all that
  * want more may do this much work in a text (see count), beside so much for each byte. */
-enum { WINDOW = 128, STEPS = 128, WORK_MIN = 1 << 20, WORK_EACH = 1 << 12 };
+enum { WINDOW = 128, STEPS = 128, WORK_MIN = 1 << 21, WORK_EACH = 1 << 6 };
 enum { TIMES_MOST = 1000 }; /* in {n,m} */
 
 struct ch_pattern {
