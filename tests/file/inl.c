@@ -212,6 +212,39 @@ static void counters_are_passed_over(void **state)
     }
 }
 
+/* Those are in the file that an index names, as all tensors are. */
+static void counters_are_where_the_index_says(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"1.safetensors", "2.safetensors"};
+    static const char *const names[] = {"layers.0.inl.num_forwards", "layers.1.inl.num_forwards"};
+    for (int swapped = 0; swapped < 2; swapped++) {
+        ch_err e = {0};
+        ch_file *f;
+        char room[640], index[400], *dir = temp_dir();
+        for (int i = 0; i < 2; i++) {
+            char *path = ch_io_join(dir, files[i]);
+            size_t n = with_integers(room, sizeof room, names[i], "I64", 8);
+            char *head = strstr(room + 8, "lm_head");
+            head[0] = i ? 'm' : 'l'; /* the second's has another name */
+            assert_ok(ch_io_write_file(path, room, n, &e), e);
+            free(path);
+        }
+        snprintf(index, sizeof index,
+                 "{\"weight_map\":{\"lm_head.weight\":\"%s\",\"mm_head.weight\":\"%s\","
+                 "\"%s\":\"%s\",\"%s\":\"%s\"}}",
+                 files[0], files[1], names[0], files[swapped], names[1], files[!swapped]);
+        folder_put(dir, "model.safetensors.index.json", index);
+        folder_put(dir, "config.json", kind_of("inl v2")->config);
+        if (swapped) /* where they are right only mm_head is wrong */
+            assert_fails(ch_file_open(&f, dir, &e), CH_EFORMAT, e,
+                         "num_forwards\" is not in 2.safetensors");
+        else
+            assert_fails(ch_file_open(&f, dir, &e), CH_EUNSUPPORTED, e, "\"mm_head.weight\"");
+        temp_dir_remove(dir);
+    }
+}
+
 /* ---- Steps ----------------------------------------------------------------------------------- */
 
 typedef struct budget_case {
@@ -374,6 +407,7 @@ int main(void)
         cmocka_unit_test(spellings_are_one_model),
         cmocka_unit_test(dead_tensors_are_passed_over),
         cmocka_unit_test(counters_are_passed_over),
+        cmocka_unit_test(counters_are_where_the_index_says),
         cmocka_unit_test(budgets_are_as_the_code_says),
         cmocka_unit_test(every_number_of_steps_comes_back),
         cmocka_unit_test(the_list_comes_first),
