@@ -46,7 +46,7 @@ typedef struct ch_stretch {
     float divisor[2][CH_MAX_PAIRS]; /* of each pair's speed */
 } ch_stretch;
 
-/* What a step of an integrator is drawn to (integrate.h). */
+/* What a step of an integrator is drawn to (integrate_block.h). */
 typedef enum ch_anchor {
     CH_ANCHOR_NONE,  /* x + F(x), at once: steps are a loop */
     CH_ANCHOR_HERE,  /* x + F(x), with inertia */

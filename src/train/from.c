@@ -195,7 +195,7 @@ int ch_train_from_open(ch_train_run *r)
         o->depth = (int)json_integer_value(json_object_get(options, "depth"));
     if (o->gate_layer == 0)
         o->gate_layer = (int)json_integer_value(json_object_get(options, "gate_layer"));
-    if (!o->anchor)
+    if (!o->anchor && o->depth > 0)
         o->anchor = json_string_value(json_object_get(options, "anchor"));
     if (!o->dequantize)
         o->dequantize = json_is_true(json_object_get(options, "dequantize"));

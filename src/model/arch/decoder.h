@@ -11,7 +11,7 @@
 
 typedef struct ch_plain_globals {
     ch_weight embedding, norm, output;
-    ch_weight depth_gate, depth_gate_bias; /* (N - 1, D), (N - 1): integrate.h */
+    ch_weight depth_gate, depth_gate_bias; /* (N - 1, D), (N - 1): integrate_block.h */
 } ch_plain_globals;
 
 enum { CH_PLAIN_ROWS = 5 };

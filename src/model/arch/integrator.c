@@ -2,7 +2,7 @@
  *
  *   x0 = E[id],  or U E[id] with a table of rank R (Lan et al. 2020)
  *   x += Wo attention(rope(rmsnorm_E(Wq n)), rope(rmsnorm_E(Wk n)), Wv n)      n = rmsnorm(x)
- *   x  = integrate(x; F)                                                       integrate.h
+ *   x  = integrate(x; F)                                                       integrate_block.h
  *   logits = E (Z rmsnorm(x)) with a rank, else E rmsnorm(x)
  *
  * With one step, no anchor and nothing shared it is Qwen3: each thing it adds is one switch,
@@ -10,7 +10,7 @@
  * are shared), embedding_rank, feed_forward_type.  Norms before maps and the numbers of steps are
  * each layer's own.  SPDX-License-Identifier: MIT */
 #include "inl.h"
-#include "integrate.h"
+#include "integrate_block.h"
 
 struct globals {
     ch_plain_globals plain; /* first: pieces of plain decoders read it */

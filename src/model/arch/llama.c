@@ -6,7 +6,7 @@
  * GGUF stores Wq and Wk with each head's rows in rotary pairs (2i, 2i+1).  Attention of a file
  * with attention.sliding_window (Mistral 7B v0.1) sees that many tokens.
  * SPDX-License-Identifier: MIT */
-#include "integrate.h"
+#include "integrate_block.h"
 
 struct layer {
     ch_attention_weights attn;

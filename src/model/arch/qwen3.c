@@ -5,7 +5,7 @@
  *   x += Wd (silu(Wg n) * Wu n)                                                n = rmsnorm(x)
  *
  * Rotary pairs are halves of a head (i, i + E/2).  SPDX-License-Identifier: MIT */
-#include "integrate.h"
+#include "integrate_block.h"
 
 struct layer {
     ch_attention_weights attn;

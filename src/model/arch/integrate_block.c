@@ -1,5 +1,5 @@
-/* integrate.c - see integrate.h.  SPDX-License-Identifier: MIT */
-#include "integrate.h"
+/* integrate_block.c - see integrate_block.h.  SPDX-License-Identifier: MIT */
+#include "integrate_block.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* integrate.h - feed-forward blocks that take several steps
+/* integrate_block.h - feed-forward blocks that take several steps
  *
  * A block with the feed-forward maps F takes N steps from where attention has left a token, x_0:
  *
