@@ -11,16 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "depths.h"
+#include "depth_table.h"
 #include "gate.h"
 
-enum { MOST_LINES = 64 };
+enum { USUAL_WINDOW = 256 };
 
 struct options {
     const char *model, *tokenizer, *file, *out;
     double tolerance;
     int threads, window;
-    int64_t tokens;
     bool keep, json;
 };
 
@@ -46,12 +45,6 @@ static const ch_usage usage = {
     .opts = opts,
 };
 
-/* One line of the table. */
-typedef struct line {
-    const char *rule;
-    double tolerance, steps, bits, low, high, kl, us;
-} line;
-
 typedef struct asking {
     const struct options *o;
     ch_model *m;
@@ -62,44 +55,24 @@ typedef struct asking {
     double tolerance; /* that was asked for, or the model's */
     real *w, *b;
     double *r2;
-    /* of the second half: */
-    ch_depths d;
-    size_t bytes;
-    real *h;
-    double *kl, *nll, *full, *key; /* kl: (N - 1, rows) */
-    int32_t *depth, *other;
-    line line[MOST_LINES];
-    int lines;
+    ch_depth_table table; /* of the second half, */
+    int64_t rows;         /* as many tokens */
     ch_err e;
 } asking;
 
 /* ---- The gate ------------------------------------------------------------------------------- */
 
-static int open_half(asking *a, ch_depths *d, const char *text, size_t n)
+static int open_half(asking *a, ch_depths *d, const char *text, size_t n, size_t *bytes)
 {
-    ch_tokens ids = {0};
-    int rc = ch_tokenizer_encode(&ids, a->tk, text, n, CH_ENCODE_BOS, &a->e);
-    const int head =
-        ids.n > 0 && ids.id[0] == ch_tokenizer_bos(a->tk) && ch_tokenizer_adds_bos(a->tk);
-    if (rc == CH_OK)
-        rc = ch_depths_open(d, a->m, a->pool, &ids, head, a->o->window, &a->e);
-    ch_tokens_free(&ids);
-    return rc;
-}
-
-/* Of the tokens that are scored. */
-static int count_bytes(asking *a)
-{
-    ch_buf b;
-    ch_buf_init(&b, 1 << 20);
-    for (int64_t t = 0; t < a->d.rows; t++) {
-        ch_buf_clear(&b);
-        if (a->d.target[t] >= 0)
-            ch_tokenizer_append(&b, a->tk, a->d.id[t], a->d.target[t]);
-        a->bytes += b.size;
-    }
-    const int rc = ch_buf_check(&b, "a token", &a->e);
-    ch_buf_close(&b);
+    const int window = a->o->window ? a->o->window : USUAL_WINDOW;
+    ch_windows w;
+    int rc = ch_windows_open(&w, a->tk, text, n, "half of the text", window, window - 1, window,
+                             CH_MAX_CONTEXT, &a->e);
+    if (rc < 0)
+        return rc;
+    *bytes = w.bytes;
+    rc = ch_depths_open(d, a->m, a->pool, &w, &a->e);
+    ch_windows_close(&w);
     return rc;
 }
 
@@ -107,8 +80,9 @@ static int fit(asking *a, const char *text, size_t n)
 {
     enum { LEAST = -14 }; /* ln KL below it is rounding */
     ch_depths d;
+    size_t bytes;
     const int outputs = a->N - 1;
-    int rc = open_half(a, &d, text, n);
+    int rc = open_half(a, &d, text, n, &bytes);
     if (rc < 0)
         return rc;
     const size_t rows = (size_t)d.rows;
@@ -154,121 +128,6 @@ static void keep(asking *a)
         a->r2[k] = (double)NAN;
 }
 
-/* ---- The table ------------------------------------------------------------------------------ */
-
-/* Nats a row more than with all steps, over windows of (nats more, rows). */
-static double more(const ch_stats *s, const uint32_t *pick, size_t n)
-{
-    double nats = 0, rows = 0;
-    for (size_t i = 0; i < n; i++) {
-        const double *row = s->at + (pick ? pick[i] : i) * (size_t)s->k;
-        nats += row[0];
-        rows += row[1];
-    }
-    return rows > 0 ? nats / rows : 0;
-}
-
-static int interval(asking *a, line *l)
-{
-    const ch_depths *d = &a->d;
-    ch_stats s = {.n = (size_t)((d->rows + d->window - 1) / d->window), .k = 2};
-    double draws[CH_DRAWS];
-    s.at = calloc(s.n, 2 * sizeof *s.at);
-    if (!s.at)
-        return ch_fail(&a->e, CH_ENOMEM, "no memory for %zu windows", s.n);
-    for (int64_t t = 0; t < d->rows; t++) {
-        s.at[t / d->window * 2] += a->nll[t] - a->full[t];
-        s.at[t / d->window * 2 + 1]++;
-    }
-    const int rc = ch_bootstrap(draws, &s, more, 1, &a->e);
-    if (rc == CH_OK)
-        ch_draws_interval(&l->low, &l->high, draws);
-    const double bits_of = (double)d->rows / (log(2) * (double)a->bytes);
-    l->low *= bits_of;
-    l->high *= bits_of;
-    free(s.at);
-    return rc;
-}
-
-static int measure(asking *a, const char *rule, double tolerance, const int32_t *depth)
-{
-    line *l = &a->line[a->lines];
-    const int64_t rows = a->d.rows;
-    *l = (line){.rule = rule, .tolerance = tolerance};
-    l->us = 1e6 * ch_depths_nll(&a->d, depth, a->nll) / (double)rows;
-    for (int64_t t = 0; t < rows; t++) {
-        l->steps += depth[t] / (double)rows;
-        l->bits += a->nll[t] / (log(2) * (double)a->bytes);
-        l->kl += depth[t] < a->N ? a->kl[(depth[t] - 1) * rows + t] / (double)rows : 0;
-    }
-    a->lines++;
-    return interval(a, l);
-}
-
-static int fixed(asking *a)
-{
-    int rc = CH_OK;
-    for (int k = a->N; k > 0 && rc == CH_OK; k--) {
-        for (int64_t t = 0; t < a->d.rows; t++)
-            a->depth[t] = k;
-        if (k == a->N)
-            ch_depths_nll(&a->d, a->depth, a->full);
-        rc = measure(a, "fixed", (double)NAN, a->depth);
-    }
-    return rc;
-}
-
-static double key_of(const asking *a, int rule, int64_t t)
-{
-    return rule == 0 ? ch_rng_uniform(1, CH_RNG_EVAL, 7, (uint64_t)t)
-           : rule == 1 ? -(double)a->d.pos[t]
-                       : a->kl[t];
-}
-
-static int gated(asking *a, double tolerance)
-{
-    static const char *const rules[] = {"  random", "  position", "  hindsight"};
-    const int64_t rows = a->d.rows;
-    ch_depths_by_gate(a->depth, a->h, rows, a->D, a->w, a->b, a->N, tolerance);
-    int rc = measure(a, "gate", tolerance, a->depth);
-    for (int r = 0; r < (int)CH_COUNT(rules) && rc == CH_OK; r++) {
-        for (int64_t t = 0; t < rows; t++)
-            a->key[t] = key_of(a, r, t);
-        rc = ch_depths_by_key(a->other, a->depth, a->key, rows, &a->e);
-        if (rc == CH_OK)
-            rc = measure(a, rules[r], tolerance, a->other);
-    }
-    return rc;
-}
-
-static int fill(asking *a)
-{
-    static const double tolerances[] = {0.3, 0.1, 0.03, 0.01, 0.003, 0.001};
-    const size_t rows = (size_t)a->d.rows;
-    a->h = malloc(rows * (size_t)a->D * sizeof *a->h);
-    a->kl = malloc(rows * (size_t)a->N * sizeof *a->kl);
-    a->nll = malloc(3 * rows * sizeof *a->nll);
-    a->depth = malloc(2 * rows * sizeof *a->depth);
-    if (!a->h || !a->kl || !a->nll || !a->depth)
-        return ch_fail(&a->e, CH_ENOMEM, "no memory for %zu tokens", rows);
-    a->full = a->nll + rows;
-    a->key = a->full + rows;
-    a->other = a->depth + rows;
-    ch_depths_inputs(&a->d, a->h);
-    for (int k = 1; k < a->N; k++)
-        ch_depths_divergence(&a->d, k, a->kl + (size_t)(k - 1) * rows);
-    int rc = fixed(a);
-    bool among = a->tolerance <= 0;
-    for (size_t i = 0; i < CH_COUNT(tolerances) && rc == CH_OK; i++) {
-        if (!among && a->tolerance > tolerances[i])
-            rc = gated(a, a->tolerance);
-        among |= a->tolerance >= tolerances[i];
-        if (rc == CH_OK)
-            rc = gated(a, tolerances[i]);
-    }
-    return among || rc < 0 ? rc : gated(a, a->tolerance);
-}
-
 /* ---- Saying it ------------------------------------------------------------------------------ */
 
 static int print_json(const asking *a)
@@ -276,8 +135,8 @@ static int print_json(const asking *a)
     json_t *lines = json_array(), *r2 = json_array();
     for (int k = 0; k < a->N - 1; k++)
         json_array_append_new(r2, ch_cli_number(a->r2[k]));
-    for (int i = 0; i < a->lines; i++) {
-        const line *l = &a->line[i];
+    for (int i = 0; i < a->table.lines; i++) {
+        const ch_depth_line *l = &a->table.line[i];
         json_array_append_new(
             lines, json_pack("{s:s, s:o, s:f, s:f, s:o, s:o, s:f, s:f}", "rule",
                              l->rule + strspn(l->rule, " "), "tolerance",
@@ -285,20 +144,20 @@ static int print_json(const asking *a)
                              l->bits, "more_low", ch_cli_number(l->low), "more_high",
                              ch_cli_number(l->high), "kl", l->kl, "us_per_token", l->us));
     }
-    return ch_cli_print_json(json_pack("{s:I, s:i, s:o, s:o}", "tokens", (json_int_t)a->d.rows,
+    return ch_cli_print_json(json_pack("{s:I, s:i, s:o, s:o}", "tokens", (json_int_t)a->rows,
                                        "depth", a->N, "r2", r2, "lines", lines));
 }
 
 static void print_text(const asking *a)
 {
-    printf("%lld tokens", (long long)a->d.rows);
+    printf("%lld tokens", (long long)a->rows);
     for (int k = 1; k < a->N && !a->o->keep; k++)
         printf("%s %.0f %% after %d", k > 1 ? "," : "; of ln KL to all steps the gate explains",
                100 * a->r2[k - 1], k);
     printf("\n\n%-12s %9s %6s %11s %23s %9s %9s\n", "steps by", "tolerance", "steps",
            "bits a byte", "more than all steps", "KL, nats", "us/token");
-    for (int i = 0; i < a->lines; i++) {
-        const line *l = &a->line[i];
+    for (int i = 0; i < a->table.lines; i++) {
+        const ch_depth_line *l = &a->table.line[i];
         char tolerance[16] = "", more_than_all[40] = "";
         if (!isnan(l->tolerance))
             snprintf(tolerance, sizeof tolerance, "%g", l->tolerance);
@@ -349,7 +208,7 @@ static int open_model(asking *a)
         rc = ch_cli_refuse_same(path, a->o->out, &a->e);
     if (rc == CH_OK)
         rc = ch_cli_open_model(&a->m, path, a->o->threads, &a->e);
-    if (rc == CH_OK && (a->m->config.integrator.gate_layer == 0 || !a->m->file))
+    if (rc == CH_OK && a->m->config.integrator.gate_layer == 0)
         rc = ch_fail(&a->e, CH_EARG, "%s: the model has no depth gate: its tokens all take as many "
                                      "steps (train --depth 3 --gate-layer 2)", path);
     if (rc == CH_OK)
@@ -368,6 +227,18 @@ static int open_model(asking *a)
     return ch_cli_text(&a->text, NULL, a->o->file, &a->e);
 }
 
+static int measure(asking *a, const char *text, size_t n)
+{
+    ch_depths d;
+    int rc = open_half(a, &d, text, n, &a->table.bytes);
+    if (rc < 0)
+        return rc;
+    a->rows = d.rows;
+    rc = ch_depth_table_fill(&a->table, &d, a->w, a->b, a->tolerance, &a->e);
+    ch_depths_close(&d);
+    return rc;
+}
+
 static int ask(asking *a)
 {
     int rc = open_model(a);
@@ -380,21 +251,12 @@ static int ask(asking *a)
     else
         rc = fit(a, text, half);
     if (rc == CH_OK)
-        rc = open_half(a, &a->d, text + half, a->text.size - half);
-    if (rc == CH_OK)
-        rc = count_bytes(a);
-    if (rc == CH_OK)
-        rc = fill(a);
+        rc = measure(a, text + half, a->text.size - half);
     return rc == CH_OK && a->o->out ? write_model(a) : rc;
 }
 
 static void close_all(asking *a)
 {
-    ch_depths_close(&a->d);
-    free(a->h);
-    free(a->kl);
-    free(a->nll);
-    free(a->depth);
     free(a->w);
     free(a->r2);
     ch_buf_close(&a->text);
@@ -410,8 +272,6 @@ int ch_cmd_depth(int argc, char **argv)
     const int parsed = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
     if (parsed >= 0)
         return parsed;
-    if (o.window == 0)
-        o.window = 256;
     asking a = {.o = &o, .tolerance = o.tolerance > 0 ? o.tolerance : 0.01};
     ch_buf_init(&a.text, (size_t)1 << 30);
     const int rc = ask(&a);

@@ -32,23 +32,14 @@ static int check_ids(const ch_model *m, const ch_tokens *ids, ch_err *e)
     return CH_OK;
 }
 
-/* Windows of what stands behind the head; the last may be short, but never of one row. */
-static void cut(ch_depths *d, const ch_tokens *ids, int head)
+static void cut(ch_depths *d, ch_windows *w)
 {
-    const int64_t n = (int64_t)ids->n - head, fresh = d->window - head;
-    int64_t row = 0;
-    for (int64_t from = 0; from < n && CH_MIN(fresh, n - from) + head > 1; from += fresh) {
-        const int take = (int)CH_MIN(fresh, n - from) + head;
-        for (int t = 0; t < take; t++, row++) {
-            d->id[row] = t < head ? ids->id[0] : ids->id[head + from + t - head];
+    for (int n, first; ch_windows_next(w, d->id + d->rows, &n, &first); d->rows += n)
+        for (int t = 0; t < n; t++) {
+            const int64_t row = d->rows + t;
             d->pos[row] = t;
-            d->first[row] = 0;
-            d->target[row] = -1;
-            if (t > 0)
-                d->target[row - 1] = d->id[row];
+            d->target[row] = t + 1 >= first && t + 1 < n ? d->id[row + 1] : -1;
         }
-    }
-    d->rows = row;
 }
 
 /* Scratch of a window's logits, twice. */
@@ -65,29 +56,27 @@ static size_t measure(ch_depths *d)
     return peak;
 }
 
-int ch_depths_open(ch_depths *d, const ch_model *m, ch_pool *pool, const ch_tokens *ids, int head,
-                   int window, ch_err *e)
+int ch_depths_open(ch_depths *d, const ch_model *m, ch_pool *pool, ch_windows *w, ch_err *e)
 {
-    *d = (ch_depths){.model = m, .pool = pool, .window = window};
-    const size_t most = ids->n + ids->n / (size_t)CH_MAX(window - head, 1) + 2;
+    *d = (ch_depths){.model = m, .pool = pool, .window = w->window};
+    const size_t most = w->ids.n + w->ids.n / (size_t)w->stride + (size_t)w->window;
     unsigned features = 0;
-    int rc = ch_cpu_features(&features, NULL, e);
-    ch_kernels_init(&d->kernels, features);
+    int rc = check_ids(m, &w->ids, e);
     if (rc == CH_OK)
-        rc = check_ids(m, ids, e);
+        rc = ch_cpu_features(&features, NULL, e);
+    if (rc < 0)
+        return rc;
+    ch_kernels_init(&d->kernels, features);
     d->id = calloc(most, 2 * sizeof *d->id);
     d->pos = calloc(most, 2 * sizeof *d->pos);
-    d->depth = calloc((size_t)window, 2 * sizeof *d->depth);
+    d->depth = calloc((size_t)d->window, 2 * sizeof *d->depth);
     d->floats = calloc(2 * (size_t)ch_pool_threads(pool), (size_t)m->config.vocab * sizeof(float));
-    if (rc == CH_OK && (!d->id || !d->pos || !d->depth || !d->floats))
+    if (!d->id || !d->pos || !d->depth || !d->floats)
         rc = ch_fail(e, CH_ENOMEM, "no memory for %zu rows", most);
     if (rc == CH_OK) {
         d->target = d->id + most;
-        d->first = d->pos + most;
-        cut(d, ids, head);
-        if (d->rows < 2)
-            rc = ch_fail(e, CH_EARG, "the text has %zu tokens; at least 2 are needed to score one",
-                         ids->n);
+        d->first = d->pos + most; /* zeros: a window is a document */
+        cut(d, w);
     }
     if (rc == CH_OK)
         rc = ch_arena_open(&d->scratch, measure(d), e);

@@ -5,14 +5,14 @@
 #ifndef CH_DEPTHS_H
 #define CH_DEPTHS_H
 
-#include "eval.h"
+#include "windows.h"
 
 typedef struct ch_depths {
     const ch_model *model;
     ch_pool *pool;
     ch_kernels kernels;
     ch_arena scratch;
-    ch_token *id, *target; /* target -1: the last row of a window */
+    ch_token *id, *target; /* -1: nothing is scored there, as in a window's last row */
     int32_t *pos, *first;
     int32_t *depth; /* of a window, twice */
     float *floats;  /* two rows of logits a thread */
@@ -20,10 +20,9 @@ typedef struct ch_depths {
     int window;
 } ch_depths;
 
-/* ids: of a text; head: how many of them begin every window (0 or 1, BOS).  The pool is borrowed.
- * CH_EARG where there is nothing to score. */
-int ch_depths_open(ch_depths *d, const ch_model *m, ch_pool *pool, const ch_tokens *ids, int head,
-                   int window, ch_err *e);
+/* The rows of all windows that are still to come, which must advance by what is new in each: a
+ * stride of window - 1.  The pool is borrowed. */
+int ch_depths_open(ch_depths *d, const ch_model *m, ch_pool *pool, ch_windows *w, ch_err *e);
 void ch_depths_close(ch_depths *d);
 /* -log p of what follows each row, 0 where nothing does, in nats; depth: steps of each row, NULL:
  * what the model itself decides.  Returns the seconds it took. */

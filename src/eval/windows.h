@@ -1,4 +1,4 @@
-/* windows.h - private to eval/: a text that is longer than what a model sees at once
+/* windows.h - a text that is longer than what a model sees at once
  *
  * SPDX-License-Identifier: MIT */
 #ifndef CH_WINDOWS_H

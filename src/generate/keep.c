@@ -224,8 +224,7 @@ static int load_bytes(ch_session *s, const ch_mapping *whole, const char *path, 
     s->n_tokens = numbers[0];
     s->computed = numbers[1];
     s->has_last = (numbers[2] & HAS_LAST) != 0;
-    s->private_pages = s->private_pages || (numbers[2] & PRIVATE) != 0 ||
-                       s->family->model->parameters != NULL;
+    s->private_pages |= (numbers[2] & PRIVATE) != 0; /* or its model's are */
     ch_session_seal(s);
     return CH_OK;
 }

@@ -64,7 +64,8 @@ static ch_rows rows_of(ch_run *r, const ch_step *s, int n)
     return rows;
 }
 
-ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
+/* left: the rows that came through, for the maps behind. */
+static ch_tensor *hidden(ch_run *r, const ch_model *m, const ch_step *s, ch_rows *left)
 {
     ch_forward f = {.run = r, .model = m, .step = s, .rows = &s->rows};
     const ch_arch *arch = m->config.arch;
@@ -87,15 +88,21 @@ ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
         tap(&f, l, x);
     }
     x = only_wanted(r, s, x);
-    const ch_rows left = rows_of(r, s, (int)ch_tensor_rows(x));
-    f.rows = &left;
+    *left = rows_of(r, s, (int)ch_tensor_rows(x));
+    f.rows = left;
     return arch->head(&f, x);
+}
+
+ch_tensor *ch_forward_hidden(ch_run *r, const ch_model *m, const ch_step *s)
+{
+    ch_rows left;
+    return hidden(r, m, s, &left);
 }
 
 ch_tensor *ch_forward_logits(ch_run *r, const ch_model *m, const ch_step *s)
 {
-    const ch_tensor *x = ch_forward_hidden(r, m, s);
-    const ch_rows rows = rows_of(r, s, (int)ch_tensor_rows(x));
+    ch_rows rows;
+    const ch_tensor *x = hidden(r, m, s, &rows);
     ch_tensor *logits = ch_op_linear(r, x, m->output, &rows);
     const real cap = (real)m->config.logit_cap;
     return cap > 0 ? ch_op_softcap(r, logits, cap) : logits;

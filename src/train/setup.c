@@ -368,7 +368,8 @@ static int recall(ch_train_run *r)
 static double multiplied(const ch_config *c)
 {
     const ch_integrator_config *i = &c->integrator;
-    const double steps = i->depth == 0 ? 1 : i->gate_layer > 0 ? (i->depth + 1) / 2.0 : i->depth;
+    const bool once = i->depth == 0 || i->anchor == CH_ANCHOR_CLOSED;
+    const double steps = once ? 1 : i->gate_layer > 0 ? (i->depth + 1) / 2.0 : i->depth;
     const double kept = c->ffn_groups ? c->ffn_groups : c->layers;
     const double kept_attention = c->attention_groups ? c->attention_groups : c->layers;
     const double ffn = (c->relu2 ? 2.0 : 3.0) * c->width * c->hidden;
