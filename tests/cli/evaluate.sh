@@ -37,10 +37,10 @@ says "and their mean" "mean"
 says "which one window each says nothing sure of" "(no interval)"
 is "a model of short context" 0 "$bin" init qwen3 --shape L1,D16,H2,F16,P64 -o "$tmp/short.gguf"
 is "against other windows" 1 "$bin" eval "$tmp/en.txt" -q --against "$tmp/short.gguf"
-says "says both" "one model sees windows of 256 tokens, the other of 64"
+says "says both" "one model sees windows of 512 tokens, the other of 64"
 is "of the same tokens" 0 "$bin" eval "$tmp/en.txt" -q --against "$tmp/short.gguf" --window 16
-is "a window that the context does not hold" 1 "$bin" eval "$tmp/en.txt" -q --window 400
-says "says how much it holds" "allowed are 2 to 256"
+is "a window that the context does not hold" 1 "$bin" eval "$tmp/en.txt" -q --window 800
+says "says how much it holds" "allowed are 2 to 512"
 "$bin" eval --task bits_per_byte "$tmp/en.txt" --json -q 2>/dev/null |
     sed 's/.*"value":\([0-9.]\{10\}\).*/\1/' >"$tmp/bits"
 if "$bin" perplexity -f "$tmp/en.txt" --json | grep -q "\"bpb\":$(cat "$tmp/bits")"; then
