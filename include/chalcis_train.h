@@ -85,8 +85,8 @@ typedef struct ch_train_options {
     /* optimizer */
     const char *optimizer; /* "muon" (Jordan 2024) for the layers' matrices, or "adamw" (Loshchilov
                               & Hutter 2019) for all ["muon"; to continue a model "adamw"] */
-    double lr;             /* [2e-3] */
-    double matrix_lr;      /* of Muon [0.02] */
+    double lr;             /* [5e-3 beside Muon, 2e-3] */
+    double matrix_lr;      /* of Muon [0.01] */
     double momentum;       /* of Muon [0.95] */
     double weight_decay;   /* on matrices, not on the embedding table or vectors [0.1] */
     double beta1, beta2;   /* [0.9 0.95] */

@@ -80,7 +80,7 @@ wait
 echo "| recipe | tokens/s (1 thread) | M tokens | runs | held-out bits a byte | range |"
 echo "|---|---|---|---|---|---|"
 arms | while IFS=: read -r name vocab flags; do
-    cat "$work/$name"-*/result.json 2>/dev/null |
+    cat "$work/$name"-[0-9]/result.json 2>/dev/null |
         sed -n 's/.*"tokens": *\([0-9]*\).*"val_bpb": *\([0-9.]*\).*/\1 \2/p' |
         awk -v name="$name" -v rate="$(awk -v n="$name" '$1 == n { print $2 }' "$work/rates.txt")" '
             { t = $1; s += $2; if (NR == 1 || $2 < lo) lo = $2; if ($2 > hi) hi = $2 }

@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* Beside Muon AdamW moves tables and vectors alone, and those want more (docs/training.md). */
+static const double LR = 2e-3, LR_BESIDE_MUON = 5e-3;
+
 /* What was left open is the run's; what was said must be what the run says. */
 static int follow(ch_train_options *o, const json_t *stored, ch_err *e)
 {
@@ -83,6 +86,8 @@ static void derive(ch_train_options *o)
         o->arch = "qwen3";
     if (!o->optimizer) /* what AdamW has made is close to where it shall go: small steps */
         o->optimizer = o->from ? "adamw" : "muon";
+    if (o->lr == 0)
+        o->lr = strcmp(o->optimizer, "muon") == 0 ? LR_BESIDE_MUON : LR;
     if (!o->schedule)
         o->schedule = "cosine";
     if (!o->precision)

@@ -52,7 +52,7 @@ END
 that "the table's head" sh -c 'head -n 4 table | cmp - want'
 that "at equal tokens" grep -q '^after 1.28k tokens' table
 sed -n '/^options that differ/,$p' table >differ
-printf 'options that differ\nsteps 20 10\nlr 0.002 0.004\n' | sort >want
+printf 'options that differ\nsteps 20 10\nlr 0.005 0.004\n' | sort >want
 that "the options that differ, and no others" sh -c 'sort differ | cmp - want'
 is "compare --json" 0 "$bin" compare one/ two --json
 says "with keys" '"best_val_bpb":'

@@ -169,7 +169,7 @@ static void a_card_says_what_the_run_knows(void **state)
     expect_in(&b, "# plain\n");
     expect_in(&b, "- a\\|b \\`text\\`.txt\n");
     expect_in(&b, "| vocabulary | 280 |");
-    expect_in(&b, "| lr | 0.008 | 0.002 |");
+    expect_in(&b, "| lr | 0.008 | 0.005 |");
     expect_in(&b, "12 steps, 1536 tokens");
     expect_in(&b, "| held-out bits a byte | ");
     assert_null(strstr(b.data, "| beta1 |"));

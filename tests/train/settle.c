@@ -12,7 +12,7 @@ static void defaults_are_the_header_s(void **state)
     assert_string_equal(o.arch, "qwen3");
     assert_string_equal(o.optimizer, "muon");
     assert_string_equal(o.schedule, "cosine");
-    assert_true(o.matrix_lr == 0.02 && o.momentum == 0.95 && o.ema == 0 && o.spike == 0);
+    assert_true(o.matrix_lr == 0.01 && o.momentum == 0.95 && o.ema == 0 && o.spike == 0);
     assert_int_equal(o.layers, 6);
     assert_int_equal(o.width, 256);
     assert_int_equal(o.heads, 4);
@@ -24,8 +24,11 @@ static void defaults_are_the_header_s(void **state)
     assert_int_equal(o.micro_batch, 8);
     assert_int_equal(o.accumulate, 2);
     assert_int_equal(o.eval_tokens, 65536);
-    assert_true(o.held_out == 0.02 && o.lr == 2e-3 && o.lr_end == 0.1 && o.warmup == 0.02);
+    assert_true(o.held_out == 0.02 && o.lr == 5e-3 && o.lr_end == 0.1 && o.warmup == 0.02);
     assert_true(o.weight_decay == 0.1 && o.beta1 == 0.9 && o.beta2 == 0.95 && o.clip == 1);
+    o = (ch_train_options){.optimizer = "adamw"};
+    assert_ok(ch_train_settle(&o, NULL, &e), e);
+    assert_true(o.lr == 2e-3);
 }
 
 static void shapes_follow_the_width(void **state)
