@@ -1,0 +1,43 @@
+/* formats.c - the lines of formats.def, and which of them a chat template speaks
+ *
+ * SPDX-License-Identifier: MIT */
+#include "parts.h"
+
+#include <string.h>
+
+/* Tags that are not named are "", as FORMAT's own first is. */
+static const ch_reply_format formats[] = {
+#define FORMAT(name, family, has, and_has, has_not, ...) \
+    {#name, &ch_reply_##family, {has, and_has}, has_not, {__VA_ARGS__}},
+#include "formats.def"
+#undef FORMAT
+};
+
+/* Of reasoning and calls alone: what neither opens nor closes anything. */
+const ch_reply_family ch_reply_none = {.blanks = true};
+
+const char *ch_reply_format_name(const ch_reply_format *f) { return f->name; }
+
+const ch_reply_format *ch_reply_format_at(size_t i)
+{
+    return i < CH_COUNT(formats) ? &formats[i] : NULL;
+}
+
+const ch_reply_format *ch_reply_format_named(const char *name)
+{
+    for (size_t i = 0; i < CH_COUNT(formats); i++)
+        if (strcmp(formats[i].name, name) == 0)
+            return &formats[i];
+    return NULL;
+}
+
+const ch_reply_format *ch_reply_format_of(const char *template_)
+{
+    for (size_t i = 0; i < CH_COUNT(formats); i++) {
+        const ch_reply_format *f = &formats[i];
+        if (strstr(template_, f->has[0]) != NULL && strstr(template_, f->has[1]) != NULL &&
+            (*f->has_not == 0 || strstr(template_, f->has_not) == NULL))
+            return f;
+    }
+    return &formats[CH_COUNT(formats) - 1];
+}
