@@ -361,7 +361,11 @@ int ch_reply_end(ch_reply *r, ch_err *e)
     int rc = admit(r, 0, e);
     if (rc < 0)
         return rc;
-    settle(r, true);
+    if (r->in_call) /* half a tag: of the call */
+        ch_buf_put(&r->held, r->pending, (size_t)r->n_pending);
+    else
+        settle(r, true);
+    r->n_pending = 0;
     if (r->in_call && r->format->family->is_markup(r))
         ch_reply_markup(r, r->held.data, r->held.size);
     else if (r->in_call)
