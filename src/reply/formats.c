@@ -31,12 +31,12 @@ const ch_reply_format *ch_reply_format_named(const char *name)
     return NULL;
 }
 
-const ch_reply_format *ch_reply_format_of(const char *template_)
+const ch_reply_format *ch_reply_format_of(const char *jinja)
 {
     for (size_t i = 0; i < CH_COUNT(formats); i++) {
         const ch_reply_format *f = &formats[i];
-        if (strstr(template_, f->has[0]) != NULL && strstr(template_, f->has[1]) != NULL &&
-            (*f->has_not == 0 || strstr(template_, f->has_not) == NULL))
+        if (strstr(jinja, f->has[0]) != NULL && strstr(jinja, f->has[1]) != NULL &&
+            (*f->has_not == 0 || strstr(jinja, f->has_not) == NULL))
             return f;
     }
     return &formats[CH_COUNT(formats) - 1];

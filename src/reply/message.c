@@ -17,6 +17,24 @@ static int put_text(json_t *message, const char *key, const ch_buf *said, ch_err
     return rc;
 }
 
+/* Objects of the message's own around arguments that are not copied. */
+static json_t *copy_calls(const json_t *calls)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < json_array_size(calls); i++) {
+        json_t *call = json_copy(json_array_get(calls, i));
+        json_t *function = json_copy(json_object_get(call, "function"));
+        if (json_object_set_new(call, "function", function) < 0 ||
+            json_array_append(all, call) < 0) {
+            json_decref(call);
+            json_decref(all);
+            return NULL;
+        }
+        json_decref(call);
+    }
+    return all;
+}
+
 int ch_reply_message(json_t **out, const ch_reply *r, ch_err *e)
 {
     const bool harmony = r->format->family == &ch_reply_harmony;
@@ -30,7 +48,7 @@ int ch_reply_message(json_t **out, const ch_reply *r, ch_err *e)
         rc = put_text(m, harmony ? "thinking" : "reasoning_content", reasoning, e);
     rc = rc < 0 ? rc : put_text(m, "content", &r->said[CH_REPLY_CONTENT], e);
     if (rc == CH_OK && json_array_size(r->calls) > 0 &&
-        ((calls = json_deep_copy(r->calls)) == NULL ||
+        ((calls = copy_calls(r->calls)) == NULL ||
          json_object_set_new(m, "tool_calls", calls) < 0))
         rc = ch_fail(e, CH_ENOMEM, "out of memory for a message");
     if (rc == CH_OK)

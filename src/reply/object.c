@@ -1,10 +1,8 @@
-/* object.c - calls that are JSON objects
+/* object.c - calls that are JSON objects, with the name within or before
  *
  *     object  <tool_call>{"name": "f", "arguments": {...}}</tool_call>             Hermes, Qwen
  *     named   [TOOL_CALLS][{"name": "f", "arguments": {...}, "id": "x"}, ...]      Mistral
  *             [TOOL_CALLS]f[ARGS]{...}, [TOOL_CALLS]f[CALL_ID]x[ARGS]{...}
- *     bare    {"name": "f", "parameters": {...}}; {...}                            Llama 3
- *             <|python_tag|>{...}
  *
  * A call ends with its object: a closing tag that is missing loses nothing.  An object has name,
  * arguments (or parameters; an object, a string that holds one, null, or nothing), id and type and
@@ -135,7 +133,7 @@ static ch_reply_step before_object(ch_reply *r, char c)
     return ch_reply_scan_byte(&r->call.scan, c);
 }
 
-/* ---- Hermes and Llama ---- */
+/* ---- Hermes ---- */
 
 static void begin(ch_reply *r, int tag)
 {
@@ -150,40 +148,15 @@ static ch_reply_step byte_of_object(ch_reply *r, char c)
     return r->call.state == OBJECT ? object_byte(r, c) : before_object(r, c);
 }
 
-static ch_reply_step no_tag(ch_reply *r, int tag)
-{
-    (void)r;
-    (void)tag;
-    return CH_STEP_BROKEN;
-}
-
-static uint32_t no_tags(const ch_reply *r)
-{
-    (void)r;
-    return 0;
-}
-
 static bool in_string(const ch_reply *r)
 {
     return (r->call.state == OBJECT || r->call.state == ARGUMENTS) &&
            ch_reply_scan_in_string(&r->call.scan);
 }
 
-static bool never(const ch_reply *r)
-{
-    (void)r;
-    return false;
-}
-
 const ch_reply_family ch_reply_object = {
     .opens = TAG_BIT(TAG_CALL), .closes = TAG_BIT(TAG_UNCALL), .blanks = true, .begin = begin,
-    .byte = byte_of_object, .tag = no_tag, .wanted = no_tags, .in_string = in_string,
-    .is_markup = never};
-
-const ch_reply_family ch_reply_bare = {
-    .opens = TAG_BIT(TAG_CALL), .blanks = true, .bare = true, .begin = begin,
-    .byte = byte_of_object, .tag = no_tag, .wanted = no_tags, .in_string = in_string,
-    .is_markup = never};
+    .byte = byte_of_object, .in_string = in_string};
 
 /* ---- Mistral ---- */
 
@@ -279,4 +252,4 @@ static uint32_t named_wanted(const ch_reply *r)
 
 const ch_reply_family ch_reply_named = {
     .opens = TAG_BIT(TAG_CALL), .blanks = true, .begin = begin_named, .byte = named_byte,
-    .tag = named_tag, .wanted = named_wanted, .in_string = in_string, .is_markup = never};
+    .tag = named_tag, .wanted = named_wanted, .in_string = in_string};

@@ -53,7 +53,7 @@ enum {
 
 /* How calls are read.  byte and tag are called in a call, for what `held` now ends with; BROKEN
  * takes back the byte or tag, which then stands in text.  DONE: it was a call (ch_reply_call) or
- * something else that is now told. */
+ * something else that is now told.  Functions from `tag` on may be NULL: no tags, no strings. */
 typedef struct ch_reply_family {
     uint32_t opens, closes; /* tags that begin a call in content; tags after one that say nothing */
     bool anywhere;          /* those that close do so in all text */
@@ -65,8 +65,7 @@ typedef struct ch_reply_family {
     ch_reply_step (*tag)(ch_reply *r, int tag);
     uint32_t (*wanted)(const ch_reply *r); /* tags that are looked for in a call's text */
     bool (*in_string)(const ch_reply *r);  /* where tokens that have a text are that */
-    /* The reply ends in a call.  True: what is held is markup. */
-    bool (*is_markup)(const ch_reply *r);
+    bool (*is_markup)(const ch_reply *r);  /* where the reply ends in a call: what is held */
 } ch_reply_family;
 
 struct ch_reply_format {
@@ -147,6 +146,9 @@ const json_t *ch_reply_schema(const ch_reply *r, const char *tool, size_t n, con
                               size_t n_argument);
 
 /* The white space of JSON. */
-static inline bool ch_reply_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+static inline bool ch_reply_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 #endif

@@ -102,7 +102,7 @@ static uint32_t meaning(const ch_reply *r)
 {
     const ch_reply_family *f = r->format->family;
     if (r->in_call)
-        return f->wanted(r);
+        return f->wanted != NULL ? f->wanted(r) : 0;
     uint32_t tags = f->anywhere ? f->closes | opening(r) : 0;
     if (r->kind == CH_REPLY_REASONING)
         return tags | TAG_BIT(TAG_UNTHINK);
@@ -328,7 +328,7 @@ static int feed_tag(ch_reply *r, int t, ch_err *e)
         return rc;
     settle(r, true);
     if (r->in_call && (meaning(r) & TAG_BIT(t)) == 0 && (r->control & TAG_BIT(t)) == 0 &&
-        r->format->family->in_string(r))
+        r->format->family->in_string != NULL && r->format->family->in_string(r))
         for (const char *p = text; *p != 0; p++)
             take_byte(r, *p);
     else
@@ -366,7 +366,8 @@ int ch_reply_end(ch_reply *r, ch_err *e)
     else
         settle(r, true);
     r->n_pending = 0;
-    if (r->in_call && r->format->family->is_markup(r))
+    const ch_reply_family *f = r->format->family;
+    if (r->in_call && f->is_markup != NULL && f->is_markup(r))
         ch_reply_markup(r, r->held.data, r->held.size);
     else if (r->in_call)
         ch_reply_give_up(r, CH_REPLY_UNFINISHED,

@@ -19,13 +19,13 @@
  *   - A call is told when it is complete: a reader cannot take back half of one.
  *   - Held back is what may still be the beginning of a tag (at most CH_REPLY_TAG - 1 bytes) or of
  *     a character, the white space before it, and a call that is not complete.
- * Time is linear in the bytes; memory is at most some 50 times their number, which is limited.
+ * Time is linear in the bytes; memory is at most some 100 times their number, which is limited.
  *
  * Special tokens.  Tags such as [TOOL_CALLS] are tokens that have no text (ch_tokenizer_piece), so
  * tokens go through ch_reply_token, which knows tags by their ids.  Where the vocabulary has
- * a token for a tag, nothing else is that tag: "<think>" in several tokens, as a model repeats what
- * a user wrote, is text.  Without a tokenizer, through ch_reply_feed, tags are found in text; then a
- * caller that wants them all must put in the names of special tokens, and of those alone, itself.
+ * a token for a tag, nothing else is that tag: "<think>" in several tokens, as a model repeats
+ * what a user wrote, is text.  Without a tokenizer, through ch_reply_feed, tags are found in text;
+ * a caller then puts in the names of special tokens (ch_tokenizer_name), and of those alone.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_REPLY_H
 #define CH_REPLY_H
@@ -37,19 +37,19 @@ enum {
     CH_REPLY_TAG = 16,              /* the longest tag */
     CH_REPLY_DEPTH = 256,           /* arrays and objects in one another, in a call */
     CH_REPLY_CALLS = 1024,          /* in one reply; further ones are text */
-    CH_REPLY_BYTES = 8 * (1 << 20), /* of a reply, unless options say otherwise */
+    CH_REPLY_BYTES = 2 << 20,       /* of a reply, unless options say otherwise */
 };
 
 /* A line of formats.def. */
 typedef struct ch_reply_format ch_reply_format;
 
 const char *ch_reply_format_name(const ch_reply_format *f);
-const ch_reply_format *ch_reply_format_at(size_t i);              /* NULL: there are no more */
-const ch_reply_format *ch_reply_format_named(const char *name);   /* NULL: none has the name */
-const ch_reply_format *ch_reply_format_of(const char *template_); /* of a chat template's text */
+const ch_reply_format *ch_reply_format_at(size_t i);            /* NULL: there are no more */
+const ch_reply_format *ch_reply_format_named(const char *name); /* NULL: none has the name */
+const ch_reply_format *ch_reply_format_of(const char *jinja);   /* of a chat template's text */
 
 typedef enum ch_reply_kind {
-    CH_REPLY_CONTENT,    /* text: more of what it says; whole characters unless the reply has none */
+    CH_REPLY_CONTENT,    /* text: more of what it says, in whole characters if it has such */
     CH_REPLY_REASONING,  /* text: more of what it thinks */
     CH_REPLY_CALL,       /* index, name, id; text: the arguments, a JSON object without blanks */
     CH_REPLY_MALFORMED,  /* text: why; its bytes come next, as content */
@@ -100,7 +100,7 @@ int ch_reply_failed_calls(const ch_reply *r);
 /* All that was told so far, as templates take it: role, content (a string, "" where it said
  * nothing), reasoning_content (harmony: thinking) and tool_calls where there are any, each {type,
  * id where the model gave one, function: {name, arguments: an object}}.  Bytes that are not UTF-8
- * are U+FFFD. */
+ * are U+FFFD.  The arguments are shared by all messages of one reply: leave them as they are. */
 int ch_reply_message(json_t **out, const ch_reply *r, ch_err *e);
 
 #endif

@@ -166,13 +166,7 @@ static uint32_t wanted(const ch_reply *r)
 
 static bool in_string(const ch_reply *r) { return r->call.state == VALUE; }
 
-static bool never(const ch_reply *r)
-{
-    (void)r;
-    return false;
-}
-
 const ch_reply_family ch_reply_xml = {
     .opens = TAG_BIT(TAG_CALL) | TAG_BIT(TAG_FUNCTION), .closes = TAG_BIT(TAG_UNCALL),
     .blanks = true, .begin = begin, .byte = byte, .tag = tag, .wanted = wanted,
-    .in_string = in_string, .is_markup = never};
+    .in_string = in_string};

@@ -76,7 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     const ch_reply_options o = {.tools = how & 1 ? list : NULL, .prompt = prompt,
                                 .prompt_bytes = how & 2 ? sizeof prompt - 1 : 0};
     const char *text = (const char *)bytes + 2;
-    json_t *whole = message(f, o, text, n - 2, n), *cut = message(f, o, text, n - 2, 1 + bytes[1] % 9);
+    json_t *whole = message(f, o, text, n - 2, n);
+    json_t *cut = message(f, o, text, n - 2, 1 + bytes[1] % 9);
     stop_unless(json_equal(whole, cut));
     json_decref(whole);
     json_decref(cut);

@@ -98,6 +98,14 @@ static const struct {
      "{\"name\": \"g\", \"parameters\": {}}\n", "CALL f{} CALL g{} "},
     {"llama3", NULL, NULL, "<|python_tag|>{\"name\": \"f\", \"parameters\": {}}", "CALL f{} "},
     {"llama3", NULL, NULL, "<|python_tag|>print(1)", "BAD C[<|python_tag|>print(1)] "},
+    {"llama3", NULL, NULL, "<|python_tag|>find.call(query=\"a, (b)\", n = 1)\n",
+     "BAD C[<|python_tag|>find.call(query=\"a, (b)\", n = 1)\n] "},
+    {"llama3", NULL, NULL, "<|python_tag|>find.call(query=\"a, (b)\", n= [1, 2], m=1.5,)\n",
+     "CALL find{\"query\":\"a, (b)\",\"n\":[1,2],\"m\":1.5} "},
+    {"llama3", NULL, NULL, "<|python_tag|>f.call()", "CALL f{} "},
+    {"llama3", NULL, NULL, "<|python_tag|>f.call(a=b)", "BAD C[<|python_tag|>f.call(a=b)] "},
+    {"llama3", NULL, NULL, "<|python_tag|>f.call(a=1,a=2)", "BAD C[<|python_tag|>f.call(a=1,a=2)] "},
+    {"llama3", NULL, NULL, "<|python_tag|>f.call(a=", "CUT C[<|python_tag|>f.call(a=] "},
     {"llama3", NULL, NULL, "{\"answer\": 3}", "C[{\"answer\": 3}] "},
     {"llama3", NULL, NULL, "{\"name\": \"Ada\"}", "C[{\"name\": \"Ada\"}] "},
     {"llama3", NULL, NULL, "{\"name\": \"Ada\", \"age\": 3}", "C[{\"name\": \"Ada\", \"age\": 3}] "},
@@ -109,8 +117,10 @@ static const struct {
      "C[{\"name\": \"f\", \"parameters\": {}}] "},
     {"llama3", NULL, NULL, "{\"name\": \"f\", \"parameters\": {}}; or", "CALL f{} C[; or] "},
     /* ---- mistral ---- */
-    {"mistral", NULL, NULL, "[TOOL_CALLS][{\"name\": \"f\", \"arguments\": {\"a\": [1, 2]}, \"id\": "
-     "\"abcdefghi\"}, {\"name\": \"g\", \"arguments\": {}}]", "CALL f#abcdefghi{\"a\":[1,2]} CALL g{} "},
+    {"mistral", NULL, NULL,
+     "[TOOL_CALLS][{\"name\": \"f\", \"arguments\": {\"a\": [1, 2]}, \"id\": "
+     "\"abcdefghi\"}, {\"name\": \"g\", \"arguments\": {}}]",
+     "CALL f#abcdefghi{\"a\":[1,2]} CALL g{} "},
     {"mistral", NULL, NULL, "ok[TOOL_CALLS] [ {\"name\": \"f\"} ] then", "C[ok] CALL f{} C[ then] "},
     {"mistral", NULL, NULL, "[TOOL_CALLS]f[ARGS]{\"a\": 1}[TOOL_CALLS]g[CALL_ID]abc[ARGS]{}",
      "CALL f{\"a\":1} CALL g#abc{} "},
@@ -122,10 +132,12 @@ static const struct {
     {"mistral", NULL, NULL, "[TOOL[TOOL_CALLS]f[ARG", "C[[TOOL] CUT C[[TOOL_CALLS]f[ARG] "},
     {"mistral", NULL, NULL, "a, [b], {c}", "C[a, [b], {c}] "},
     /* ---- harmony ---- */
-    {"harmony", NULL, NULL, "<|channel|>analysis<|message|>hm \n<|end|><|start|>assistant<|channel|>"
+    {"harmony", NULL, NULL,
+     "<|channel|>analysis<|message|>hm \n<|end|><|start|>assistant<|channel|>"
      "final<|message|> yes<|return|>", "R[hm \n] C[ yes] "},
     {"harmony", NULL, NULL, "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>"
-     "commentary to=functions.rain <|constrain|>json<|message|>{\"a\": 1}<|call|>", "R[hm] CALL rain{\"a\":1} "},
+     "commentary to=functions.rain <|constrain|>json<|message|>{\"a\": 1}<|call|>",
+     "R[hm] CALL rain{\"a\":1} "},
     {"harmony", NULL, NULL, " to=functions.rain<|channel|>commentary json<|message|>{ }", "CALL rain{} "},
     {"harmony", NULL, NULL, "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant to="
      "browser.find<|channel|>commentary<|message|>{}\n<|call|>", "C[I look.] CALL browser.find{} "},

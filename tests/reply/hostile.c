@@ -10,7 +10,7 @@ static const char *const pieces[] = {
     "<|return|>", "<|constrain|>", "analysis", "final", "commentary", " to=functions.f",
     "{\"name\": \"f\", \"arguments\": ", "{\"name\":\"g\",\"parameters\":{}}", "\"id\": \"i\"",
     "{}", "{", "}", "[", "]", "\"", "\\", ",", ";", ":", ">", "<", "|", " ", "\n", "f", "name",
-    "null", "1e5", "-", "\\u00e9", "\xc3", "\xa9", "\xff", "\x01", "a=", "}}", "}\n</tool_call>",
+    "null", "1e5", "-", "\\u00e9", "\xc3", "\xa9", "\xff", "\x01", "a=", "f.call(", ")", "}}", "}\n</tool_call>",
 };
 
 enum { LONGEST = 40 };
@@ -76,7 +76,8 @@ static void limits(void **state)
     ch_reply_close(&r);
     json_t *no_list = json_object();
     const ch_reply_options o = {.tools = no_list};
-    assert_fails(ch_reply_open(&r, ch_reply_format_named("text"), &o, &e), CH_EARG, e, "no JSON list");
+    assert_fails(ch_reply_open(&r, ch_reply_format_named("text"), &o, &e), CH_EARG, e,
+                 "no JSON list");
     assert_null(r);
     json_decref(no_list);
     assert_null(ch_reply_format_named("none"));

@@ -98,7 +98,7 @@ static void control_tokens(void **state)
     tag(&f, "[TOOL_CALLS]");
     text(&f, "the{}");
     tells(&f, "BAD C[[TOOL_CALLS][{\"name\": \"t] CALL the{} ");
-    /* A format whose tags are no tokens here: they are found in text; others' tokens say nothing. */
+    /* Tags that are no tokens here are found in text; others' tokens say nothing. */
     open(&f, tk, "hermes");
     text(&f, "a <tool_call>{\"name\": \"the\"}");
     const ch_token id = ch_tokenizer_special(tk, "<|end|>");

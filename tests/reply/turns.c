@@ -7,11 +7,20 @@
 #include "told.h"
 
 #define QUESTION "{\"role\": \"user\", \"content\": \"Rain?\"}"
-#define TOOLS "[{\"type\": \"function\", \"function\": {\"name\": \"rain\", \"description\": \"d\", \"parameters\": {\"type\": \"object\", \"properties\": {\"city\": {\"type\": \"string\"}}}}}]"
-#define CALL1 "{\"type\": \"function\", \"function\": {\"name\": \"rain\", \"arguments\": {\"city\": \"K\\u00f6ln \\\"<tool_call>\\\" }{\", \"days\": [1, 2.5, null, {\"deep\": true}]}}}"
-#define CALL2 "{\"type\": \"function\", \"function\": {\"name\": \"rain\", \"arguments\": {}}}"
-#define ID1 "{\"type\": \"function\", \"id\": \"abcdef123\", \"function\": {\"name\": \"rain\", \"arguments\": {\"city\": \"a]\", \"n\": -1}}}"
-#define ID2 "{\"type\": \"function\", \"id\": \"abcdef124\", \"function\": {\"name\": \"rain\", \"arguments\": {}}}"
+#define TOOLS                                                                                \
+    "[{\"type\": \"function\", \"function\": {\"name\": \"rain\", \"description\": \"d\", "   \
+    "\"parameters\": {\"type\": \"object\", \"properties\": {\"city\": {\"type\": "           \
+    "\"string\"}}}}}]"
+#define RAIN(id, arguments)                                                                  \
+    "{\"type\": \"function\", " id                                                           \
+    "\"function\": {\"name\": \"rain\", \"arguments\": " arguments "}}"
+#define CALL1                                                                                \
+    RAIN("", "{\"city\": \"K\\u00f6ln \\\"<tool_call>\\\" }{\", \"days\": [1, 2.5, null, "   \
+             "{\"deep\": true}]}")
+#define CALL2 RAIN("", "{}")
+#define ID1 RAIN("\"id\": \"abcdef123\", ", "{\"city\": \"a]\", \"n\": -1}")
+#define ID2 RAIN("\"id\": \"abcdef124\", ", "{}")
+#define SAYS "{\"role\": \"assistant\", "
 
 static const struct {
     const char *model, *format, *more; /* variables */
@@ -19,35 +28,40 @@ static const struct {
     const char *message;
 } turns[] = {
     {"Qwen-Qwen2.5-7B-Instruct", "hermes", "", "<|im_end|>\n",
-     "{\"role\": \"assistant\", \"content\": \"No {\\\"name\\\": 1}.\\n\"}"},
+     SAYS "\"content\": \"No {\\\"name\\\": 1}.\\n\"}"},
     {"Qwen-Qwen2.5-7B-Instruct", "hermes", "", "<|im_end|>\n",
-     "{\"role\": \"assistant\", \"content\": \"Let me see.\", \"tool_calls\": [" CALL1 ", " CALL2 "]}"},
+     SAYS "\"content\": \"Let me see.\", \"tool_calls\": ["
+     CALL1 ", " CALL2 "]}"},
     {"Qwen-Qwen2.5-7B-Instruct", "hermes", "", "<|im_end|>\n",
-     "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [" CALL2 ", " CALL1 "]}"},
+     SAYS "\"content\": \"\", \"tool_calls\": [" CALL2 ", " CALL1 "]}"},
     {"Qwen-Qwen3-0.6B", "hermes", "", "<|im_end|>\n",
-     "{\"role\": \"assistant\", \"reasoning_content\": \"One.\\n\\nTwo <tool_call> three.\", \"content\": \"Four.\"}"},
+     SAYS "\"reasoning_content\": \"One.\\n\\nTwo <tool_call> three.\", "
+     "\"content\": \"Four.\"}"},
     {"Qwen-Qwen3-0.6B", "hermes", "", "<|im_end|>\n",
-     "{\"role\": \"assistant\", \"reasoning_content\": \"One.\", \"content\": \"Let me see.\", \"tool_calls\": [" CALL1 ", " CALL2 "]}"},
+     SAYS "\"reasoning_content\": \"One.\", \"content\": \"Let me see.\", \"tool_calls\": ["
+     CALL1 ", " CALL2 "]}"},
     {"Qwen-Qwen3-0.6B", "hermes", "", "<|im_end|>\n",
-     "{\"role\": \"assistant\", \"reasoning_content\": \"One.\", \"content\": \"\", \"tool_calls\": [" CALL1 "]}"},
+     SAYS "\"reasoning_content\": \"One.\", \"content\": \"\", "
+     "\"tool_calls\": [" CALL1 "]}"},
     {"Qwen-Qwen3-0.6B", "hermes", "", "<|im_end|>\n",
-     "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [" CALL2 "]}"},
+     SAYS "\"content\": \"\", \"tool_calls\": [" CALL2 "]}"},
     {"Qwen-Qwen3-0.6B", "hermes", ", \"enable_thinking\": false", "<|im_end|>\n",
-     "{\"role\": \"assistant\", \"content\": \"Four.\"}"},
+     SAYS "\"content\": \"Four.\"}"},
     {"meta-llama-Llama-3.2-3B-Instruct", "llama3", "", "<|eot_id|>",
-     "{\"role\": \"assistant\", \"content\": \"{\\\"answer\\\": {}} [1] {\"}"},
+     SAYS "\"content\": \"{\\\"answer\\\": {}} [1] {\"}"},
     {"meta-llama-Llama-3.2-3B-Instruct", "llama3", "", "<|eot_id|>",
-     "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [" CALL1 "]}"},
+     SAYS "\"content\": \"\", "
+     "\"tool_calls\": [" CALL1 "]}"},
     {"mistralai-Mistral-Nemo-Instruct-2407", "mistral", "", "</s>",
-     "{\"role\": \"assistant\", \"content\": \"[a] {b}, c\\n\"}"},
+     SAYS "\"content\": \"[a] {b}, c\\n\"}"},
     {"mistralai-Mistral-Nemo-Instruct-2407", "mistral", "", "</s>",
-     "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [" ID1 ", " ID2 "]}"},
+     SAYS "\"content\": \"\", \"tool_calls\": [" ID1 ", " ID2 "]}"},
     {"HuggingFaceTB-SmolLM3-3B", "think", "", "<|im_end|>\n",
-     "{\"role\": \"assistant\", \"content\": \"Four. \"}"},
+     SAYS "\"content\": \"Four. \"}"},
     {"HuggingFaceTB-SmolLM3-3B", "think", ", \"enable_thinking\": false", "<|im_end|>\n",
-     "{\"role\": \"assistant\", \"content\": \"Four. \"}"},
+     SAYS "\"content\": \"Four. \"}"},
     {"microsoft-Phi-3.5-mini-instruct", "text", "", "<|end|>\n</s>",
-     "{\"role\": \"assistant\", \"content\": \" <think>Four</think>\\n\"}"},
+     SAYS "\"content\": \" <think>Four</think>\\n\"}"},
 };
 
 static char *read_template(const char *model)
@@ -80,7 +94,7 @@ static void equal(const json_t *got, const char *want_text, const char *model)
 {
     json_t *want = json(want_text);
     if (!json_equal(got, want))
-        fail_msg("%s gave\n%s\nwanted\n%s", model, json_dumps(got, 0), json_dumps(want, 0));
+        fail_msg("%s gave\n%s\nwanted\n%s", model, json_dumps(got, 0), want_text);
     json_decref(want);
 }
 
@@ -125,7 +139,7 @@ static void harmony(void **state)
     told t;
     told_reply(&t, &m, "harmony", NULL, text, sizeof text - 1, NULL, 0);
     equal(m,
-          "{\"role\": \"assistant\", \"thinking\": \"Hm.\", \"content\": \"\", \"tool_calls\": "
+          SAYS "\"thinking\": \"Hm.\", \"content\": \"\", \"tool_calls\": "
           "[{\"type\": \"function\", \"function\": {\"name\": \"rain\", \"arguments\": {\"a\": "
           "1}}}]}",
           "harmony");
@@ -144,8 +158,8 @@ static void opened_by_the_prompt(void **state)
     assert_ok(render(&r, "{{ messages[0].content }}<|a|>{{ '<think>\\n' }}",
                      "{\"messages\": [{\"role\": \"user\", \"content\": \"q\"}]}", NULL, &e), e);
     const ch_reply_options o = {.prompt = r.text.data, .prompt_bytes = r.text.size};
-    told_reply(&t, &m, "think", &o, "a</think>\n\nb", 13 - 1, NULL, 0);
-    equal(m, "{\"role\": \"assistant\", \"reasoning_content\": \"a\", \"content\": \"b\"}", "think");
+    told_reply(&t, &m, "think", &o, "a</think>\n\nb", 12, NULL, 0);
+    equal(m, SAYS "\"reasoning_content\": \"a\", \"content\": \"b\"}", "think");
     json_decref(m);
     told_close(&t);
     ch_rendered_free(&r);
