@@ -1,7 +1,7 @@
-/* cmd_template.c - chalcis template: what a model gets of a conversation
+/* cmd_template.c - chalcis template: what a model gets of a conversation, and what it answers
  *
  * SPDX-License-Identifier: MIT */
-#include "cli.h"
+#include "cmd_template.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "template.h"
 
 struct options {
-    const char *model, *tokenizer, *text, *messages, *tools, *file, *date;
+    const char *model, *tokenizer, *text, *messages, *tools, *file, *date, *parse, *format;
     ch_list set;
     bool no_prompt, ids;
 };
@@ -26,14 +26,17 @@ static const ch_opt opts[] = {
     {0, "date", CH_OPT_STR, O(date), "YYYY-MM-DD", "the day that the template is told [today]", 0, 0},
     {0, "no-generation-prompt", CH_OPT_FLAG, O(no_prompt), NULL, "the answer is not opened", 0, 0},
     {0, "ids", CH_OPT_FLAG, O(ids), NULL, "a JSON array of token ids instead of the text", 0, 0},
+    {0, "parse", CH_OPT_STR, O(parse), "FILE", "the way back: what a model has generated, as a JSON message with reasoning and tool calls; - is standard input; with a conversation, as its answer", 0, 0},
+    {0, "format", CH_OPT_STR, O(format), "NAME", "how calls and reasoning are written in it: hermes, qwen3-coder, llama3, mistral, harmony, think, text [as the template does]", 0, 0},
     {0},
 };
 #undef O
 
 static const ch_usage usage = {
-    .synopsis = "template [-m MODEL | --file FILE] [-p TEXT | --messages FILE] [options]",
+    .synopsis =
+        "template [-m MODEL | --file FILE] [-p TEXT | --messages FILE] [--parse FILE] [options]",
     .about = "Prints, byte for byte, the text that a model gets of a conversation; the names of its "
-             "special tokens stand for those tokens.",
+             "special tokens stand for those tokens.  With --parse, reads what a model answered.",
     .opts = opts};
 
 enum { JSON_BYTES = 1 << 28 };
@@ -41,6 +44,7 @@ enum { JSON_BYTES = 1 << 28 };
 struct work {
     ch_tokenizer *tk;
     ch_template *t;
+    const ch_reply_format *format; /* the template's */
     json_t *data, *trusted;
     ch_rendered text;
     ch_tokens ids;
@@ -128,12 +132,15 @@ static int open_template(struct work *w, const struct options *o, ch_err *e)
         if (own == NULL)
             return ch_fail(e, CH_EUNSUPPORTED, "%s has no chat template; give one with --file",
                            path);
+        w->format = ch_reply_format_of(own);
         return ch_template_parse(&w->t, own, strlen(own), "template", e);
     }
     ch_buf_init(&b, CH_TEMPLATE_BYTES);
     rc = rc < 0 ? rc : ch_io_read_file(&b, o->file, e);
     if (rc == CH_OK)
         rc = ch_template_parse(&w->t, b.data, b.size, o->file, e);
+    if (rc == CH_OK)
+        w->format = ch_reply_format_of(b.size > 0 ? b.data : "");
     ch_buf_close(&b);
     return rc;
 }
@@ -166,14 +173,39 @@ static void print_ids(const ch_tokens *ids)
     puts("]");
 }
 
+static int render(struct work *w, const struct options *o, ch_err *e)
+{
+    int rc = day(&w->now, o->date, e);
+    rc = rc < 0 ? rc : open_template(w, o, e);
+    rc = rc < 0 ? rc : conversation(w, o, e);
+    const ch_template_input in = {.data = w->data, .trusted = w->trusted, .now = &w->now};
+    return rc < 0 ? rc : ch_template_render(&w->text, w->t, &in, e);
+}
+
+/* The conversation, where there is one, tells tools and whether the answer began as reasoning. */
+static int parse(struct work *w, const struct options *o)
+{
+    ch_err e = {0};
+    json_t *tools = NULL;
+    int rc = CH_OK;
+    if (o->text != NULL || o->messages != NULL)
+        rc = render(w, o, &e);
+    else if (o->format == NULL)
+        rc = open_template(w, o, &e);
+    if (rc == CH_OK && o->tools != NULL && w->data == NULL)
+        rc = load(&tools, o->tools, &e);
+    if (tools != NULL)
+        w->data = json_pack("{s:o}", "tools", tools);
+    if (rc < 0)
+        return ch_cli_fail(&e);
+    return ch_cli_parse_reply(w->format, o->format, o->parse, json_object_get(w->data, "tools"),
+                              &w->text.text);
+}
+
 static int run(struct work *w, const struct options *o)
 {
     ch_err e = {0};
-    int rc = day(&w->now, o->date, &e);
-    rc = rc < 0 ? rc : open_template(w, o, &e);
-    rc = rc < 0 ? rc : conversation(w, o, &e);
-    const ch_template_input in = {.data = w->data, .trusted = w->trusted, .now = &w->now};
-    rc = rc < 0 ? rc : ch_template_render(&w->text, w->t, &in, &e);
+    int rc = render(w, o, &e);
     if (rc == CH_OK && o->ids)
         rc = ch_rendered_encode(&w->ids, w->tk, &w->text, &e);
     if (rc < 0)
@@ -195,7 +227,9 @@ int ch_cmd_template(int argc, char **argv)
         return rc;
     if (o.text && o.messages)
         return ch_cli_usage("template", "-p and --messages are two conversations; give one");
-    const int code = run(&w, &o);
+    if (o.format && !o.parse)
+        return ch_cli_usage("template", "--format is for --parse");
+    const int code = o.parse ? parse(&w, &o) : run(&w, &o);
     ch_tokens_free(&w.ids);
     ch_rendered_free(&w.text);
     json_decref(w.data);

@@ -69,4 +69,28 @@ if [ "$(tr -d '[]' <"$tmp/out" | tr ',' '\n' | grep -cw -- "$eos")" -eq 1 ]; the
 else
     not_ok "is text"
 fi
+
+# ---- the way back ----
+printf '<think>\nhm\n</think>\n\nSo:\n<tool_call>\n{"name": "f", "arguments": {"a": [1]}}\n%s' \
+    '</tool_call>' >"$tmp/reply"
+parse() { "$bin" template --parse "$tmp/reply" "$@"; }
+is "a reply" 0 parse --format hermes
+gives "its message" '{"role":"assistant","reasoning_content":"hm","content":"So:",'\
+'"tool_calls":[{"type":"function","function":{"name":"f","arguments":{"a":[1]}}}]}
+'
+echo '<think> </think> {"name": "<tool_call>", "arguments"' >"$tmp/hermes.jinja"
+is "by the template" 0 sh -c \
+    "'$bin' template --file '$tmp/hermes.jinja' --parse - --tools '$tmp/tools.json' <'$tmp/reply'"
+says "its call" '"name":"f"'
+echo '[{"name": "g"}]' >"$tmp/other.json"
+is "a tool that there is not" 0 parse --format hermes --tools "$tmp/other.json"
+says "is content" 'So:\n<tool_call>\n{\"name\"'
+echo '{{ messages[0].content }}<think>' >"$tmp/opened.jinja"
+printf 'a</think>b' >"$tmp/reply"
+is "reasoning that the prompt opened" 0 parse --file "$tmp/opened.jinja" -p x --format think
+gives "its message" '{"role":"assistant","reasoning_content":"a","content":"b"}
+'
+is "no format" 1 parse --format x
+says "says which there are" "hermes llama3 think text"
+is "a format without reply" 2 "$bin" template --format hermes -p x
 echo "1..$n"
