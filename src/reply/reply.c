@@ -104,8 +104,8 @@ static uint32_t meaning(const ch_reply *r)
     if (r->in_call)
         return f->wanted != NULL ? f->wanted(r) : 0;
     uint32_t tags = f->anywhere ? f->closes | opening(r) : 0;
-    if (r->kind == CH_REPLY_REASONING)
-        return tags | TAG_BIT(TAG_UNTHINK);
+    if (r->kind == CH_REPLY_REASONING) /* some models open what the prompt has opened */
+        return tags | TAG_BIT(TAG_UNTHINK) | (r->trim ? TAG_BIT(TAG_THINK) : 0);
     tags |= opening(r) | (r->close_due ? f->closes : 0);
     return r->fresh ? tags | TAG_BIT(TAG_THINK) : tags;
 }

@@ -27,6 +27,7 @@ static const struct {
     {"think", NULL, NULL, "<think>a\n", "R[a\n] "},
     {"think", NULL, NULL, "<<think>", "C[<<think>] "},
     {"think", NULL, "..assistant\n<think>\n", "a\n</think>\n\nb", "R[a] C[b] "},
+    {"think", NULL, "..<think>\n", "<think>\na<think></think>b", "R[a<think>] C[b] "},
     {"think", NULL, "..<think>\n\n</think>\n\n", "b", "C[b] "},
     {"mistral", NULL, NULL, "[THINK]a[/THINK]b", "R[a] C[b] "},
     {"mistral", NULL, "[/INST][THINK]", "a[/THINK]b", "R[a] C[b] "},
@@ -200,10 +201,36 @@ static void told_and_cut(void **state)
     }
 }
 
+/* By what a template writes, and what it does not. */
+static void of_templates(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"<tool_call>\n{\"name\": \"x\", \"arguments\": ", "hermes"},
+        {"<think><tool_call>\n{\"name\": \"x\", \"arguments\": </think>", "hermes"},
+        {"<tool_call>x<arg_key>arguments</think>", "think"},
+        {"<tool_call>\n<function=x>\n<parameter=y> arguments", "qwen3-coder"},
+        {"<seed:tool_call>\n<function=x>\n<parameter=y>", "text"},
+        {"[TOOL_CALLS][", "mistral"},
+        {"[THINK][TOOL_CALLS]f[ARGS]", "mistral"},
+        {"<|start_header_id|>{\"name\": \"x\", \"parameters\": ", "llama3"},
+        {"<|start_header_id|>", "text"},
+        {"<|start|>assistant<|channel|>final<|message|>", "harmony"},
+        {"<think>\n\n</think>", "think"},
+        {"", "text"},
+    };
+    for (size_t i = 0; i < CH_COUNT(rows); i++)
+        assert_string_equal(ch_reply_format_name(ch_reply_format_of(rows[i][0])), rows[i][1]);
+    for (size_t i = 0; ch_reply_format_at(i) != NULL; i++)
+        assert_ptr_equal(ch_reply_format_named(ch_reply_format_name(ch_reply_format_at(i))),
+                         ch_reply_format_at(i));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(told_and_cut),
+        cmocka_unit_test(of_templates),
     };
     return cmocka_run_group_tests_name("reply/formats", tests, NULL, NULL);
 }
