@@ -27,7 +27,7 @@ static const ch_opt opts[] = {
     {0, "no-generation-prompt", CH_OPT_FLAG, O(no_prompt), NULL, "the answer is not opened", 0, 0},
     {0, "ids", CH_OPT_FLAG, O(ids), NULL, "a JSON array of token ids instead of the text", 0, 0},
     {0, "parse", CH_OPT_STR, O(parse), "FILE", "the way back: what a model has generated, as a JSON message with reasoning and tool calls; - is standard input; with a conversation, as its answer", 0, 0},
-    {0, "format", CH_OPT_STR, O(format), "NAME", "how calls and reasoning are written in it: hermes, qwen3-coder, llama3, mistral, harmony, think, text [as the template does]", 0, 0},
+    {0, "format", CH_OPT_STR, O(format), "NAME", "how calls and reasoning are written in it: hermes, qwen3-coder, llama3, mistral, harmony, seed, nemotron, apriel, think, text [as the template does]", 0, 0},
     {0},
 };
 #undef O

@@ -3,6 +3,7 @@
  *     object  <tool_call>{"name": "f", "arguments": {...}}</tool_call>             Hermes, Qwen
  *     named   [TOOL_CALLS][{"name": "f", "arguments": {...}, "id": "x"}, ...]      Mistral
  *             [TOOL_CALLS]f[ARGS]{...}, [TOOL_CALLS]f[CALL_ID]x[ARGS]{...}
+ *             <TOOLCALL>[{"name": "f", "arguments": {...}}, ...]</TOOLCALL>        Nemotron
  *
  * A call ends with its object: a closing tag that is missing loses nothing.  An object has name,
  * arguments (or parameters; an object, a string that holds one, null, or nothing), id and type and
@@ -251,5 +252,6 @@ static uint32_t named_wanted(const ch_reply *r)
 }
 
 const ch_reply_family ch_reply_named = {
-    .opens = TAG_BIT(TAG_CALL), .blanks = true, .begin = begin_named, .byte = named_byte,
-    .tag = named_tag, .wanted = named_wanted, .in_string = in_string};
+    .opens = TAG_BIT(TAG_CALL), .closes = TAG_BIT(TAG_UNCALL), .blanks = true,
+    .begin = begin_named, .byte = named_byte, .tag = named_tag, .wanted = named_wanted,
+    .in_string = in_string};

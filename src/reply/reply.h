@@ -34,7 +34,7 @@
 #include "token.h"
 
 enum {
-    CH_REPLY_TAG = 16,              /* the longest tag */
+    CH_REPLY_TAG = 24,              /* the longest tag */
     CH_REPLY_DEPTH = 256,           /* arrays and objects in one another, in a call */
     CH_REPLY_CALLS = 1024,          /* in one reply; further ones are text */
     CH_REPLY_BYTES = 2 << 20,       /* of a reply, unless options say otherwise */

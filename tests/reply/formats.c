@@ -132,6 +132,15 @@ static const struct {
     {"mistral", NULL, NULL, "[TOOL_CALLS]two words", "BAD C[[TOOL_CALLS]two words] "},
     {"mistral", NULL, NULL, "[TOOL[TOOL_CALLS]f[ARG", "C[[TOOL] CUT C[[TOOL_CALLS]f[ARG] "},
     {"mistral", NULL, NULL, "a, [b], {c}", "C[a, [b], {c}] "},
+    {"nemotron", NULL, NULL,
+     "<think>a</think>\n<TOOLCALL>[{\"name\": \"f\", \"arguments\": {}}, {\"name\": \"g\"}]"
+     "</TOOLCALL>\n",
+     "R[a] CALL f{} CALL g{} "},
+    {"apriel", NULL, NULL, "<tool_calls> [{\"name\": \"f\"}] </tool_calls> x", "CALL f{} C[ x] "},
+    {"seed", rain, NULL,
+     "<seed:think>a</seed:think><seed:tool_call>\n<function=rain>\n<parameter=days>2</parameter>"
+     "\n</function>\n</seed:tool_call>",
+     "R[a] CALL rain{\"days\":2} "},
     /* ---- harmony ---- */
     {"harmony", NULL, NULL,
      "<|channel|>analysis<|message|>hm \n<|end|><|start|>assistant<|channel|>"
@@ -210,7 +219,9 @@ static void of_templates(void **state)
         {"<think><tool_call>\n{\"name\": \"x\", \"arguments\": </think>", "hermes"},
         {"<tool_call>x<arg_key>arguments</think>", "think"},
         {"<tool_call>\n<function=x>\n<parameter=y> arguments", "qwen3-coder"},
-        {"<seed:tool_call>\n<function=x>\n<parameter=y>", "text"},
+        {"<seed:tool_call>\n<function=x>\n<parameter=y>", "seed"},
+        {"<think></think><TOOLCALL>[{", "nemotron"},
+        {"<tool_calls>[{", "apriel"},
         {"[TOOL_CALLS][", "mistral"},
         {"[THINK][TOOL_CALLS]f[ARGS]", "mistral"},
         {"<|start_header_id|>{\"name\": \"x\", \"parameters\": ", "llama3"},

@@ -5,12 +5,14 @@
 
 static const char *const pieces[] = {
     "<think>", "</think>", "<tool_call>", "</tool_call>", "<function=", "</function>",
-    "<parameter=", "</parameter>", "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]", "[THINK]", "[/THINK]",
+    "<parameter=", "</parameter>", "[TOOL_CALLS]", "<TOOLCALL>", "</TOOLCALL>",
+    "<tool_calls>", "<seed:tool_call>", "[ARGS]", "[CALL_ID]", "[THINK]", "[/THINK]",
     "<|python_tag|>", "<|start|>", "<|end|>", "<|channel|>", "<|message|>", "<|call|>",
     "<|return|>", "<|constrain|>", "analysis", "final", "commentary", " to=functions.f",
     "{\"name\": \"f\", \"arguments\": ", "{\"name\":\"g\",\"parameters\":{}}", "\"id\": \"i\"",
     "{}", "{", "}", "[", "]", "\"", "\\", ",", ";", ":", ">", "<", "|", " ", "\n", "f", "name",
-    "null", "1e5", "-", "\\u00e9", "\xc3", "\xa9", "\xff", "\x01", "a=", "f.call(", ")", "}}", "}\n</tool_call>",
+    "null", "1e5", "-", "\\u00e9", "\xc3", "\xa9", "\xff", "\x01", "a=",
+    "f.call(", ")", "}}", "}\n</tool_call>",
 };
 
 enum { LONGEST = 40 };
@@ -24,7 +26,7 @@ static void random_replies(void **state)
     ch_buf b;
     ch_buf_init(&b, 1 << 16);
     for (uint32_t k = 0; k < 4000; k++) {
-        const ch_reply_format *f = ch_reply_format_at(k % 7);
+        const ch_reply_format *f = ch_reply_format_at(k % 10);
         const ch_reply_options o = {.tools = k % 3 == 0 ? tools : NULL,
                                     .prompt = "<think>", .prompt_bytes = k % 5 == 0 ? 7 : 0};
         ch_buf_clear(&b);
@@ -41,7 +43,7 @@ static void random_replies(void **state)
         told_close(&whole);
         told_close(&cuts);
     }
-    assert_null(ch_reply_format_at(7));
+    assert_null(ch_reply_format_at(10));
     ch_buf_close(&b);
     json_decref(tools);
 }
