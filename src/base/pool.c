@@ -1,12 +1,16 @@
-/* pool.c - tasks claimed from one atomic word
+/* pool.c - tasks claimed from atomic words, one a thread
  *
- *     claim = run number << 32 | tasks not yet claimed
+ *     claim = run number << 32 | tasks of the thread's share not yet claimed
  *
- * A thread takes a task by lowering the count with compare-and-swap.  Because the word carries the
+ * The tasks are cut into as many stretches as there are threads.  A thread does its own stretch
+ * first, so that task 7 of 64 reads the same weights on the same core, from that core's cache, every
+ * time; then it helps with the others' from the next thread's on.
+ * It takes a task by lowering a count with compare-and-swap.  Because the word carries the
  * run's number, a thread that comes late from an earlier run can never take a task of a later one,
  * so a run ends as soon as its tasks are done: it need not wait for every worker to have seen it.
- * `fn`, `arg` and `tasks` are written before the claim is published and stay as they are while a
+ * `fn`, `arg` and `tasks` are written before the claims are published and stay as they are while a
  * claimed task is not done; whoever wins a task has therefore read the values of its own run.
+ * `run` follows the claims: who sees it sees them all.
  *
  * Sleeping follows one pattern twice: the sleeper raises its flag, then looks at the word; the
  * waker changes the word, then looks at the flag (both sequentially consistent), so at least one
@@ -43,8 +47,12 @@ typedef struct worker {
     int thread;
 } worker;
 
-struct ch_pool {
+typedef struct share {
     alignas(LINE) _Atomic uint64_t claim;
+} share;
+
+struct ch_pool {
+    alignas(LINE) _Atomic uint64_t run;
     alignas(LINE) _Atomic int done; /* tasks of this run that are finished */
     alignas(LINE) _Atomic int sleepers;
     _Atomic int caller_sleeps;
@@ -59,6 +67,7 @@ struct ch_pool {
     uint64_t spin_ns;
     ch_pool_stats stats;
     worker *workers;
+    share *shares; /* a thread that runs each; the caller's first */
 };
 
 static void relax(void)
@@ -75,22 +84,39 @@ static uint32_t unclaimed(uint64_t claim)
     return (uint32_t)claim;
 }
 
-/* Runs tasks as long as there are any. */
-static void work(ch_pool *p, int thread)
+/* Where share i of n ends. */
+static int share_end(int tasks, int i, int n)
 {
+    return (int)((int64_t)tasks * (i + 1) / n);
+}
+
+/* Runs the tasks of a share that are left; returns their number. */
+static int work_share(ch_pool *p, int number, int n, int thread)
+{
+    _Atomic uint64_t *word = &p->shares[number].claim;
     int finished = 0;
-    uint64_t claim = atomic_load_explicit(&p->claim, memory_order_acquire);
+    uint64_t claim = atomic_load_explicit(word, memory_order_acquire);
     while (unclaimed(claim) > 0) {
         ch_pool_task *fn = atomic_load_explicit(&p->fn, memory_order_relaxed);
         void *arg = atomic_load_explicit(&p->arg, memory_order_relaxed);
         int tasks = atomic_load_explicit(&p->tasks, memory_order_relaxed);
-        if (!atomic_compare_exchange_weak_explicit(&p->claim, &claim, claim - 1,
-                                                   memory_order_acq_rel, memory_order_acquire))
+        if (!atomic_compare_exchange_weak_explicit(word, &claim, claim - 1, memory_order_acq_rel,
+                                                   memory_order_acquire))
             continue;
-        fn(arg, tasks - (int)unclaimed(claim), thread);
+        fn(arg, share_end(tasks, number, n) - (int)unclaimed(claim), thread);
         finished++;
-        claim = atomic_load_explicit(&p->claim, memory_order_acquire);
+        claim = atomic_load_explicit(word, memory_order_acquire);
     }
+    return finished;
+}
+
+/* Runs tasks as long as there are any. */
+static void work(ch_pool *p, int thread)
+{
+    const int n = p->started + 1;
+    int finished = 0;
+    for (int i = 0; i < n; i++)
+        finished += work_share(p, (thread + i) % n, n, thread);
     if (finished == 0)
         return;
     atomic_fetch_add(&p->done, finished);
@@ -101,42 +127,46 @@ static void work(ch_pool *p, int thread)
     }
 }
 
-static bool has_work(ch_pool *p)
+static bool is_news(ch_pool *p, uint64_t seen)
 {
-    return unclaimed(atomic_load(&p->claim)) > 0 || atomic_load(&p->stop);
+    return atomic_load(&p->run) != seen || atomic_load(&p->stop);
 }
 
-static bool is_done(ch_pool *p)
+static bool is_done(ch_pool *p, uint64_t unused)
 {
+    (void)unused;
     return atomic_load(&p->done) == atomic_load_explicit(&p->tasks, memory_order_relaxed);
 }
 
 /* Looks for p->spin_ns whether `ready`; the clock is read once in 32 looks. */
-static bool spin(ch_pool *p, bool (*ready)(ch_pool *))
+static bool spin(ch_pool *p, bool (*ready)(ch_pool *, uint64_t), uint64_t seen)
 {
     uint64_t until = ch_clock_ns() + p->spin_ns;
     do {
         for (int i = 0; i < 32; i++) {
-            if (ready(p))
+            if (ready(p, seen))
                 return true;
             relax();
         }
     } while (ch_clock_ns() < until);
-    return ready(p);
+    return ready(p, seen);
 }
 
 static void *worker_main(void *arg)
 {
     worker *w = arg;
     ch_pool *p = w->pool;
+    uint64_t seen = 0;
     while (!atomic_load(&p->stop)) {
-        work(p, w->thread);
-        if (spin(p, has_work))
+        if (spin(p, is_news, seen)) {
+            seen = atomic_load(&p->run);
+            work(p, w->thread);
             continue;
+        }
         pthread_mutex_lock(&p->lock);
         atomic_fetch_add(&p->sleepers, 1);
         /* Once awake, spin again even if the others were quicker: the next run is near. */
-        if (!has_work(p))
+        if (!is_news(p, seen))
             pthread_cond_wait(&p->work, &p->lock);
         atomic_fetch_sub(&p->sleepers, 1);
         pthread_mutex_unlock(&p->lock);
@@ -171,12 +201,16 @@ int ch_pool_open(ch_pool **out, int threads, ch_err *e)
         threads = cpus < THREADS_MAX ? cpus : THREADS_MAX;
     ch_pool *p = aligned_alloc(LINE, sizeof *p);
     worker *workers = calloc((size_t)threads, sizeof *workers);
-    if (p == NULL || workers == NULL) {
+    share *shares = aligned_alloc(LINE, (size_t)threads * sizeof *shares);
+    if (p == NULL || workers == NULL || shares == NULL) {
         free(p);
         free(workers);
+        free(shares);
         return ch_fail(e, CH_ENOMEM, "out of memory for a pool of %d threads", threads);
     }
-    *p = (ch_pool){.threads = threads, .workers = workers};
+    *p = (ch_pool){.threads = threads, .workers = workers, .shares = shares};
+    for (int i = 0; i < threads; i++)
+        atomic_init(&shares[i].claim, 0);
     p->spin_ns = threads > cpus ? SPIN_CROWDED_NS : SPIN_NS;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
@@ -200,6 +234,7 @@ void ch_pool_close(ch_pool **pool)
     pthread_cond_destroy(&p->work);
     pthread_mutex_destroy(&p->lock);
     free(p->workers);
+    free(p->shares);
     free(p);
     *pool = NULL;
 }
@@ -216,7 +251,14 @@ static void run_shared(ch_pool *p, ch_pool_task *fn, void *arg, int tasks)
     atomic_store_explicit(&p->arg, arg, memory_order_relaxed);
     atomic_store_explicit(&p->tasks, tasks, memory_order_relaxed);
     atomic_store_explicit(&p->done, 0, memory_order_relaxed);
-    atomic_store(&p->claim, (p->stats.barriers + 1) << 32 | (uint32_t)tasks);
+    const uint64_t run = p->stats.barriers + 1;
+    for (int i = 0, from = 0, n = p->started + 1; i < n; i++) {
+        const int end = share_end(tasks, i, n);
+        atomic_store_explicit(&p->shares[i].claim, run << 32 | (uint32_t)(end - from),
+                              memory_order_release);
+        from = end;
+    }
+    atomic_store(&p->run, run);
     if (atomic_load(&p->sleepers) > 0) {
         pthread_mutex_lock(&p->lock);
         pthread_cond_broadcast(&p->work);
@@ -224,13 +266,13 @@ static void run_shared(ch_pool *p, ch_pool_task *fn, void *arg, int tasks)
     }
     work(p, 0);
     p->stats.barriers++;
-    if (is_done(p))
+    if (is_done(p, 0))
         return;
     uint64_t before = ch_clock_ns();
-    if (!spin(p, is_done)) {
+    if (!spin(p, is_done, 0)) {
         pthread_mutex_lock(&p->lock);
         atomic_store(&p->caller_sleeps, 1);
-        while (!is_done(p))
+        while (!is_done(p, 0))
             pthread_cond_wait(&p->finished, &p->lock);
         atomic_store(&p->caller_sleeps, 0);
         pthread_mutex_unlock(&p->lock);

@@ -3,7 +3,9 @@
  * ch_pool_run hands the tasks 0..n-1 to the caller and the workers; each is run exactly once, in no
  * fixed order, and all are done when it returns (that is one barrier).  What a task computes may
  * depend on its number only, never on the thread: this is how results stay equal for any thread
- * count.  Workers spin for a short while after each run (a layer's next operation follows within
+ * count.  A task of one number mostly comes to the same thread again, and finds there what it read
+ * the last time.
+ * Workers spin for a short while after each run (a layer's next operation follows within
  * microseconds) and then sleep on a futex/condition.
  * A NULL pool is legal everywhere and means: the calling thread alone.  One run at a time per pool.
  * SPDX-License-Identifier: MIT */
