@@ -169,19 +169,59 @@ int ch_session_length(const ch_session *s); /* tokens so far */
 int ch_session_context(const ch_session *s);
 const ch_token *ch_session_tokens(const ch_session *s); /* borrowed, until the next call */
 
-/* How the next token is chosen: see `chalcis run --help`; a field per sampler, defaults by
- * CH_SAMPLING. */
+/* A token's logit is changed before all samplers; -INFINITY: the token is never drawn. */
+typedef struct ch_logit_bias {
+    ch_token id;
+    float bias;
+} ch_logit_bias;
+
+/* How the next token is chosen: docs/sampling.md, `chalcis run --help`; a field per parameter,
+ * defaults by CH_SAMPLING.  Lists are borrowed; NULL: none. */
 typedef struct ch_sampling {
     double repeat_penalty, top_k, top_p, min_p, temp;
     uint64_t seed;
     uint32_t sample; /* which of several answers to one prompt: other draws from the same seed */
+    double repeat_last_n, frequency_penalty, presence_penalty;
+    double dry_multiplier, dry_base, dry_allowed_length, dry_penalty_last_n;
+    double top_n_sigma, typical_p, xtc_probability, xtc_threshold;
+    double dynatemp_range, dynatemp_exponent;
+    unsigned char order[16]; /* filled by ch_sampling_order; zeros: the usual order */
+    const ch_logit_bias *bias;
+    const ch_token *allowed; /* none but these is drawn; NULL: any */
+    const ch_token *ends;    /* these are not drawn at positions below ends_from */
+    const ch_token *dry_breakers; /* ascending; no repeat that dry minds reaches over them */
+    int n_bias, n_allowed, n_ends, n_dry_breakers, ends_from;
 } ch_sampling;
-#define CH_SAMPLING {1.0, 40, 0.95, 0.05, 0.8, 0, 0}
+#define CH_SAMPLING                                                                       \
+    {1.0, 40, 0.95, 0.05, 0.8, 0, 0, 64, 0, 0, 0, 1.75, 2, -1, 0, 1, 0, 0.1, 0, 1, {0},   \
+     NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0}
+
+/* The order in which samplers are applied: "penalties;top_k;temperature" (or with commas), each at
+ * most once; what is not named is not applied, and "" names none.  NULL: the usual order.
+ * CH_EARG names those there are. */
+int ch_sampling_order(ch_sampling *s, const char *names, ch_err *e);
+/* Appends the tokens within which `text` occurs, ascending, as dry_breakers wants them; CH_EARG
+ * when there is none. */
+int ch_sampling_breakers(ch_tokens *out, const ch_tokenizer *t, const char *text, ch_err *e);
 
 /* Draws the next token from the logits after the last one, appends it and returns it in *out (it
  * is computed when the next one is asked for).  CH_ELIMIT when the context is full; CH_EARG on an
- * empty session. */
+ * empty session, or where no token may be drawn. */
 int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e);
+
+/* How likely a token is by the model alone: the natural logarithm of its probability at
+ * temperature 1, before any sampler; NaN where nothing came before it. */
+typedef struct ch_log_prob {
+    ch_token id;
+    double log_p;
+} ch_log_prob;
+/* Of the token drawn last, before anything else is done with the session; top (n_top, may be NULL
+ * with 0): the likeliest ones instead of it, likeliest first, id -1 behind the last. */
+int ch_session_log_probs(ch_log_prob *drawn, ch_log_prob *top, int n_top, ch_session *s,
+                         ch_err *e);
+/* ch_session_feed that tells the same of every token that is fed: own (n), top (n x n_top). */
+int ch_session_feed_log_probs(ch_log_prob *own, ch_log_prob *top, int n_top, ch_session *s,
+                              const ch_token *tokens, int n, ch_err *e);
 
 /* A drafter guesses what comes next: up to `most` tokens after tokens[0..n) into `out`, returning
  * how many.  Guesses are checked in one step with the next token; they change time, never tokens

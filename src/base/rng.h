@@ -10,7 +10,7 @@
 
 /* Streams keep uses of one seed apart. */
 enum { CH_RNG_SAMPLE = 1, CH_RNG_INIT = 2, CH_RNG_DATA = 3, CH_RNG_TEST = 4,
-       CH_RNG_EVAL = 5, CH_RNG_DEPTH = 6 };
+       CH_RNG_EVAL = 5, CH_RNG_DEPTH = 6, CH_RNG_XTC = 7 };
 
 void ch_rng_block(uint32_t out[4], uint64_t seed, uint32_t stream, uint32_t sub, uint64_t counter);
 /* Uniform in [0,1), 53 random bits. */

@@ -75,7 +75,7 @@ typedef struct ch_usage {
     const char *synopsis; /* "run [-m MODEL] [-p TEXT | -f FILE] [options]" */
     const char *about;    /* a paragraph, or NULL */
     const ch_opt *opts;   /* ends with name == NULL */
-    bool samplers;        /* the flags of samplers.def too */
+    bool samplers;        /* the flags of samplers.def too, and --samplers */
     size_t sampling;      /* offset of the command's ch_sampling */
     int least_args, most_args;
     /* A CH_OPT_CALL was given: -1, or the exit code after a sentence. */
@@ -88,6 +88,10 @@ typedef struct ch_usage {
  * about what is wrong). */
 int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **argv,
                  const ch_usage *u);
+
+/* Where a command has samplers, their order is one of its options. */
+#define CH_CLI_SAMPLERS "samplers"
+#define CH_CLI_SAMPLERS_HELP "the order in which samplers are applied; others are not"
 
 /* "--describe=HOW" (not in any help): the command's options for a shell's completions ("bash",
  * "zsh", "fish") or the manual page ("man"), on stdout. */

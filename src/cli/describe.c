@@ -26,11 +26,14 @@ static void each(const char *command, const ch_usage *u, row_fn *fn)
         ch_cli_flag_name(r.name, sizeof r.name, o->name);
         fn(command, &r);
     }
-    for (const ch_sampler_info *s = ch_samplers; u->samplers && s->name; s++) {
+    for (const ch_sampling_param *s = ch_sampling_params; u->samplers && s->name; s++) {
         struct row r = {.value = "X", .help = s->help};
         ch_cli_flag_name(r.name, sizeof r.name, s->name);
         fn(command, &r);
     }
+    if (u->samplers)
+        fn(command, &(struct row){
+                        .name = CH_CLI_SAMPLERS, .value = "NAMES", .help = CH_CLI_SAMPLERS_HELP});
     fn(command, &(struct row){.letter = 'h', .name = "help", .help = "show the options"});
 }
 

@@ -46,6 +46,23 @@ void ch_cli_flag_name(char *out, size_t size, const char *field)
             *out = '-';
 }
 
+static void help_samplers(void)
+{
+    char text[256] = CH_CLI_SAMPLERS_HELP " [";
+    for (const ch_sampling_param *s = ch_sampling_params; s->name; s++) {
+        char name[NAME_MOST], help[128];
+        ch_cli_flag_name(name, sizeof name, s->name);
+        snprintf(help, sizeof help, "%s [%g]", s->help, s->or);
+        help_line(0, name, "X", help);
+    }
+    for (int i = 0; i < CH_SAMPLERS; i++) {
+        const size_t at = strlen(text);
+        snprintf(text + at, sizeof text - at, "%s%s", ch_samplers[i].name,
+                 i + 1 < CH_SAMPLERS ? ";" : "]");
+    }
+    help_line(0, CH_CLI_SAMPLERS, "NAMES", text);
+}
+
 static int print_help(const ch_usage *u)
 {
     printf("usage: chalcis %s\n", u->synopsis);
@@ -60,12 +77,8 @@ static int print_help(const ch_usage *u)
         else if (o->help)
             help_line(o->letter, name, o->value, o->help);
     }
-    for (const ch_sampler_info *s = ch_samplers; u->samplers && s->name; s++) {
-        char name[NAME_MOST], text[128];
-        ch_cli_flag_name(name, sizeof name, s->name);
-        snprintf(text, sizeof text, "%s [%g]", s->help, s->or);
-        help_line(0, name, "X", text);
-    }
+    if (u->samplers)
+        help_samplers();
     help_line('h', "help", NULL, "this text");
     if (u->more)
         u->more();
@@ -139,7 +152,8 @@ static int set_value(void *into, const char *command, const ch_usage *u, const c
 
 struct found {
     const ch_opt *opt;
-    const ch_sampler_info *sampler;
+    const ch_sampling_param *param;
+    bool order; /* of samplers */
 };
 
 /* Is name[0..n) this option, '-' or '_' between its words? */
@@ -156,13 +170,12 @@ static struct found find_long(const ch_usage *u, const char *name, size_t n)
     for (const ch_opt *o = u->opts; o->name; o++)
         if (o->kind != CH_OPT_TITLE && strlen(o->name) == n && is_name(o->name, name, n))
             return (struct found){.opt = o};
-    for (const ch_sampler_info *s = ch_samplers; u->samplers && s->name; s++) {
-        char flag[NAME_MOST];
-        ch_cli_flag_name(flag, sizeof flag, s->name);
-        if (strlen(flag) == n && is_name(flag, name, n))
-            return (struct found){.sampler = s};
-    }
-    return (struct found){0};
+    for (const ch_sampling_param *s = ch_sampling_params; u->samplers && s->name; s++)
+        if (strlen(s->name) == n && is_name(s->name, name, n))
+            return (struct found){.param = s};
+    const bool order = u->samplers && n == strlen(CH_CLI_SAMPLERS) &&
+                       is_name(CH_CLI_SAMPLERS, name, n);
+    return (struct found){.order = order};
 }
 
 static struct found find_word(const ch_usage *u, const char *word, const char **value)
@@ -188,8 +201,16 @@ static struct found find_word(const ch_usage *u, const char *word, const char **
     return f;
 }
 
-static int set_sampler(void *into, const char *command, const ch_usage *u,
-                       const ch_sampler_info *s, const char *text)
+static int set_order(void *into, const char *command, const ch_usage *u, const char *text)
+{
+    ch_err e;
+    if (ch_sampling_order((ch_sampling *)((char *)into + u->sampling), text, &e) < 0)
+        return ch_cli_usage(command, "--" CH_CLI_SAMPLERS ": %s", e.text);
+    return -1;
+}
+
+static int set_param(void *into, const char *command, const ch_usage *u,
+                     const ch_sampling_param *s, const char *text)
 {
     char name[NAME_MOST];
     ch_cli_flag_name(name, sizeof name, s->name);
@@ -219,7 +240,7 @@ int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **ar
         if (strncmp(word, CH_CLI_DESCRIBE, sizeof CH_CLI_DESCRIBE - 1) == 0)
             return ch_cli_describe(word + sizeof CH_CLI_DESCRIBE - 1, argv[0], u);
         const struct found f = find_word(u, word, &value);
-        if (!f.opt && !f.sampler)
+        if (!f.opt && !f.param && !f.order)
             return ch_cli_usage(argv[0], "there is no option \"%.40s\"", word);
         const bool flag = f.opt && f.opt->kind == CH_OPT_FLAG;
         if (flag && value)
@@ -228,8 +249,9 @@ int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **ar
             return ch_cli_usage(argv[0], "\"%.40s\" wants a value", word);
         if (!flag && !value)
             value = argv[i];
-        const int rc = f.opt ? set_value(into, argv[0], u, f.opt, value)
-                             : set_sampler(into, argv[0], u, f.sampler, value);
+        const int rc = f.opt     ? set_value(into, argv[0], u, f.opt, value)
+                       : f.param ? set_param(into, argv[0], u, f.param, value)
+                                 : set_order(into, argv[0], u, value);
         if (rc >= 0)
             return rc;
     }

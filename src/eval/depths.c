@@ -144,7 +144,7 @@ double ch_depths_nll(ch_depths *d, const int32_t *depth, double *nll)
 /* KL(softmax p || softmax q) */
 static double divergence(const float *p, const float *q, int V)
 {
-    const double log_p = ch_eval_log_sum(p, V), log_q = ch_eval_log_sum(q, V);
+    const double log_p = ch_sample_log_sum(p, V), log_q = ch_sample_log_sum(q, V);
     double sum = 0;
     for (int i = 0; i < V; i++)
         sum += exp((double)p[i] - log_p) * (((double)p[i] - log_p) - ((double)q[i] - log_q));

@@ -15,8 +15,7 @@
 
 /* ---- Likelihood ---------------------------------------------------------------------------- */
 
-/* log sum exp(logits) and -log softmax(logits)[target], in nats, in double. */
-double ch_eval_log_sum(const float *logits, int vocab);
+/* -log softmax(logits)[target], in nats, in double. */
 double ch_eval_nll(const float *logits, int vocab, ch_token target);
 
 /* log p of tokens [from, n), given all before each.  Queries of one item stand together; what they

@@ -23,20 +23,9 @@ struct ch_scorer {
     int vocab, page, budget; /* tokens that a group may take beside the base */
 };
 
-double ch_eval_log_sum(const float *logits, int vocab)
-{
-    float max = logits[0];
-    for (int i = 1; i < vocab; i++)
-        max = CH_MAX(max, logits[i]);
-    double sum = 0;
-    for (int i = 0; i < vocab; i++)
-        sum += exp((double)logits[i] - (double)max);
-    return log(sum) + (double)max;
-}
-
 double ch_eval_nll(const float *logits, int vocab, ch_token target)
 {
-    return ch_eval_log_sum(logits, vocab) - (double)logits[target];
+    return ch_sample_log_sum(logits, vocab) - (double)logits[target];
 }
 
 int ch_scorer_open(ch_scorer **out, ch_model *m, const ch_session_options *o, ch_err *e)
@@ -128,7 +117,7 @@ static int see(void *arg, int feed, int position, const float *logits)
 {
     struct crowd *c = arg;
     const int next = position + 1;
-    const double sum = ch_eval_log_sum(logits, c->vocab);
+    const double sum = ch_sample_log_sum(logits, c->vocab);
     for (size_t i = c->from[feed]; i < c->to[feed]; i++) {
         ch_query *q = &c->q[i];
         if (next >= q->from && next < q->n)

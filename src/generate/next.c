@@ -97,7 +97,7 @@ static int forget_last(ch_session *s, ch_err *e)
     return ch_session_go_back(s, s->computed - 1, e);
 }
 
-static int make_current(ch_session *s, ch_err *e)
+int ch_session_current(ch_session *s, ch_err *e)
 {
     int rc = CH_OK;
     if (s->computed == s->n_tokens && s->has_last)
@@ -131,7 +131,7 @@ static ch_token draw(ch_session *s, const ch_sampling *how)
 
 int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)
 {
-    int rc = ch_sampling_check(how, e);
+    int rc = ch_sampling_check(how, s->family->model->config.vocab, e);
     if (rc < 0)
         return rc;
     if (s->n_tokens == 0)
@@ -139,10 +139,13 @@ int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err
     if (s->n_tokens == s->family->context)
         return ch_fail(e, CH_ELIMIT, "the context of %d tokens is full", s->family->context);
     const uint64_t t0 = ch_clock_ns();
-    rc = make_current(s, e);
+    rc = ch_session_current(s, e);
     if (rc < 0)
         return rc;
     *out = draw(s, how);
+    if (*out < 0)
+        return ch_fail(e, CH_EARG, "no token may be drawn: all %d are banned or not allowed",
+                       s->family->model->config.vocab);
     if (s->used < s->guesses && s->guess[s->used] != *out)
         rc = ch_session_drop_guesses(s, e);
     if (rc < 0)

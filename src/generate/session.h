@@ -67,6 +67,8 @@ int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tok
 /* Computes what is fed and not computed; leaves the last token's logits in s->last.  On failure the
  * first `computed` tokens are, and no token is dropped: that is the caller's. */
 int ch_session_catch_up(ch_session *s, ch_err *e);
+/* The last token's logits are in s->last, computed if need be; there is one. */
+int ch_session_current(ch_session *s, ch_err *e);
 /* CH_ECANCELED, once, after ch_session_cancel. */
 int ch_session_interrupted(ch_session *s, ch_err *e);
 void ch_session_keep_logits(ch_session *s, const real *row); /* in s->last */

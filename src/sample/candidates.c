@@ -10,6 +10,8 @@
  * SPDX-License-Identifier: MIT */
 #include "sample.h"
 
+#include <stdlib.h>
+
 enum { LANES = 512, BLOCK = 64 };
 
 static bool better(const ch_candidate *a, const ch_candidate *b)
@@ -112,7 +114,7 @@ void ch_candidates_fill(ch_candidates *c, const float *logits, int vocab, int fi
     c->sorted = false;
 }
 
-static float best_logit(const ch_candidates *c)
+float ch_candidates_most(const ch_candidates *c)
 {
     float most = -INFINITY;
     for (int i = 0; i < c->n; i++)
@@ -122,7 +124,7 @@ static float best_logit(const ch_candidates *c)
 
 void ch_candidates_softmax(ch_candidates *c)
 {
-    const float most = best_logit(c);
+    const float most = ch_candidates_most(c);
     double sum = 0;
     for (int i = 0; i < c->n; i++) {
         ch_candidate *a = &c->at[i];
@@ -135,6 +137,15 @@ void ch_candidates_softmax(ch_candidates *c)
         c->at[i].p = (float)((double)c->at[i].p * scale);
 }
 
+double ch_candidates_entropy(const ch_candidates *c)
+{
+    double sum = 0;
+    for (int i = 0; i < c->n; i++)
+        if (c->at[i].p > 0)
+            sum -= (double)c->at[i].p * log((double)c->at[i].p);
+    return sum;
+}
+
 ch_token ch_candidates_best(const ch_candidates *c)
 {
     ch_candidate best = {.id = -1, .logit = -INFINITY};
@@ -142,4 +153,41 @@ ch_token ch_candidates_best(const ch_candidates *c)
         if (c->at[i].logit > best.logit || (c->at[i].logit == best.logit && c->at[i].id < best.id))
             best = c->at[i];
     return best.id;
+}
+
+/* ---- By id --------------------------------------------------------------------------------- */
+
+static int compare_ids(const void *a, const void *b)
+{
+    const ch_candidate *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+void ch_candidates_by_id(ch_candidates *c)
+{
+    bool ascending = true;
+    for (int i = 0; i < c->n; i++) {
+        c->at[i].p = 0;
+        ascending = ascending && (i == 0 || c->at[i - 1].id < c->at[i].id);
+    }
+    if (!ascending)
+        qsort(c->at, (size_t)c->n, sizeof *c->at, compare_ids);
+    c->sorted = false;
+}
+
+ch_candidate *ch_candidates_find(const ch_candidates *c, ch_token id)
+{
+    int low = 0, high = CH_MIN(id, c->n - 1); /* as many ids as may be below it stand before it */
+    if (high >= 0 && c->at[high].id == id)    /* and mostly all of them do */
+        return &c->at[high];
+    while (low <= high) {
+        const int mid = low + (high - low) / 2;
+        if (c->at[mid].id == id)
+            return &c->at[mid];
+        if (c->at[mid].id < id)
+            low = mid + 1;
+        else
+            high = mid - 1;
+    }
+    return NULL;
 }

@@ -1,50 +1,73 @@
-/* chain.c - the table of samplers, and the draw
+/* chain.c - biases, samplers, and the draw
  *
- *   fill -> samplers.def from top to bottom -> own -> softmax -> first i with sum_{j<=i} p_j > u
+ *   fill -> bias -> samplers in their order -> own -> softmax -> first i with sum_{j<=i} p_j > u
  *
  * u is uniform in [0,1) and a function of (seed, sample, position) alone; i runs in descending
- * order of logits.  Temperature 0 takes the best candidate; without an own sampler all but the
- * penalty is left out then, for no other step can remove or pass the best.
+ * order of logits.  Temperature 0 takes the best of what the chain leaves; samplers that keep the
+ * best are left out then, where no other is on and nobody else looks at the list.
  * SPDX-License-Identifier: MIT */
-#include <stddef.h>
-
 #include "sample.h"
 
-const ch_sampler_info ch_samplers[] = {
-#define SAMPLER(name, or, least, most, help) \
-    {#name, or, least, most, help, offsetof(ch_sampling, name), ch_sample_##name},
-#include "samplers.def"
-#undef SAMPLER
-    {NULL, 0, 0, 0, NULL, 0, NULL},
+/* What of the chain does something. */
+struct chain {
+    unsigned char at[CH_SAMPLERS];
+    int n;
+    bool keeps_best;
 };
 
-static double value_of(const ch_sampling *s, const ch_sampler_info *i)
+static struct chain chain_of(const ch_sampling *s)
 {
-    return *(const double *)((const char *)s + i->field);
+    unsigned char step[CH_SAMPLERS];
+    struct chain chain = {.keeps_best = true};
+    const int n = ch_sampling_steps(step, s);
+    for (int i = 0; i < n; i++)
+        if (ch_sampling_is_on(s, step[i])) {
+            chain.at[chain.n++] = step[i];
+            chain.keeps_best = chain.keeps_best && ch_samplers[step[i]].keeps_best;
+        }
+    return chain;
 }
 
-int ch_sampling_check(const ch_sampling *s, ch_err *e)
+static int ends_banned(const ch_sampling *s, uint64_t position)
 {
-    for (const ch_sampler_info *i = ch_samplers; i->name; i++) {
-        const double x = value_of(s, i);
-        if (!(x >= i->least && x <= i->most)) /* NaN is outside, too */
-            return ch_fail(e, CH_EARG, "%s is %g, allowed is %g to %g", i->name, x, i->least,
-                           i->most);
+    return s->ends && (int64_t)position < s->ends_from ? s->n_ends : 0;
+}
+
+/* How many of the best logits can matter; 0: all may. */
+static int first_of(const ch_sampling *s, const struct chain *chain, bool greedy,
+                    uint64_t position)
+{
+    const bool k = chain->n > 0 && chain->at[0] == CH_SAMPLER_top_k;
+    const double first = greedy ? 1 : k ? s->top_k : 0;
+    double banned = ends_banned(s, position);
+    for (int i = 0; s->bias && i < s->n_bias; i++) {
+        if (s->bias[i].bias != -INFINITY)
+            return 0;
+        banned++;
     }
-    return CH_OK;
+    return first == 0 || s->allowed || first + banned > INT32_MAX ? 0 : (int)(first + banned);
 }
 
-/* Nothing can be drawn: the best finite logit, else the lowest id that is not NaN, else 0. */
-static ch_token last_resort(const float *logits, int vocab)
+/* Nothing can be drawn: the best finite logit, else the lowest id that is not NaN, else the lowest;
+ * of those that may be drawn. */
+static ch_token last_resort(ch_candidate *work, const ch_sample_view *v, const ch_sampling *s)
 {
-    ch_token best = -1, number = 0;
-    for (int i = vocab - 1; i >= 0; i--) {
-        if (!isnan(logits[i]))
+    ch_candidates c = {.at = work, .n = v->vocab};
+    ch_token best = -1, number = -1, any = -1;
+    for (int i = 0; i < v->vocab; i++)
+        work[i] = (ch_candidate){.id = i};
+    ch_sample_bias(&c, s, v->position);
+    for (int i = v->vocab - 1; i >= 0; i--) {
+        const float x = v->logits[v->self][i];
+        if (work[i].logit == -INFINITY)
+            continue;
+        any = i;
+        if (!isnan(x))
             number = i;
-        if (isfinite(logits[i]) && (best < 0 || logits[i] >= logits[best]))
+        if (isfinite(x) && (best < 0 || x >= v->logits[v->self][best]))
             best = i;
     }
-    return best < 0 ? number : best;
+    return best >= 0 ? best : number >= 0 ? number : any;
 }
 
 /* Someone else's code had the list: its order is not to be relied on, nor are its numbers. */
@@ -79,19 +102,22 @@ static ch_token walk(ch_candidates *c, double u)
 ch_token ch_sample_draw(ch_candidate *work, const ch_sample_view *v, const ch_sampling *s,
                         const ch_own_sampler *own, uint32_t sample, uint64_t position)
 {
-    const float *logits = v->logits[v->self];
-    const bool greedy = s->temp == 0 && own == NULL, penalty = s->repeat_penalty != 1;
+    const struct chain chain = chain_of(s);
+    const bool greedy = s->temp == 0 && own == NULL && chain.keeps_best;
+    ch_sample_view here = *v;
+    here.sample = sample;
+    here.position = position;
     ch_candidates c = {.at = work};
-    ch_candidates_fill(&c, logits, v->vocab, penalty ? 0 : greedy ? 1 : (int)s->top_k);
-    for (const ch_sampler_info *i = ch_samplers; i->name; i++)
-        if (!greedy || i->fn == ch_sample_repeat_penalty)
-            i->fn(&c, value_of(s, i), v);
+    ch_candidates_fill(&c, v->logits[v->self], v->vocab, first_of(s, &chain, greedy, position));
+    ch_sample_bias(&c, s, position);
+    for (int i = 0; i < chain.n && !greedy; i++)
+        ch_samplers[chain.at[i]].fn(&c, s, &here);
     if (own)
-        apply_own(&c, own, v);
+        apply_own(&c, own, &here);
     ch_token t;
     if (s->temp == 0)
         t = ch_candidates_best(&c);
     else
         t = walk(&c, ch_rng_uniform(s->seed, CH_RNG_SAMPLE, sample, position));
-    return t >= 0 ? t : last_resort(logits, v->vocab);
+    return t >= 0 ? t : last_resort(work, &here, s);
 }

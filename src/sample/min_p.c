@@ -2,18 +2,13 @@
  *
  *   keep i if p_i >= value max_j p_j, that is logit_i >= max_j logit_j + ln(value)
  *
- * 0 leaves all as it is; their order stays.  SPDX-License-Identifier: MIT */
+ * Their order stays.  SPDX-License-Identifier: MIT */
 #include "sample.h"
 
-void ch_sample_min_p(ch_candidates *c, double value, const ch_sample_view *v)
+void ch_sample_min_p(ch_candidates *c, const ch_sampling *s, const ch_sample_view *v)
 {
     (void)v;
-    if (value <= 0)
-        return;
-    float most = -INFINITY;
-    for (int i = 0; i < c->n; i++)
-        most = c->at[i].logit > most ? c->at[i].logit : most;
-    const double least = (double)most + log(value);
+    const double least = (double)ch_candidates_most(c) + log(s->min_p);
     int n = 0;
     for (int i = 0; i < c->n; i++)
         if ((double)c->at[i].logit >= least)

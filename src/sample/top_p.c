@@ -2,15 +2,14 @@
  *
  *   keep the first n in descending order, n least with sum_{i<n} p_i >= value; at least one
  *
- * Probabilities are those among the candidates that are left here.  1 leaves all as it is.  The
- * list is sorted no further than the set reaches (twice as far each time).
- * SPDX-License-Identifier: MIT */
+ * Probabilities are those among the candidates that are left here.  The list is sorted no further
+ * than the set reaches (twice as far each time).  SPDX-License-Identifier: MIT */
 #include "sample.h"
 
-void ch_sample_top_p(ch_candidates *c, double value, const ch_sample_view *v)
+void ch_sample_top_p(ch_candidates *c, const ch_sampling *s, const ch_sample_view *v)
 {
     (void)v;
-    if (value >= 1 || c->n < 2)
+    if (c->n < 2)
         return;
     ch_candidates_softmax(c);
     double sum = 0;
@@ -19,7 +18,7 @@ void ch_sample_top_p(ch_candidates *c, double value, const ch_sample_view *v)
         if (n == front)
             front = ch_candidates_more(c, front);
         sum += (double)c->at[n++].p;
-        if (sum >= value) {
+        if (sum >= s->top_p) {
             c->n = n;
             c->sorted = true;
             return;

@@ -24,31 +24,31 @@ static void defaults_agree(void **state)
 {
     (void)state;
     const ch_sampling s = CH_SAMPLING;
-    for (const ch_sampler_info *i = ch_samplers; i->name; i++) {
-        assert_true(*(const double *)((const char *)&s + i->field) == i->or);
+    for (const ch_sampling_param *i = ch_sampling_params; i->name; i++) {
+        assert_true(ch_sampling_value(&s, i) == i->or);
         assert_true(i->least <= i->or && i->or <= i->most);
     }
-    assert_int_equal(ch_sampling_check(&s, NULL), CH_OK);
+    assert_int_equal(ch_sampling_check(&s, 5, NULL), CH_OK);
 }
 
 static void check_names_the_culprit(void **state)
 {
     (void)state;
-    for (const ch_sampler_info *i = ch_samplers; i->name; i++) {
+    for (const ch_sampling_param *i = ch_sampling_params; i->name; i++) {
         const double bad[] = {nan(""), HUGE_VAL, -HUGE_VAL, i->most * 1.001 + 1, i->least - 0.5};
         for (size_t k = 0; k < CH_COUNT(bad); k++) {
             ch_err e = {0};
             ch_sampling s = CH_SAMPLING;
             *(double *)((char *)&s + i->field) = bad[k];
-            assert_fails(ch_sampling_check(&s, &e), CH_EARG, e, i->name);
+            assert_fails(ch_sampling_check(&s, V, &e), CH_EARG, e, i->name);
             *(double *)((char *)&s + i->field) = k % 2 ? i->least : i->most;
-            assert_ok(ch_sampling_check(&s, &e), e);
+            assert_ok(ch_sampling_check(&s, V, &e), e);
         }
     }
     ch_err e = {0};
     ch_sampling s = CH_SAMPLING;
     s.top_p = 1.5;
-    assert_fails(ch_sampling_check(&s, &e), CH_EARG, e, "top_p is 1.5, allowed is 0 to 1");
+    assert_fails(ch_sampling_check(&s, V, &e), CH_EARG, e, "top_p is 1.5, allowed is 0 to 1");
 }
 
 static void temperature_0_takes_the_best(void **state)
@@ -77,7 +77,7 @@ static void temperature_0_minds_the_penalty(void **state)
     const ch_token text[2] = {1, 1};
     const ch_sample_view v = {
         .logits = rows, .n_sequences = 1, .vocab = 3, .tokens = text, .n_tokens = 2};
-    ch_sampling s = {.repeat_penalty = 2, .top_p = 1};
+    ch_sampling s = {.repeat_penalty = 2, .repeat_last_n = 64, .top_p = 1};
     logits[0] = -1, logits[1] = 4, logits[2] = 3;
     assert_int_equal(ch_sample_draw(work, &v, &s, NULL, 0, 0), 2);
     s.repeat_penalty = 1.3; /* once, although it was seen twice */

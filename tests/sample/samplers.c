@@ -46,13 +46,14 @@ static int random_size(uint64_t seed)
     return 1 + (int)ch_rng_below(V, seed, CH_RNG_TEST, 7, 0);
 }
 
-static void repeat_penalty_divides_what_was_seen(void **state)
+static void penalties_lower_what_was_seen(void **state)
 {
     (void)state;
     static const double values[] = {0.01, 0.5, 1.3, 100};
     for (uint64_t seed = 0; seed < 60; seed++) {
         const int n = random_size(seed), tokens = (int)ch_rng_below(130, seed, CH_RNG_TEST, 6, 0);
         const double value = values[seed % CH_COUNT(values)];
+        const int last_n = (int[]){64, -1, 0, 5, 1000}[seed / 3 % 5];
         ch_token text[130];
         for (int i = 0; i < tokens; i++) /* ids past the vocabulary harm nobody */
             text[i] = (ch_token)ch_rng_below((uint64_t)n + 3, seed, CH_RNG_TEST, 5, (uint64_t)i);
@@ -65,16 +66,21 @@ static void repeat_penalty_divides_what_was_seen(void **state)
         ch_candidates_fill(&c, logits, n, 0);
         if (seed % 3 == 0)
             ch_candidates_sort(&c, c.n); /* the order does not matter */
-        ch_sample_repeat_penalty(&c, value, &v);
+        const ch_sampling s = {.repeat_penalty = value, .repeat_last_n = last_n,
+                               .frequency_penalty = seed % 5 ? 0 : 0.75,
+                               .presence_penalty = seed % 7 ? 0 : -0.5};
+        ch_sample_penalties(&c, &s, &v);
         for (int t = 0; t < n; t++) {
             const int place = place_of(&c, t);
             assert_true((place < 0) == isnan(logits[t]));
             if (place < 0)
                 continue;
-            bool seen = false;
-            for (int i = CH_MAX(0, tokens - 64); i < tokens; i++)
-                seen = seen || text[i] == t;
-            const double x = (double)logits[t], penalized = x > 0 ? x / value : x * value;
+            int seen = 0;
+            for (int i = last_n < 0 ? 0 : CH_MAX(0, tokens - last_n); i < tokens; i++)
+                seen += text[i] == t;
+            const double x = (double)logits[t];
+            const double penalized = (x > 0 ? x / value : x * value) -
+                                     (s.frequency_penalty * seen + s.presence_penalty);
             assert_true(c.at[place].logit == (float)(seen ? penalized : x));
         }
     }
@@ -91,7 +97,7 @@ static void top_k_keeps_the_best(void **state)
             gentle(n, seed);
         ch_candidates c = {.at = work};
         ch_candidates_fill(&c, logits, n, seed % 3 ? k : 0);
-        ch_sample_top_k(&c, (double)k, NULL);
+        ch_sample_top_k(&c, &(ch_sampling){.top_k = k}, NULL);
         int kept = 0;
         for (int t = 0; t < n; t++) {
             const bool keep = !isnan(logits[t]) && rank_of(t, n) < k;
@@ -118,7 +124,7 @@ static void top_p_keeps_the_smallest_set(void **state)
             total += exp((double)logits[t]);
         ch_candidates c = {.at = work};
         ch_candidates_fill(&c, logits, n, 0);
-        ch_sample_top_p(&c, value, NULL);
+        ch_sample_top_p(&c, &(ch_sampling){.top_p = value}, NULL);
         assert_in_range(c.n, 1, n);
         for (int i = 0; i < c.n; i++) { /* in order, none left out, each still needed */
             assert_int_equal(rank_of(c.at[i].id, n), i);
@@ -131,7 +137,7 @@ static void top_p_keeps_the_smallest_set(void **state)
         logits[i] = 0;
     ch_candidates c = {.at = work};
     ch_candidates_fill(&c, logits, 4, 0);
-    ch_sample_top_p(&c, 0.5, NULL);
+    ch_sample_top_p(&c, &(ch_sampling){.top_p = 0.5}, NULL);
     assert_int_equal(c.n, 2);
     assert_true(c.sorted);
 }
@@ -152,7 +158,7 @@ static void min_p_compares_with_the_best(void **state)
             most = fmax(most, (double)logits[t]);
         ch_candidates c = {.at = work};
         ch_candidates_fill(&c, logits, n, 0);
-        ch_sample_min_p(&c, value, NULL);
+        ch_sample_min_p(&c, &(ch_sampling){.min_p = value}, NULL);
         for (int t = 0, at = 0; t < n; t++) {
             const double x = (double)logits[t];
             if (x >= most + log(value))
@@ -177,7 +183,7 @@ static void temp_scales_differences(void **state)
         ch_candidates c = {.at = work};
         ch_candidates_fill(&c, logits, n, 0);
         const int count = c.n;
-        ch_sample_temp(&c, value, NULL);
+        ch_sample_temperature(&c, &(ch_sampling){.temp = value}, NULL);
         assert_int_equal(c.n, count);
         float best = -INFINITY;
         for (int i = 0; i < c.n; i++)
@@ -194,65 +200,47 @@ static void temp_scales_differences(void **state)
     }
 }
 
-/* Every line of samplers.def has a value that leaves all as it is. */
-static void neutral_values_do_nothing(void **state)
-{
-    (void)state;
-    static const double neutral[] = {1, 0, 1, 0, 1};
-    const ch_token text[3] = {0, 1, 2};
-    const ch_sample_view v = {.vocab = V, .tokens = text, .n_tokens = 3};
-    int count = 0;
-    for (const ch_sampler_info *s = ch_samplers; s->name; s++, count++) {
-        assert_in_range(count, 0, CH_COUNT(neutral) - 1);
-        hostile(V, 5);
-        ch_candidates c = {.at = work};
-        ch_candidates_fill(&c, logits, V, 0);
-        const ch_candidates before = c;
-        ch_candidate copy[V];
-        memcpy(copy, work, sizeof copy);
-        s->fn(&c, neutral[count], &v);
-        if (c.n != before.n || c.sorted != before.sorted)
-            fail_msg("%s changed the list", s->name);
-        for (int i = 0; i < c.n; i++)
-            assert_true(c.at[i].id == copy[i].id && c.at[i].logit == copy[i].logit);
-    }
-    assert_int_equal(count, CH_COUNT(neutral));
-}
-
-/* No sampler makes a NaN, or a candidate, or takes the last one. */
+/* No sampler makes a NaN, or a candidate, or takes the last one; whatever its parameters. */
 static void hostile_lists_stay_lists(void **state)
 {
     (void)state;
-    const ch_token text[4] = {-1, INT32_MAX, 3, INT32_MIN};
-    const ch_sample_view v = {.vocab = V, .tokens = text, .n_tokens = 4};
+    const ch_token text[8] = {-1, INT32_MAX, 3, INT32_MIN, 3, 3, 7, 3};
+    const ch_token breakers[2] = {5, INT32_MAX};
+    const ch_sample_view v = {.vocab = V, .tokens = text, .n_tokens = 8};
     for (const ch_sampler_info *s = ch_samplers; s->name; s++)
-        for (int kind = 0; kind < 6; kind++)
+        for (int kind = 0; kind < 7; kind++)
             for (int extreme = 0; extreme < 3; extreme++) {
                 const float of[6] = {NAN, -INFINITY, INFINITY, 0, 3e38f, -3e38f};
-                const double value = extreme == 0 ? s->least : extreme == 1 ? s->most : s->or;
+                ch_sampling how = {.dry_breakers = breakers, .n_dry_breakers = 2};
+                for (const ch_sampling_param *p = ch_sampling_params; p->name; p++)
+                    *(double *)((char *)&how + p->field) =
+                        extreme == 0 ? p->least : extreme == 1 ? p->most : p->or;
                 for (int i = 0; i < V; i++)
-                    logits[i] = of[kind];
+                    logits[i] = of[kind % 6];
+                if (kind == 6)
+                    hostile(V, (uint64_t)extreme);
                 ch_candidates c = {.at = work};
                 ch_candidates_fill(&c, logits, V, 0);
                 const int before = c.n;
-                s->fn(&c, value, &v);
+                if (ch_sampling_is_on(&how, (int)(s - ch_samplers)))
+                    s->fn(&c, &how, &v);
                 if (c.n > before || (before > 0 && c.n < 1))
-                    fail_msg("%s(%g) of %g: %d of %d left", s->name, value, (double)of[kind],
-                             c.n, before);
+                    fail_msg("%s (%d) of kind %d: %d of %d left", s->name, extreme, kind, c.n,
+                             before);
                 for (int i = 0; i < c.n; i++)
-                    assert_false(isnan(c.at[i].logit));
+                    if (isnan(c.at[i].logit))
+                        fail_msg("%s (%d) of kind %d makes NaN", s->name, extreme, kind);
             }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(repeat_penalty_divides_what_was_seen),
+        cmocka_unit_test(penalties_lower_what_was_seen),
         cmocka_unit_test(top_k_keeps_the_best),
         cmocka_unit_test(top_p_keeps_the_smallest_set),
         cmocka_unit_test(min_p_compares_with_the_best),
         cmocka_unit_test(temp_scales_differences),
-        cmocka_unit_test(neutral_values_do_nothing),
         cmocka_unit_test(hostile_lists_stay_lists),
     };
     return cmocka_run_group_tests_name("samplers", tests, NULL, NULL);
