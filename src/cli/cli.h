@@ -26,6 +26,7 @@ typedef enum ch_opt_kind {
     CH_OPT_FLAG,   /* bool */
     CH_OPT_INT,    /* int */
     CH_OPT_U64,    /* uint64_t */
+    CH_OPT_SEED,   /* the same; "random" and -1 take one from the system */
     CH_OPT_REAL,   /* double */
     CH_OPT_STR,    /* const char * */
     CH_OPT_LIST,   /* ch_list: may be given several times */

@@ -4,7 +4,10 @@
  * goes to stderr. SPDX-License-Identifier: MIT */
 #include "chat.h"
 #include "cli.h"
+#include "log_prob_rows.h"
+#include "run_beams.h"
 #include "sample.h"
+#include "wishes.h"
 
 #include <string.h>
 
@@ -13,7 +16,10 @@ enum { DEFAULT_COUNT = 256, COUNT_UNSAID = -2 };
 struct options {
     const char *model, *tokenizer, *prompt, *file, *k_type, *v_type, *system, *save, *load;
     ch_list lora;
-    int count, threads, context;
+    int count, threads, context, answers, beams, log_probs, prompt_log_probs;
+    double length_penalty;
+    const char *early;
+    ch_wishes wishes;
     bool echo, json, ignore_end, chat;
     ch_sampling sampling;
 };
@@ -28,7 +34,14 @@ static const ch_opt opts[] = {
     {0, "load", CH_OPT_STR, O(load), "FILE", "go on with a session that was saved; the prompt comes behind it, and may be none", 0, 0},
     {0, "save", CH_OPT_STR, O(save), "FILE", "save the session at the end: tokens and what was computed of them", 0, 0},
     {'n', "count", CH_OPT_INT, O(count), "N", "most tokens to write [256, within the context]; -1: until it is full", -1, 1e9},
-    {'s', "seed", CH_OPT_U64, O(sampling.seed), "S", "same seed, same text [0]", 0, 0},
+    CH_OPTS_WISHES(O(wishes)),
+    {'s', "seed", CH_OPT_SEED, O(sampling.seed), "S", "same seed, same text; random: another each time, which is told [0]", 0, 0},
+    {0, "answers", CH_OPT_INT, O(answers), "N", "so many answers, one after the other [1]", 1, 4096},
+    {0, "logprobs", CH_OPT_INT, O(log_probs), "N", "tell how likely each token was, and the N likeliest there", 0, 1e6},
+    {0, "prompt-logprobs", CH_OPT_INT, O(prompt_log_probs), "N", "the same of the prompt's tokens", 0, 1e6},
+    {0, "beams", CH_OPT_INT, O(beams), "W", "search for the likeliest texts, W at once, instead of drawing", 1, CH_BEAMS_MOST},
+    {0, "length-penalty", CH_OPT_REAL, O(length_penalty), "A", "beams: divide ln p by length to this power [1]", -100, 100},
+    {0, "early-stopping", CH_OPT_STR, O(early), "HOW", "beams: end once W texts ended: yes; when no other seems to get better: no; when none can: never [no]", 0, 0},
     CH_OPT_THREADS(O(threads), "the text"),
     {'c', "context", CH_OPT_INT, O(context), "N", "most tokens in all [the model's, at most 4096; more if -n asks for it]", 1, 1e9},
     CH_OPTS_CACHE(O(k_type), O(v_type)),
@@ -47,17 +60,22 @@ static const ch_usage usage = {
 };
 
 struct running {
-    const struct options *o;
+    struct options *o;
     char path[4096];
     ch_model *model;
     ch_lora *lora;
     ch_tokenizer *tokenizer;
     ch_session *session;
     ch_tokens prompt;
+    ch_session *base; /* holds the prompt; the session itself, where there is one answer */
     ch_buf text;    /* of the completion */
     size_t shown;   /* bytes of it that are on stdout */
-    int drawn;
+    size_t safe;    /* bytes of it that no stop can take back */
+    int drawn, written; /* by this answer, by all */
     const char *stop;
+    ch_log_prob_rows rows, prompt_rows;
+    ch_session_stats stats;
+    json_t *answers; /* of several, with --json */
 };
 
 static int open_model(struct running *r, ch_err *e)
@@ -91,6 +109,16 @@ static int read_prompt(struct running *r, ch_err *e)
     return rc;
 }
 
+/* How many tokens the cache has to hold for beams: what each writes, and the pages it shares in
+ * part; 0: the usual. */
+static int beams_need(const struct running *r, int context)
+{
+    const int most = r->o->count == COUNT_UNSAID ? DEFAULT_COUNT : r->o->count;
+    const int64_t each = CH_MIN(most < 0 ? context : most, context) + 64;
+    const int64_t all = context + (r->o->beams + 1) * each;
+    return r->o->beams == 0 ? 0 : (int)CH_MIN(all, (int64_t)INT32_MAX / 2);
+}
+
 /* A number of tokens that was asked for in so many words is given, beyond the model's context with
  * a note; one that was not stays within it. */
 static int open_session(struct running *r, ch_err *e)
@@ -108,20 +136,21 @@ static int open_session(struct running *r, ch_err *e)
     }
     const ch_session_options so = {
         .threads = o->threads, .context = context, .k_type = o->k_type, .v_type = o->v_type,
+        .cache_tokens = beams_need(r, context ? context : CH_MIN(info.context, 4096)),
         .lora = r->lora};
-    int rc = ch_session_open(&r->session, r->model, &so, e);
+    int rc = ch_session_open(&r->base, r->model, &so, e);
     if (rc < 0)
         return rc;
     if (context > info.context)
         ch_cli_note_context(context, info.context);
     if (o->load)
-        rc = ch_session_load(r->session, o->load, e);
-    if (rc == CH_OK && r->prompt.n + (size_t)ch_session_length(r->session) >
-                           (size_t)ch_session_context(r->session))
+        rc = ch_session_load(r->base, o->load, e);
+    if (rc == CH_OK && r->prompt.n + (size_t)ch_session_length(r->base) >
+                           (size_t)ch_session_context(r->base))
         rc = ch_fail(e, CH_ELIMIT, "the prompt has %zu tokens, the context holds %d",
-                     r->prompt.n + (size_t)ch_session_length(r->session),
-                     ch_session_context(r->session));
-    if (rc == CH_OK && r->prompt.n == 0 && ch_session_length(r->session) == 0)
+                     r->prompt.n + (size_t)ch_session_length(r->base),
+                     ch_session_context(r->base));
+    if (rc == CH_OK && r->prompt.n == 0 && ch_session_length(r->base) == 0)
         rc = ch_fail(e, CH_EARG, "%s holds no token, and there is no prompt", o->load);
     return rc;
 }
@@ -131,9 +160,9 @@ static void show(struct running *r, bool last)
 {
     if (r->o->json)
         return;
-    while (r->shown < r->text.size) {
+    while (r->shown < r->safe) {
         uint32_t cp;
-        const int n = ch_utf8_read(&cp, r->text.data + r->shown, r->text.size - r->shown);
+        const int n = ch_utf8_read(&cp, r->text.data + r->shown, r->safe - r->shown);
         if (n < 0 && !last)
             break;
         if (n > 0) {
@@ -141,17 +170,29 @@ static void show(struct running *r, bool last)
             r->shown += (size_t)n;
         } else {
             fputs("\xef\xbf\xbd", stdout);
-            r->shown += n < 0 ? r->text.size - r->shown : 1;
+            r->shown += n < 0 ? r->safe - r->shown : 1;
         }
     }
     fflush(stdout);
+}
+
+/* The next piece of the text; does it end here, by a stop? */
+static bool ends(struct running *r)
+{
+    r->safe = r->text.size;
+    if (!r->o->wishes.stops ||
+        ch_stops_feed(&r->safe, r->o->wishes.stops, r->text.data, r->text.size) < 0)
+        return false;
+    r->text.size = r->safe;
+    r->stop = "stop";
+    return true;
 }
 
 static int generate(struct running *r, ch_err *e)
 {
     const struct options *o = r->o;
     const int most = o->count == COUNT_UNSAID ? DEFAULT_COUNT : o->count;
-    int rc = ch_session_feed(r->session, r->prompt.id, (int)r->prompt.n, e);
+    int rc = CH_OK;
     r->stop = "length";
     const int length = ch_session_length(r->session);
     ch_token before = length > 0 ? ch_session_tokens(r->session)[length - 1] : -1;
@@ -173,13 +214,109 @@ static int generate(struct running *r, ch_err *e)
             return ch_buf_check(&r->text, "the completion", e);
         before = t;
         r->drawn++;
+        rc = ch_log_prob_rows_drawn(&r->rows, r->session, e);
+        if (ends(r))
+            break;
         show(r, false);
         if (ferror(stdout))
             return ch_fail(e, CH_EIO, "standard output was closed after %d tokens", r->drawn);
     }
+    r->safe = r->text.size;
     show(r, true);
     if (rc == CH_ECANCELED)
         r->stop = "interrupted";
+    return rc;
+}
+
+static json_t *text_json(const ch_buf *text)
+{
+    ch_buf clean;
+    ch_buf_init(&clean, (size_t)1 << 30);
+    ch_buf_utf8(&clean, text->data, text->size);
+    json_t *v = json_stringn(clean.data ? clean.data : "", clean.size);
+    ch_buf_close(&clean);
+    return v;
+}
+
+/* An answer is over: a line of its own, or an object. */
+static void finish(struct running *r)
+{
+    const ch_session_stats st = ch_session_get_stats(r->session);
+    const bool several = r->session != r->base;
+    r->written += r->drawn;
+    r->stats.drawn_tokens += st.drawn_tokens;
+    r->stats.drawn_s += st.drawn_s;
+    if (!r->o->json) {
+        if (r->text.size > 0 && r->text.data[r->text.size - 1] != '\n')
+            putchar('\n');
+        fflush(stdout);
+        ch_log_prob_rows_print(&r->rows, r->tokenizer, "written");
+    } else if (several) {
+        json_t *v = json_pack("{s:o, s:i, s:s}", "text", text_json(&r->text), "tokens", r->drawn,
+                              "stop", r->stop);
+        if (r->rows.top >= 0)
+            json_object_set_new(v, "logprobs", ch_log_prob_rows_json(&r->rows, r->tokenizer));
+        json_array_append_new(r->answers, v);
+    }
+}
+
+/* Answer i, in a fork of what holds the prompt. */
+static int answer(struct running *r, int i, ch_err *e)
+{
+    int rc = ch_session_fork(&r->session, r->base, e);
+    if (rc < 0)
+        return rc;
+    ch_buf_clear(&r->text);
+    r->shown = r->safe = r->rows.n = 0;
+    r->drawn = 0;
+    r->o->sampling.sample = (uint32_t)i;
+    if (r->o->wishes.stops)
+        ch_stops_reset(r->o->wishes.stops);
+    if (!r->o->json)
+        printf("--- %d of %d\n", i + 1, r->o->answers);
+    ch_cli_catch_interrupts(r->session);
+    rc = generate(r, e);
+    ch_cli_catch_interrupts(r->base);
+    finish(r);
+    ch_session_close(&r->session);
+    return rc;
+}
+
+static int beams(struct running *r, ch_err *e)
+{
+    const struct options *o = r->o;
+    const int most = o->count == COUNT_UNSAID ? DEFAULT_COUNT : o->count;
+    ch_beam_options b = {.width = o->beams,
+                         .most = most < 0 ? INT32_MAX : CH_MAX(most, 1),
+                         .least = o->wishes.least,
+                         .length_penalty = o->length_penalty,
+                         .ends = o->wishes.ends.id,
+                         .n_ends = o->ignore_end ? 0 : (int)o->wishes.ends.n};
+    r->stop = "beams";
+    const int rc = ch_run_beam_until(&b.until, o->early, e);
+    return rc < 0 ? rc
+                  : ch_run_beams(o->json ? &r->answers : NULL, r->base, r->tokenizer, &b,
+                                 o->answers, e);
+}
+
+static int answer_all(struct running *r, ch_err *e)
+{
+    int rc = ch_log_prob_rows_feed(&r->prompt_rows, r->base, r->prompt.id, (int)r->prompt.n, e);
+    r->stats = ch_session_get_stats(r->base);
+    if (rc == CH_OK && !r->o->json)
+        ch_log_prob_rows_print(&r->prompt_rows, r->tokenizer, "prompt");
+    if (r->o->beams && rc == CH_OK)
+        return beams(r, e);
+    if (r->o->answers > 1) {
+        for (int i = 0; i < r->o->answers && rc == CH_OK; i++)
+            rc = answer(r, i, e);
+        return rc;
+    }
+    r->session = r->base;
+    if (rc == CH_OK)
+        rc = generate(r, e);
+    finish(r);
+    r->session = NULL;
     return rc;
 }
 
@@ -196,29 +333,44 @@ static double written_rate(const ch_session_stats *st)
 
 static void report(const struct running *r)
 {
-    const ch_session_stats st = ch_session_get_stats(r->session);
+    const ch_session_stats st = r->stats;
     fprintf(stderr,
             "\n[%s] prompt %llu tokens, %.1f ms (%.0f tok/s) | written %d tokens, %.3f s (%.1f "
-            "tok/s) | stop: %s\n",
+            "tok/s) | stop: %s | seed %llu\n",
             r->model ? strrchr(r->path, '/') ? strrchr(r->path, '/') + 1 : r->path : "",
             (unsigned long long)st.prompt_tokens, st.prompt_s * 1e3,
-            rate((double)st.prompt_tokens, st.prompt_s), r->drawn, st.drawn_s, written_rate(&st),
-            r->stop);
+            rate((double)st.prompt_tokens, st.prompt_s), r->written, st.drawn_s, written_rate(&st),
+            r->stop, (unsigned long long)r->o->sampling.seed);
 }
 
+static json_t *sampling_json(const ch_sampling *s)
+{
+    json_t *v = json_object();
+    for (const ch_sampling_param *p = ch_sampling_params; p->name; p++)
+        json_object_set_new(v, p->name, ch_cli_number(ch_sampling_value(s, p)));
+    return v;
+}
+
+/* One answer's text stands with the rest, several in a list. */
 static int print_json(const struct running *r)
 {
-    const ch_session_stats st = ch_session_get_stats(r->session);
-    ch_buf clean;
-    ch_buf_init(&clean, (size_t)1 << 30);
-    ch_buf_utf8(&clean, r->text.data, r->text.size);
-    json_t *v =
-        json_pack("{s:s%, s:i, s:i, s:s, s:f, s:f, s:f, s:o, s:s}", "text",
-                  clean.data ? clean.data : "", clean.size, "prompt_tokens", (int)r->prompt.n,
-                  "tokens", r->drawn, "stop", r->stop, "prompt_s", st.prompt_s, "generate_s",
+    const ch_session_stats st = r->stats;
+    const bool one = json_array_size(r->answers) == 0;
+    json_t *v = one ? json_pack("{s:o}", "text", text_json(&r->text))
+                    : json_pack("{s:O}", "answers", r->answers);
+    json_t *rest =
+        json_pack("{s:i, s:i, s:s, s:f, s:f, s:f, s:o, s:s}", "prompt_tokens", (int)r->prompt.n,
+                  "tokens", r->written, "stop", r->stop, "prompt_s", st.prompt_s, "generate_s",
                   st.drawn_s, "tok_s", written_rate(&st), "seed",
                   ch_cli_unsigned(r->o->sampling.seed), "model", r->path);
-    ch_buf_close(&clean);
+    json_object_update(v, rest);
+    json_decref(rest);
+    json_object_set_new(v, "sampling", sampling_json(&r->o->sampling));
+    if (one && r->rows.top >= 0)
+        json_object_set_new(v, "logprobs", ch_log_prob_rows_json(&r->rows, r->tokenizer));
+    if (r->prompt_rows.top >= 0)
+        json_object_set_new(v, "prompt_logprobs",
+                            ch_log_prob_rows_json(&r->prompt_rows, r->tokenizer));
     return ch_cli_print_json(v);
 }
 
@@ -230,13 +382,16 @@ static int run(struct running *r)
         rc = read_prompt(r, &e);
     if (rc == CH_OK)
         rc = open_session(r, &e);
+    if (rc == CH_OK)
+        rc = ch_wishes_open(&r->o->wishes, &r->o->sampling, r->tokenizer,
+                            ch_session_length(r->base) + (int)r->prompt.n, &e);
     if (rc < 0)
         return ch_cli_fail(&e);
-    ch_cli_catch_interrupts(r->session);
-    rc = generate(r, &e);
+    ch_cli_catch_interrupts(r->base);
+    rc = answer_all(r, &e);
     ch_cli_catch_interrupts(NULL);
     if ((rc == CH_OK || rc == CH_ECANCELED) && r->o->save) {
-        const int saved = ch_session_save(r->session, r->o->save, &e);
+        const int saved = ch_session_save(r->base, r->o->save, &e);
         rc = saved < 0 ? saved : rc;
     }
     if (rc < 0 && rc != CH_ECANCELED)
@@ -246,16 +401,14 @@ static int run(struct running *r)
         const int printed = print_json(r);
         return printed == CH_EXIT_OK ? code : printed;
     }
-    if (r->text.size > 0 && r->text.data[r->text.size - 1] != '\n')
-        putchar('\n');
-    fflush(stdout);
     report(r);
     return code;
 }
 
 int ch_cmd_run(int argc, char **argv)
 {
-    struct options o = {.count = COUNT_UNSAID, .sampling = CH_SAMPLING};
+    struct options o = {.count = COUNT_UNSAID, .sampling = CH_SAMPLING, .answers = 1,
+                        .log_probs = -1, .prompt_log_probs = -1, .length_penalty = 1};
     int n_args;
     const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
     if (rc >= 0)
@@ -265,10 +418,21 @@ int ch_cmd_run(int argc, char **argv)
                                    "give one");
     if (o.prompt && o.file)
         return ch_cli_usage("run", "-p and -f are two prompts; give one");
-    struct running r = {.o = &o};
+    if (o.save && (o.beams || o.answers > 1))
+        return ch_cli_usage("run", "--save keeps one answer's session, not --answers or --beams");
+    if (o.beams && (o.wishes.stop.n || o.wishes.bias.n || o.wishes.allow.n || o.log_probs >= 0))
+        return ch_cli_usage("run", "--beams knows no --stop, --logit-bias, --allow or --logprobs");
+    if (o.beams && o.answers > o.beams)
+        return ch_cli_usage("run", "--answers is %d, --beams finds %d", o.answers, o.beams);
+    struct running r = {.o = &o, .rows.top = o.log_probs, .prompt_rows.top = o.prompt_log_probs,
+                        .answers = json_array()};
     ch_buf_init(&r.text, (size_t)1 << 30);
     const int code = run(&r);
-    ch_session_close(&r.session);
+    ch_session_close(&r.base);
+    ch_wishes_close(&o.wishes);
+    ch_log_prob_rows_close(&r.rows);
+    ch_log_prob_rows_close(&r.prompt_rows);
+    json_decref(r.answers);
     ch_lora_close(&r.lora);
     ch_model_close(&r.model);
     ch_tokenizer_close(&r.tokenizer);

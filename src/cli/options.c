@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 enum { NAME_MOST = 40 };
 
@@ -113,6 +114,17 @@ static int unsigned_number(uint64_t *out, const char *command, const char *name,
     return -1;
 }
 
+/* What is chosen fits into a double, as readers of JSON may keep it. */
+static int seed(uint64_t *out, const char *command, const char *name, const char *text)
+{
+    if (strcmp(text, "random") != 0 && strcmp(text, "-1") != 0)
+        return unsigned_number(out, command, name, text);
+    if (getrandom(out, sizeof *out, 0) != (ssize_t)sizeof *out)
+        return ch_cli_usage(command, "the system gives no random seed: %s", strerror(errno));
+    *out >>= 11;
+    return -1;
+}
+
 static int set_value(void *into, const char *command, const ch_usage *u, const ch_opt *o,
                      const char *text)
 {
@@ -123,6 +135,7 @@ static int set_value(void *into, const char *command, const ch_usage *u, const c
     case CH_OPT_FLAG: *(bool *)field = true; break;
     case CH_OPT_STR: *(const char **)field = text; break;
     case CH_OPT_U64: rc = unsigned_number((uint64_t *)field, command, o->name, text); break;
+    case CH_OPT_SEED: rc = seed((uint64_t *)field, command, o->name, text); break;
     case CH_OPT_REAL:
         rc = number(&x, command, o->name, text, false, o->least, o->most);
         if (rc < 0)

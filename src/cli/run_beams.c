@@ -1,0 +1,79 @@
+/* run_beams.c - see run_beams.h.  SPDX-License-Identifier: MIT */
+#include "run_beams.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int ch_run_beam_until(ch_beam_until *out, const char *name, ch_err *e)
+{
+    static const char *const names[] = {"no", "yes", "never"};
+    *out = CH_BEAM_LIKELY;
+    for (size_t i = 0; name && i < CH_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0) {
+            *out = (ch_beam_until)i;
+            return CH_OK;
+        }
+    return name ? ch_fail(e, CH_EARG, "--early-stopping is \"%.20s\", known are no, yes and never",
+                          name)
+                : CH_OK;
+}
+
+static int text_of(ch_buf *b, const ch_beam *beam, const ch_tokenizer *tk, ch_token before,
+                   ch_err *e)
+{
+    ch_buf raw;
+    ch_buf_init(&raw, (size_t)1 << 30);
+    for (int i = 0; i < beam->n - beam->ended; i++) {
+        ch_tokenizer_append(&raw, tk, before, beam->id[i]);
+        before = beam->id[i];
+    }
+    ch_buf_clear(b);
+    if (!raw.failed && raw.size > 0)
+        ch_buf_utf8(b, raw.data, raw.size);
+    const int rc = ch_buf_check(raw.failed ? &raw : b, "the completion", e);
+    ch_buf_close(&raw);
+    return rc;
+}
+
+static json_t *answer(const ch_beam *b, const ch_buf *text)
+{
+    return json_pack("{s:s%, s:i, s:s, s:f, s:f}", "text", text->data ? text->data : "",
+                     text->size, "tokens", b->n - b->ended, "stop", b->ended ? "end" : "length",
+                     "log_p", b->log_p, "score", b->score);
+}
+
+static int tell(json_t **json, const ch_beams *found, const ch_tokenizer *tk, ch_token before,
+                int answers, ch_err *e)
+{
+    ch_buf text;
+    int rc = CH_OK;
+    ch_buf_init(&text, (size_t)1 << 30);
+    for (int i = 0; i < found->n && i < answers && rc == CH_OK; i++) {
+        const ch_beam *b = &found->at[i];
+        rc = text_of(&text, b, tk, before, e);
+        if (rc == CH_OK && json) {
+            json_array_append_new(*json, answer(b, &text));
+        } else if (rc == CH_OK) {
+            if (answers > 1)
+                printf("--- %d of %d: score %.4f, ln p %.4f, %d tokens\n", i + 1,
+                       CH_MIN(answers, found->n), b->score, b->log_p, b->n);
+            printf("%s\n", text.data ? text.data : "");
+        }
+    }
+    ch_buf_close(&text);
+    return rc;
+}
+
+int ch_run_beams(json_t **json, ch_session *s, const ch_tokenizer *tk, const ch_beam_options *o,
+                 int answers, ch_err *e)
+{
+    ch_beams *found = calloc(1, sizeof *found);
+    if (!found)
+        return ch_fail(e, CH_ENOMEM, "no memory for beams");
+    int rc = ch_beam_search(found, s, o, e);
+    if (rc == CH_OK)
+        rc = tell(json, found, tk, ch_session_tokens(s)[ch_session_length(s) - 1], answers, e);
+    ch_beams_free(found);
+    free(found);
+    return rc;
+}

@@ -1,0 +1,14 @@
+/* run_beams.h - the likeliest answers instead of drawn ones.  SPDX-License-Identifier: MIT */
+#ifndef CH_RUN_BEAMS_H
+#define CH_RUN_BEAMS_H
+
+#include "beam.h"
+#include "cli.h"
+
+/* "no", "yes", "never": CH_BEAM_LIKELY, CH_BEAM_EARLY, CH_BEAM_NEVER; NULL: "no". */
+int ch_run_beam_until(ch_beam_until *out, const char *name, ch_err *e);
+/* Searches; the text of the best `answers` goes to stdout, or all into *json (not NULL). */
+int ch_run_beams(json_t **json, ch_session *s, const ch_tokenizer *tk, const ch_beam_options *o,
+                 int answers, ch_err *e);
+
+#endif
