@@ -27,9 +27,10 @@ struct search {
     const ch_beam_options *o;
     ch_session *from;
     struct live *live, *after; /* W each */
-    struct reach *reach;       /* W x looked */
+    struct reach *reach;       /* W x each */
     ch_feed *feed;             /* W */
-    int n_live, looked, most, written;
+    int n_live, looked, each; /* the best continuations: of all, of one */
+    int most, written;
     ch_beams *found;
 };
 
@@ -101,9 +102,9 @@ static int look(struct search *s)
         const float *logits = ch_session_logits(s->live[b].s);
         const double sum = ch_sample_log_sum(logits, vocab);
         ch_candidates c = {.at = f->work};
-        ch_candidates_fill(&c, logits, vocab, s->looked);
-        ch_candidates_sort(&c, s->looked);
-        for (int i = 0; i < CH_MIN(c.n, s->looked); i++) {
+        ch_candidates_fill(&c, logits, vocab, s->each);
+        ch_candidates_sort(&c, s->each);
+        for (int i = 0; i < CH_MIN(c.n, s->each); i++) {
             const double log_p = (double)c.at[i].logit - sum;
             if (isfinite(log_p) && (s->written >= s->o->least || !is_end(s->o, c.at[i].id)))
                 s->reach[n++] = (struct reach){s->live[b].sum + log_p, b, i, c.at[i].id};
@@ -207,7 +208,7 @@ static int check(const ch_session *s, const ch_beam_options *o, ch_err *e)
                        CH_BEAMS_MOST);
     if (o->most < 1 || o->n_ends < 0 || !isfinite(o->length_penalty))
         return ch_fail(e, CH_EARG,
-                       "beams of %d tokens with %d ends and a length penalty of %g are not possible",
+                       "beams of %d tokens, %d ends and a length penalty of %g are not possible",
                        o->most, o->n_ends, o->length_penalty);
     if (s->n_tokens == 0)
         return ch_fail(e, CH_EARG, "an empty session has no next token: feed at least one");
@@ -222,7 +223,7 @@ static bool open_search(struct search *s)
     bool room = true;
     s->live = calloc(w, sizeof *s->live);
     s->after = calloc(w, sizeof *s->after);
-    s->reach = malloc(w * (size_t)s->looked * sizeof *s->reach);
+    s->reach = malloc(w * (size_t)s->each * sizeof *s->reach);
     s->feed = malloc(w * sizeof *s->feed);
     for (size_t i = 0; s->live && s->after && i < w && room; i++) {
         s->live[i].id = malloc((size_t)s->most * sizeof *s->live[i].id);
@@ -251,8 +252,9 @@ int ch_beam_search(ch_beams *out, ch_session *s, const ch_beam_options *o, ch_er
     struct search b = {.o = o,
                        .from = s,
                        .found = out,
-                       .looked = CH_MIN(vocab, CH_MAX(2, 1 + CH_MIN(o->n_ends, vocab)) * o->width),
+                       .looked = CH_MAX(2, 1 + CH_MIN(o->n_ends, vocab)) * o->width,
                        .most = CH_MIN(o->most, s->family->context - s->n_tokens)};
+    b.each = CH_MIN(vocab, b.looked);
     rc = open_search(&b) ? search(&b, e)
                          : ch_fail(e, CH_ENOMEM, "no memory for %d beams", o->width);
     close_live(b.live, o->width);

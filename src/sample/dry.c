@@ -1,9 +1,9 @@
 /* dry.c - "don't repeat yourself": what would continue a repeat becomes less likely
  *
- *   logit_t - multiplier base^(L - allowed)     where L >= allowed is the length of the longest text
- *                                               that ends the context and stands before an earlier t
+ *   logit_t - multiplier base^(L - allowed)     where L >= allowed is the length of the longest
+ *                                               end of the context that stands before an earlier t
  *
- * (P. E. Weber, text-generation-webui PR 5677; names and defaults as llama.cpp has them.)  Texts
+ * (P. E. Weber, text-generation-webui PR 5677; names and defaults as llama.cpp has them.)  Ends
  * reach back to the last breaker, and 1024 tokens at most; breakers themselves are left alone.
  *
  * With the tokens read backwards, L is, at each place, how far what stands there equals the
@@ -39,7 +39,7 @@ static int equal_from(const struct backwards *b, int k, int known)
     return n;
 }
 
-/* The token at which the repeat of length `n` ends would be followed by the one after it. */
+/* What followed the n tokens that end at k, going backwards: it would make the repeat longer. */
 static void mark(ch_candidates *c, const struct backwards *b, int k, int n)
 {
     ch_candidate *a = ch_candidates_find(c, b->last[-(k - 1)]);

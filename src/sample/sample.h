@@ -22,6 +22,7 @@ typedef struct ch_candidates {
     ch_candidate *at; /* n of them; memory for the whole vocabulary */
     int n;
     bool sorted; /* by descending logit, ties by ascending id */
+    double less; /* what samplers took from all logits alike: for those that mind the sign */
 } ch_candidates;
 
 /* What a sampler may look at.  Several sequences may be seen at once (contrastive decoding,

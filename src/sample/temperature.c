@@ -4,8 +4,8 @@
  *   T = temp, or with a range r > 0: max(temp - r, 0) + (temp + r - max(temp - r, 0)) h^exponent,
  *   h = H / ln n, the share of the most possible entropy of n candidates (dynamic temperature)
  *
- * The shift, which a softmax does not see, keeps a small temperature from overflowing upwards: the
- * best stay at 0 and the others reach -inf at worst.  SPDX-License-Identifier: MIT */
+ * The shift, which a softmax does not see and `less` remembers, keeps a small temperature from
+ * overflowing upwards: the best stay at 0 and the others reach -inf at worst.  SPDX-License-Identifier: MIT */
 #include "sample.h"
 
 static double dynamic(ch_candidates *c, const ch_sampling *s)
@@ -23,6 +23,8 @@ void ch_sample_temperature(ch_candidates *c, const ch_sampling *s, const ch_samp
     (void)v;
     const double value = dynamic(c, s);
     const float most = ch_candidates_most(c);
+    const double less = ((double)most + c->less) / value;
+    c->less = isfinite(less) ? less : 0;
     for (int i = 0; i < c->n; i++) {
         float *logit = &c->at[i].logit;
         if (*logit != -INFINITY) /* the difference of equal infinities would be NaN */

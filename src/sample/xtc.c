@@ -1,10 +1,10 @@
 /* xtc.c - "exclude top choices": sometimes the likeliest candidates are dropped
  *
- *   if u < probability and two candidates or more have p >= threshold: of these only the least likely
- *   stays (in a tie the highest id)
+ *   if u < probability and two candidates or more have p >= threshold: of these only the least
+ *   likely stays (in a tie the highest id)
  *
- * u is uniform in [0,1), a function of (seed, sample, position) in a stream of its own (P. E. Weber,
- * text-generation-webui PR 6335).  Order stays.  SPDX-License-Identifier: MIT */
+ * u is uniform in [0,1), a function of (seed, sample, position) in a stream of its own (P. E.
+ * Weber, text-generation-webui PR 6335).  Order stays.  SPDX-License-Identifier: MIT */
 #include "sample.h"
 
 static bool is_top(const ch_candidate *a, double threshold)
