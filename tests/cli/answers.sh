@@ -1,0 +1,128 @@
+#!/bin/bash
+# What `chalcis run` writes: samplers, stops, log-probs, several answers, beams.  TAP.
+set -u
+bin=${CHALCIS_BIN:-./chalcis}
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../support/tap.sh"
+run() { local name=$1; shift; is "$name" 0 "$bin" run -p "Once upon a time" "$@"; }
+# differs NAME FILE: stdout of the last command is not FILE; same NAME FILE: it is
+differs() { if cmp -s "$tmp/out" "$2"; then not_ok "$1"; else ok "$1"; fi; }
+same() { if cmp -s "$tmp/out" "$2"; then ok "$1"; else not_ok "$1"; fi; }
+# json NAME EXPRESSION [FILE]: true of v, the last command's object, and w, that of FILE
+json() {
+    if ! command -v python3 >/dev/null; then
+        skip "$1" "needs python3"
+    elif python3 -c 'import json, sys
+v, w = (json.load(open(f)) for f in (sys.argv[1], sys.argv[3]))
+assert eval(sys.argv[2])' "$tmp/out" "$2" "${3:-$tmp/out}" 2>"$tmp/err"; then
+        ok "$1"
+    else
+        not_ok "$1"
+    fi
+}
+value() { sed "s/.*\"$1\":\"*\([^,\"}]*\).*/\1/" "$tmp/out"; } # of the last such key
+
+# ---- Samplers -----------------------------------------------------------------------------------
+run "the usual" -n 40 --seed 5
+cp "$tmp/out" "$tmp/usual"
+run "the usual order, named" -n 40 --seed 5 \
+    --samplers "penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature"
+same "the same text" "$tmp/usual"
+for o in "--repeat-penalty 1.5" "--frequency-penalty 1" "--presence_penalty 1" \
+    "--dry-multiplier 5 --dry-allowed-length 0" "--top-n-sigma 0.5" "--typical-p 0.2" \
+    "--xtc-probability 1" "--dynatemp-range 0.7" "--samplers top_k" "--samplers="; do
+    # shellcheck disable=SC2086
+    run "$o" -n 40 --seed 5 $o
+    differs "$o changes the text" "$tmp/usual"
+done
+is "an unknown sampler" 2 "$bin" run -p x --samplers "top_k;mirostat"
+says "names it" '"mirostat"'
+says "and those there are" "known are penalties dry"
+is "a sampler twice" 2 "$bin" run -p x --samplers "top_k;top_p;top_k"
+says "names it" "top_k twice"
+is "a penalty out of its range" 2 "$bin" run -p x --presence-penalty 1000
+says "says the range" "-100 to 100"
+is "help" 0 "$bin" run --help
+says "lists the order" "[penalties;dry;top_n_sigma"
+is "the manual" 0 "$bin" man
+says "has the parameters" "xtc\\-threshold"
+says "and the order" "samplers"
+
+# ---- Tokens that are wanted, and seeds ------------------------------------------------------------
+run "one token alone" -n 5 --allow 80 --json
+json "is drawn" 'v["text"] == "OOOOO"'
+run "a ban" -n 1 --temp 0 --logprobs 0 --json
+id=$(value id)
+run "of the likeliest" -n 1 --temp 0 --logprobs 0 --json --logit-bias "$id=-inf"
+json "another is drawn" "v['logprobs'][0]['id'] != $id"
+run "a bias as others write it" -n 3 --logit-bias 80+1000 --json
+json "is added" 'v["text"] == "OOO"'
+is "an id out of range" 1 "$bin" run -p x --logit-bias 999999=1
+says "says so" "token 0 is 999999, the vocabulary has"
+for bad in x 5 5=x 5=nan 5=inf; do
+    is "--logit-bias $bad" 1 "$bin" run -p x --logit-bias $bad
+    says "says what it wants" "wants ID=BIAS"
+done
+is "--allow x" 1 "$bin" run -p x --allow 5,x
+says "says what it wants" "with commas between"
+is "a breaker that no token holds" 1 "$bin" run -p x --dry-multiplier 1 \
+    --dry-sequence-breaker "no token is so long"
+says "names it" "no token is so long"
+run "a random seed" -n 20 -s random --json
+seed=$(value seed)
+cp "$tmp/out" "$tmp/random"
+run "the seed that was told" -n 20 -s "$seed" --json
+json "gives the text again" 'v["text"] == w["text"]' "$tmp/random"
+run "another random seed" -n 20 -s -1
+says "tells its seed" "| seed "
+
+# ---- Stops ----------------------------------------------------------------------------------------
+run "no stop" -n 60 --temp 0 --json
+text=$(value text | cut -c 21-25)
+cp "$tmp/out" "$tmp/whole"
+run "a stop" -n 60 --temp 0 --json --stop "$text" --stop "never to be seen"
+json "ends before it" "v['stop'] == 'stop' and v['text'] == w['text'][:w['text'].index('$text')]" \
+    "$tmp/whole"
+is "an empty stop" 1 "$bin" run -p x --stop ""
+says "says what is allowed" "1 to 4096"
+
+# ---- Log-probs ------------------------------------------------------------------------------------
+run "log-probs" -n 6 --logprobs 4 --prompt-logprobs 2 --json --temp 2
+json "a row a token" 'len(v["logprobs"]) == v["tokens"] == 6'
+json "four others each" 'all(len(r["top"]) == 4 for r in v["logprobs"])'
+json "likeliest first" \
+    'all(a["logprob"] >= b["logprob"] for r in v["logprobs"] for a, b in zip(r["top"], r["top"][1:]))'
+json "nothing before the prompt" \
+    'len(v["prompt_logprobs"]) == v["prompt_tokens"] and v["prompt_logprobs"][0]["logprob"] is None'
+json "the prompt's tokens" \
+    '"".join(r["token"] for r in v["prompt_logprobs"][1:]) == "Once upon a time"'
+run "as a table" -n 3 --logprobs 1
+says "on stderr" "written: ln p, token"
+
+# ---- Several answers ------------------------------------------------------------------------------
+run "three answers" -n 12 --answers 3 --json --seed 4
+json "in a list" 'len(v["answers"]) == 3 and v["tokens"] == sum(a["tokens"] for a in v["answers"])'
+json "all different" 'len({a["text"] for a in v["answers"]}) == 3'
+cp "$tmp/out" "$tmp/three"
+run "the first alone" -n 12 --json --seed 4
+json "is the same" 'v["text"] == w["answers"][0]["text"]' "$tmp/three"
+run "as text" -n 12 --answers 2 --seed 4
+says "with headings" "--- 2 of 2"
+is "nothing to save" 2 "$bin" run -p x --answers 2 --save "$tmp/session"
+
+# ---- Beams ----------------------------------------------------------------------------------------
+run "beams" -n 12 --beams 4 --answers 4 --json
+json "best first" 'all(a["score"] >= b["score"] for a, b in zip(v["answers"], v["answers"][1:]))'
+json "scores are means" \
+    'all(abs(a["score"] * 12 - a["log_p"]) < 1e-9 for a in v["answers"] if a["stop"] == "length")'
+cp "$tmp/out" "$tmp/four"
+run "one beam" -n 12 --beams 1 --json
+json "finds no better" \
+    'v["answers"][0]["log_p"] <= w["answers"][0]["log_p"] + 1e-9' "$tmp/four"
+run "no length penalty" -n 12 --beams 2 --length-penalty 0 --early-stopping never --json
+json "is the sum" 'all(a["score"] == a["log_p"] for a in v["answers"])'
+is "an unknown way to stop" 1 "$bin" run -p x --beams 2 --early-stopping soon
+says "names those there are" "no, yes and never"
+is "more answers than beams" 2 "$bin" run -p x --beams 2 --answers 3
+is "beams and stops" 2 "$bin" run -p x --beams 2 --stop a
+echo "1..$n"
