@@ -345,9 +345,14 @@ static void report(const struct running *r)
 
 static json_t *sampling_json(const ch_sampling *s)
 {
-    json_t *v = json_object();
+    unsigned char step[CH_SAMPLERS];
+    const int n = ch_sampling_steps(step, s);
+    json_t *v = json_object(), *order = json_array();
     for (const ch_sampling_param *p = ch_sampling_params; p->name; p++)
         json_object_set_new(v, p->name, ch_cli_number(ch_sampling_value(s, p)));
+    for (int i = 0; i < n; i++)
+        json_array_append_new(order, json_string(ch_samplers[step[i]].name));
+    json_object_set_new(v, CH_CLI_SAMPLERS, order);
     return v;
 }
 

@@ -4,7 +4,7 @@
  *
  * u is uniform in [0,1) and a function of (seed, sample, position) alone; i runs in descending
  * order of logits.  Temperature 0 takes the best of what the chain leaves; samplers that keep the
- * best are left out then, where no other is on and nobody else looks at the list.
+ * best are left out then, where no other follows and nobody else looks at the list.
  * SPDX-License-Identifier: MIT */
 #include "sample.h"
 
@@ -12,19 +12,19 @@
 struct chain {
     unsigned char at[CH_SAMPLERS];
     int n;
-    bool keeps_best;
+    bool greedy; /* only the best matters behind it */
 };
 
-static struct chain chain_of(const ch_sampling *s)
+static struct chain chain_of(const ch_sampling *s, bool greedy)
 {
     unsigned char step[CH_SAMPLERS];
-    struct chain chain = {.keeps_best = true};
+    struct chain chain = {.greedy = greedy};
     const int n = ch_sampling_steps(step, s);
     for (int i = 0; i < n; i++)
-        if (ch_sampling_is_on(s, step[i])) {
+        if (ch_sampling_is_on(s, step[i]))
             chain.at[chain.n++] = step[i];
-            chain.keeps_best = chain.keeps_best && ch_samplers[step[i]].keeps_best;
-        }
+    while (greedy && chain.n > 0 && ch_samplers[chain.at[chain.n - 1]].keeps_best)
+        chain.n--;
     return chain;
 }
 
@@ -34,11 +34,10 @@ static int ends_banned(const ch_sampling *s, uint64_t position)
 }
 
 /* How many of the best logits can matter; 0: all may. */
-static int first_of(const ch_sampling *s, const struct chain *chain, bool greedy,
-                    uint64_t position)
+static int first_of(const ch_sampling *s, const struct chain *chain, uint64_t position)
 {
     const bool k = chain->n > 0 && chain->at[0] == CH_SAMPLER_top_k;
-    const double first = greedy ? 1 : k ? s->top_k : 0;
+    const double first = chain->greedy && chain->n == 0 ? 1 : k ? s->top_k : 0;
     double banned = ends_banned(s, position);
     for (int i = 0; s->bias && i < s->n_bias; i++) {
         if (s->bias[i].bias != -INFINITY)
@@ -102,15 +101,14 @@ static ch_token walk(ch_candidates *c, double u)
 ch_token ch_sample_draw(ch_candidate *work, const ch_sample_view *v, const ch_sampling *s,
                         const ch_own_sampler *own, uint32_t sample, uint64_t position)
 {
-    const struct chain chain = chain_of(s);
-    const bool greedy = s->temp == 0 && own == NULL && chain.keeps_best;
+    const struct chain chain = chain_of(s, s->temp == 0 && own == NULL);
     ch_sample_view here = *v;
     here.sample = sample;
     here.position = position;
     ch_candidates c = {.at = work};
-    ch_candidates_fill(&c, v->logits[v->self], v->vocab, first_of(s, &chain, greedy, position));
+    ch_candidates_fill(&c, v->logits[v->self], v->vocab, first_of(s, &chain, position));
     ch_sample_bias(&c, s, position);
-    for (int i = 0; i < chain.n && !greedy; i++)
+    for (int i = 0; i < chain.n; i++)
         ch_samplers[chain.at[i]].fn(&c, s, &here);
     if (own)
         apply_own(&c, own, &here);

@@ -35,6 +35,9 @@ for o in "--repeat-penalty 1.5" "--frequency-penalty 1" "--presence_penalty 1" \
     run "$o" -n 40 --seed 5 $o
     differs "$o changes the text" "$tmp/usual"
 done
+run "json" -n 1 --json --samplers "temp;min-p" --min_p 0.25
+json "tells the order" 'v["sampling"]["samplers"] == ["temperature", "min_p"]'
+json "and the parameters" 'v["sampling"]["min_p"] == 0.25 and v["sampling"]["repeat_last_n"] == 64'
 is "an unknown sampler" 2 "$bin" run -p x --samplers "top_k;mirostat"
 says "names it" '"mirostat"'
 says "and those there are" "known are penalties dry"
@@ -77,8 +80,9 @@ run "another random seed" -n 20 -s -1
 says "tells its seed" "| seed "
 
 # ---- Stops ----------------------------------------------------------------------------------------
+run "some of a text" -n 60 --temp 0
+text=$(tr '\n' '#' <"$tmp/out" | cut -d '#' -f 1 | cut -c 8-12)
 run "no stop" -n 60 --temp 0 --json
-text=$(value text | cut -c 21-25)
 cp "$tmp/out" "$tmp/whole"
 run "a stop" -n 60 --temp 0 --json --stop "$text" --stop "never to be seen"
 json "ends before it" "v['stop'] == 'stop' and v['text'] == w['text'][:w['text'].index('$text')]" \
