@@ -5,7 +5,8 @@
  *   h = H / ln n, the share of the most possible entropy of n candidates (dynamic temperature)
  *
  * The shift, which a softmax does not see and `less` remembers, keeps a small temperature from
- * overflowing upwards: the best stay at 0 and the others reach -inf at worst.  SPDX-License-Identifier: MIT */
+ * overflowing upwards: the best stay at 0 and the others reach -inf at worst.
+ * SPDX-License-Identifier: MIT */
 #include "sample.h"
 
 static double dynamic(ch_candidates *c, const ch_sampling *s)

@@ -272,7 +272,7 @@ static void limits_are_told(void **state)
     assert_fails(ch_beam_search(&found, s, &o, &e), CH_EARG, e, "257 beams");
     o = (ch_beam_options){.width = 2};
     assert_fails(ch_beam_search(&found, s, &o, &e), CH_EARG, e, "0 tokens");
-    o = (ch_beam_options){.width = 2, .most = 3, .length_penalty = NAN};
+    o = (ch_beam_options){.width = 2, .most = 3, .length_penalty = (double)NAN};
     assert_fails(ch_beam_search(&found, s, &o, &e), CH_EARG, e, "nan");
     o = (ch_beam_options){.width = 2, .most = INT32_MAX}; /* the context's end ends it */
     assert_ok(ch_beam_search(&found, s, &o, &e), e);

@@ -1,5 +1,5 @@
-/* log_probs.c - how likely tokens were, drawn ones and fed ones; and draws with all that looks back,
- * drafted or not
+/* log_probs.c - how likely tokens were, drawn ones and fed ones; and draws with all that looks
+ * back, drafted or not
  *
  * SPDX-License-Identifier: MIT */
 #include "support.h"

@@ -93,7 +93,8 @@ static void characters_stay_whole(void **state)
     (void)state;
     static const char text[] = "h\xc3\xa9 \xe2\x82\xac\xf0\x9f\x98\x80\xe2\x82\xacz\xf0\x9f";
     static const char *const stop[] = {"\xe2\x82\xacx", "\xf0\x9f\x98\x81"};
-    static const size_t safe_after[] = {0, 1, 1, 3, 4, 4, 4, 4, 7, 7, 7, 11, 11, 11, 11, 15, 15, 15};
+    static const size_t safe_after[] = {0, 1, 1,  3,  4,  4,  4,  4,  7,
+                                        7, 7, 11, 11, 11, 11, 15, 15, 15};
     ch_stops *s = open_stops(stop, 2);
     for (size_t n = 1; n < sizeof text; n++) {
         size_t safe;

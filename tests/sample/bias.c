@@ -23,7 +23,8 @@ static void lists_are_checked(void **state)
 {
     (void)state;
     ch_err e = {0};
-    const ch_logit_bias far = {10, 1}, none = {3, NAN}, always = {3, INFINITY}, never = {9, -INFINITY};
+    const ch_logit_bias far = {10, 1}, none = {3, NAN}, always = {3, INFINITY};
+    const ch_logit_bias never = {9, -INFINITY};
     const ch_token bad[] = {4, -1}, twice[] = {4, 4}, good[] = {4, 5};
     ch_sampling s = CH_SAMPLING;
     s.bias = &far, s.n_bias = 1;
@@ -118,7 +119,8 @@ static void last_resorts_are_allowed_ones(void **state)
 {
     (void)state;
     const ch_token some[] = {5, 9, 7};
-    const ch_logit_bias five = {5, -INFINITY}, all[] = {{5, -INFINITY}, {7, -INFINITY}, {9, -INFINITY}};
+    const ch_logit_bias five = {5, -INFINITY};
+    const ch_logit_bias all[] = {five, {7, -INFINITY}, {9, -INFINITY}};
     for (int t = 0; t < 2; t++) {
         ch_sampling s = CH_SAMPLING;
         s.temp = t;

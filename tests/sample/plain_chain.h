@@ -1,8 +1,8 @@
 /* plain_chain.h - the samplers again, in double, from the definitions in docs/sampling.md
  *
  * By counting and searching; nothing is shared with src/sample.  10^6 draws are held against it:
- * Pearson's statistic must stay below its 99.99 % point (Wilson and Hilferty's approximation); seeds
- * are fixed.  SPDX-License-Identifier: MIT */
+ * Pearson's statistic must stay below its 99.99 % point (Wilson and Hilferty's approximation);
+ * seeds are fixed.  SPDX-License-Identifier: MIT */
 #ifndef PLAIN_CHAIN_H
 #define PLAIN_CHAIN_H
 
