@@ -1,9 +1,9 @@
 /* candidates.c - the list that samplers narrow: filling, partial order, softmax
  *
  * Order: descending logit, ties by ascending id; that is total, so whatever is sorted has one
- * result.  The best k of n come to the front through a heap of k entries that holds the worst of
- * them at its root: n comparisons with the root and about k ln(n/k) repairs, in place.  All of n:
- * the same heap, n log n.
+ * result.  The few best of n come to the front through a heap of k entries that holds the worst of
+ * them at its root: n comparisons with the root and about k ln(n/k) repairs, in place.  Many, or all
+ * of n: quicksort that leaves alone what is behind the k best (Martinez 2004), n + k log k.
  * Filling for the best k: the maxima of many interleaved parts are taken first; the k-th best of
  * them bounds the k-th best logit from below, so that two vectorizable passes over the logits
  * replace one over the list.
@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum { LANES = 512, BLOCK = 64 };
+enum { LANES = 512, BLOCK = 64, HEAPED = 128, INSERTED = 16, DEPTH = 64 };
 
 static bool better(const ch_candidate *a, const ch_candidate *b)
 {
@@ -40,22 +40,76 @@ static void sink(ch_candidate *heap, int i, int n)
     heap[i] = x;
 }
 
+static void sort_by_heap(ch_candidate *at, int n, int k)
+{
+    for (int i = k / 2 - 1; i >= 0; i--)
+        sink(at, i, k);
+    for (int i = k; i < n; i++)
+        if (better(&at[i], &at[0])) {
+            swap(&at[i], &at[0]);
+            sink(at, 0, k);
+        }
+    for (int last = k - 1; last > 0; last--) {
+        swap(&at[0], &at[last]);
+        sink(at, 0, last);
+    }
+}
+
+/* Those in front of what is returned are no worse than those behind it; neither is empty. */
+static int split(ch_candidate *at, int n)
+{
+    const ch_candidate *a = &at[0], *b = &at[n / 2], *c = &at[n - 1];
+    const ch_candidate *low = better(a, b) ? b : a, *high = low == a ? b : a;
+    const ch_candidate pivot = better(low, c) ? *low : better(c, high) ? *high : *c;
+    for (int i = 0, j = n - 1;; i++, j--) {
+        while (better(&at[i], &pivot))
+            i++;
+        while (better(&pivot, &at[j]))
+            j--;
+        if (i >= j)
+            return j + 1;
+        swap(&at[i], &at[j]);
+    }
+}
+
+static void sort_by_insertion(ch_candidate *at, int n)
+{
+    for (int i = 1; i < n; i++) {
+        const ch_candidate x = at[i];
+        int j = i;
+        for (; j > 0 && better(&x, &at[j - 1]); j--)
+            at[j] = at[j - 1];
+        at[j] = x;
+    }
+}
+
+/* The best k of n to the front; where splitting goes badly `depth` times, by heap. */
+static void sort_by_splitting(ch_candidate *at, int n, int k, int depth)
+{
+    while (n > INSERTED && k > 0) {
+        if (depth-- == 0) {
+            sort_by_heap(at, n, CH_MIN(k, n));
+            return;
+        }
+        const int front = split(at, n);
+        sort_by_splitting(at, front, k, depth);
+        at += front;
+        n -= front;
+        k -= front;
+    }
+    if (k > 0)
+        sort_by_insertion(at, n);
+}
+
 void ch_candidates_sort(ch_candidates *c, int first)
 {
     const int k = CH_MIN(first, c->n);
     if (c->sorted || k <= 0)
         return;
-    for (int i = k / 2 - 1; i >= 0; i--)
-        sink(c->at, i, k);
-    for (int i = k; i < c->n; i++)
-        if (better(&c->at[i], &c->at[0])) {
-            swap(&c->at[i], &c->at[0]);
-            sink(c->at, 0, k);
-        }
-    for (int last = k - 1; last > 0; last--) {
-        swap(&c->at[0], &c->at[last]);
-        sink(c->at, 0, last);
-    }
+    if (k <= HEAPED && c->n > INSERTED)
+        sort_by_heap(c->at, c->n, k);
+    else
+        sort_by_splitting(c->at, c->n, k, DEPTH);
     c->sorted = k == c->n;
 }
 

@@ -80,6 +80,32 @@ static void the_best_come_to_the_front(void **state)
             }
 }
 
+/* Sorted, reversed, equal, organ pipes, a saw: splitting at a median of three finds no easy prey. */
+static void patterns_are_sorted_too(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 6; how++)
+        for (int n = 1; n <= MOST; n = n * 3 + 1) {
+            for (int i = 0; i < n; i++)
+                logits[i] = (float)(how == 0   ? i
+                                    : how == 1 ? -i
+                                    : how == 2 ? 7
+                                    : how == 3 ? CH_MIN(i, n - i)
+                                    : how == 4 ? i % 17
+                                               : (i * 7919) % 2048);
+            ch_candidates all = {.at = want}, c = {.at = at};
+            ch_candidates_fill(&all, logits, n, 0);
+            qsort(want, (size_t)n, sizeof *want, by_order);
+            ch_candidates_fill(&c, logits, n, 0);
+            ch_candidates_sort(&c, n / 2 + 1);
+            for (int i = 0; i < n / 2 + 1; i++)
+                assert_true(same(&at[i], &want[i]));
+            ch_candidates_sort(&c, n); /* what is half sorted */
+            for (int i = 0; i < n; i++)
+                assert_true(same(&at[i], &want[i]));
+        }
+}
+
 static void more_continues_the_order(void **state)
 {
     (void)state;
@@ -162,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fill_leaves_out_nan_alone),
         cmocka_unit_test(the_best_come_to_the_front),
+        cmocka_unit_test(patterns_are_sorted_too),
         cmocka_unit_test(more_continues_the_order),
         cmocka_unit_test(filling_for_the_best_is_narrow),
         cmocka_unit_test(softmax_is_softmax),
