@@ -12,7 +12,12 @@
 
 #include <stdlib.h>
 
-enum { LANES = 512, BLOCK = 64, HEAPED = 128, INSERTED = 16, DEPTH = 64 };
+enum { LANES = 512, BLOCK = 64, HEAPED = 128, INSERTED = 16 };
+#ifdef CH_HOSTILE
+enum { DEPTH = 2 };
+#else
+enum { DEPTH = 64 };
+#endif
 
 static bool better(const ch_candidate *a, const ch_candidate *b)
 {

@@ -175,6 +175,7 @@ static void drafts_see_the_tokens_before_them(void **state)
     uint64_t accepted = 0, differ = 0;
     for (uint64_t seed = 0; seed < 6; seed++) {
         ch_token draws[3][DRAWN];
+        static ch_log_prob told[3][DRAWN];
         for (int run = 0; run < 3; run++) {
             ch_err e = {0};
             ch_session *s = open_session();
@@ -195,12 +196,15 @@ static void drafts_see_the_tokens_before_them(void **state)
             if (run == 0)
                 ch_session_draft(s, look_up, NULL, 5);
             assert_ok(ch_session_feed(s, text, 10, &e), e);
-            for (int i = 0; i < DRAWN; i++)
+            for (int i = 0; i < DRAWN; i++) {
                 assert_ok(ch_session_next(&draws[run][i], s, &how, &e), e);
+                assert_ok(ch_session_log_probs(&told[run][i], NULL, 0, s, &e), e);
+            }
             accepted += ch_session_get_stats(s).accepted;
             ch_session_close(&s);
         }
         assert_memory_equal(draws[0], draws[1], sizeof draws[0]);
+        assert_same(told[0], told[1], DRAWN);
         differ += memcmp(draws[1], draws[2], sizeof draws[1]) != 0;
     }
     assert_true(accepted > 20);

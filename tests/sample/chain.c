@@ -107,6 +107,60 @@ static void draws_are_functions_of_their_key(void **state)
     assert_int_equal(first, (int)(ch_rng_uniform(0, CH_RNG_SAMPLE, 3, 1000) * V));
 }
 
+/* Whether the best is left out is a function of the key, too, and of another stream than the draw;
+ * temperature 0 takes the best of what stays. */
+static void choices_are_left_out_by_their_key(void **state)
+{
+    (void)state;
+    ch_sampling s = plain;
+    s.temp = 0;
+    s.xtc_probability = 0.5;
+    s.xtc_threshold = 0.1;
+    for (int i = 0; i < 10; i++)
+        logits[i] = i == 4 ? 2 : i == 7 ? 1.9f : -1;
+    int dropped = 0, unlike = 0;
+    for (uint64_t k = 0; k < 400; k++) {
+        const uint32_t sample = (uint32_t)(k / 7);
+        s.seed = k % 5;
+        const ch_token t = draw(10, &s, sample, k << 20);
+        const bool drops = ch_rng_uniform(s.seed, CH_RNG_XTC, sample, k << 20) < 0.5;
+        assert_int_equal(t, drops ? 7 : 4);
+        dropped += drops;
+        unlike += drops != (ch_rng_uniform(s.seed, CH_RNG_SAMPLE, sample, k << 20) < 0.5);
+    }
+    assert_in_range(dropped, 150, 250);
+    assert_in_range(unlike, 150, 250);
+}
+
+/* Samplers that keep the best are left out where only the best is wanted; it must not show. */
+static void greedy_shortcuts_do_not_show(void **state)
+{
+    (void)state;
+    static const char *const orders[] = {NULL, "top_k;typical_p;min_p;penalties;top_p",
+                                         "xtc;top_k;temp", "dry;min_p"};
+    const ch_token text[6] = {3, 9, 3, 9, 3, 5};
+    const float *rows[1] = {logits};
+    const ch_sample_view v = {
+        .logits = rows, .n_sequences = 1, .vocab = 60, .tokens = text, .n_tokens = 6};
+    for (uint64_t seed = 0; seed < 400; seed++) {
+        ch_sampling s = {.repeat_penalty = 1 + (double)(seed % 3), .repeat_last_n = 64,
+                         .dry_multiplier = (double)(seed % 2), .dry_base = 1.75,
+                         .dry_penalty_last_n = -1, .top_k = (double)(seed % 4), .typical_p = 0.4,
+                         .top_p = 0.9, .min_p = 0.1, .xtc_probability = 1, .xtc_threshold = 0.05};
+        assert_int_equal(ch_sampling_order(&s, orders[seed % 4], NULL), CH_OK);
+        fill(logits, 60, FILL_NORMAL, seed);
+        unsigned char step[CH_SAMPLERS];
+        const int n = ch_sampling_steps(step, &s);
+        ch_candidates c = {.at = work};
+        ch_candidates_fill(&c, logits, 60, 0);
+        for (int i = 0; i < n; i++)
+            if (ch_sampling_is_on(&s, step[i]))
+                ch_samplers[step[i]].fn(&c, &s, &v);
+        const ch_token want = ch_candidates_best(&c);
+        assert_int_equal(ch_sample_draw(work, &v, &s, NULL, 0, 0), want);
+    }
+}
+
 /* Draws of many positions against expected shares: Pearson's statistic for classes - 1 degrees of
  * freedom must stay below its 99.99 % point (Wilson and Hilferty's approximation); seeds are
  * fixed. */
@@ -329,6 +383,8 @@ int main(void)
         cmocka_unit_test(temperature_0_takes_the_best),
         cmocka_unit_test(temperature_0_minds_the_penalty),
         cmocka_unit_test(draws_are_functions_of_their_key),
+        cmocka_unit_test(choices_are_left_out_by_their_key),
+        cmocka_unit_test(greedy_shortcuts_do_not_show),
         cmocka_unit_test(draws_follow_the_softmax),
         cmocka_unit_test(draws_follow_the_chain),
         cmocka_unit_test(shortcuts_do_not_show),
