@@ -292,11 +292,15 @@ static int beams(struct running *r, ch_err *e)
                          .length_penalty = o->length_penalty,
                          .ends = o->wishes.ends.id,
                          .n_ends = o->ignore_end ? 0 : (int)o->wishes.ends.n};
-    r->stop = "beams";
-    const int rc = ch_run_beam_until(&b.until, o->early, e);
-    return rc < 0 ? rc
-                  : ch_run_beams(o->json ? &r->answers : NULL, r->base, r->tokenizer, &b,
-                                 o->answers, e);
+    const uint64_t t0 = ch_clock_ns();
+    int rc = ch_run_beam_until(&b.until, o->early, e);
+    if (rc == CH_OK)
+        rc = ch_run_beams(&r->written, o->json ? &r->answers : NULL, r->base, r->tokenizer, &b,
+                          o->answers, e);
+    r->stats.drawn_tokens = (uint64_t)r->written;
+    r->stats.drawn_s = (double)(ch_clock_ns() - t0) * 1e-9;
+    r->stop = rc == CH_ECANCELED ? "interrupted" : "beams";
+    return rc;
 }
 
 static int answer_all(struct running *r, ch_err *e)

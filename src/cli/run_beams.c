@@ -64,15 +64,18 @@ static int tell(json_t **json, const ch_beams *found, const ch_tokenizer *tk, ch
     return rc;
 }
 
-int ch_run_beams(json_t **json, ch_session *s, const ch_tokenizer *tk, const ch_beam_options *o,
-                 int answers, ch_err *e)
+int ch_run_beams(int *written, json_t **json, ch_session *s, const ch_tokenizer *tk,
+                 const ch_beam_options *o, int answers, ch_err *e)
 {
+    *written = 0;
     ch_beams *found = calloc(1, sizeof *found);
     if (!found)
         return ch_fail(e, CH_ENOMEM, "no memory for beams");
     int rc = ch_beam_search(found, s, o, e);
     if (rc == CH_OK)
         rc = tell(json, found, tk, ch_session_tokens(s)[ch_session_length(s) - 1], answers, e);
+    for (int i = 0; i < found->n && i < answers; i++)
+        *written += found->at[i].n;
     ch_beams_free(found);
     free(found);
     return rc;

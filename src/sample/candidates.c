@@ -2,8 +2,8 @@
  *
  * Order: descending logit, ties by ascending id; that is total, so whatever is sorted has one
  * result.  The few best of n come to the front through a heap of k entries that holds the worst of
- * them at its root: n comparisons with the root and about k ln(n/k) repairs, in place.  Many, or all
- * of n: quicksort that leaves alone what is behind the k best (Martinez 2004), n + k log k.
+ * them at its root: n comparisons with the root and about k ln(n/k) repairs, in place.  Many, or
+ * all of n: quicksort that leaves alone what is behind the k best (Martinez 2004), n + k log k.
  * Filling for the best k: the maxima of many interleaved parts are taken first; the k-th best of
  * them bounds the k-th best logit from below, so that two vectorizable passes over the logits
  * replace one over the list.

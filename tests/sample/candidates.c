@@ -80,7 +80,7 @@ static void the_best_come_to_the_front(void **state)
             }
 }
 
-/* Sorted, reversed, equal, organ pipes, a saw: splitting at a median of three finds no easy prey. */
+/* Sorted, reversed, equal, organ pipes, saws: a median of three finds no easy prey in them. */
 static void patterns_are_sorted_too(void **state)
 {
     (void)state;
