@@ -120,7 +120,8 @@ typedef void ch_layernorm_fn(real *y, const real *x, const real *g, const real *
 /* swiglu: y_i = silu(a_i) b_i, silu(a) = a / (1 + e^-a) · geglu: gelu(a_i) b_i · add · multiply.
  * y may be a or b. */
 typedef void ch_binary_fn(real *y, const real *a, const real *b, int n);
-/* gelu (tanh form, Hendrycks & Gimpel 2016) · relu2: max(x,0)^2.  y may be x. */
+/* gelu (tanh form, Hendrycks & Gimpel 2016) · gelu_erf: x (1 + erf(x / sqrt 2)) / 2 · relu2:
+ * max(x,0)^2 · sigmoid: 1 / (1 + e^-x) · softplus: log(1 + e^x).  y may be x. */
 typedef void ch_unary_fn(real *y, const real *x, int n);
 /* y_i = factor x_i.  y may be x. */
 typedef void ch_scale_fn(real *y, const real *x, int n, real factor);
@@ -186,7 +187,7 @@ typedef struct ch_kernels {
     ch_rmsnorm_fn *rmsnorm;
     ch_layernorm_fn *layernorm;
     ch_binary_fn *swiglu, *geglu, *add, *multiply;
-    ch_unary_fn *gelu, *relu2;
+    ch_unary_fn *gelu, *gelu_erf, *relu2, *sigmoid, *softplus;
     ch_scale_fn *scale;
     ch_softcap_fn *softcap;
     ch_rope_fn *rope;

@@ -2,11 +2,9 @@
  *
  *     y = x P(x),  P(x) = (1 + erf(x / sqrt 2)) / 2;   y' = P(x) + x exp(-x^2 / 2) / sqrt(2 pi)
  *
- * The tanh form (gelu.c) is up to 5e-4 away.  Forward in floats, for x <= 0, and 1 - P(-x) above:
- *     P(x) = e^(-x^2/2) t (c0 + ... + c8 t^8),  t = 3 / (3 - x)
- * whose coefficients interpolate at Chebyshev's nodes for -13.5 <= x <= 0: 1e-7 of P away.
+ * The tanh form (gelu.c) is up to 5e-4 away.
  * SPDX-License-Identifier: MIT */
-#include "sigmoid.h"
+#include "op.h"
 
 typedef struct gelu_erf {
     const ch_kernels *kernels;
@@ -26,42 +24,12 @@ static real share(real x)
 #endif
 }
 
-#ifdef CH_REAL_IS_DOUBLE
-static void forward_part(const ch_kernels *kernels, real *y, const real *x, int n)
-{
-    (void)kernels;
-    for (int i = 0; i < n; i++)
-        y[i] = x[i] * share(x[i]);
-}
-#else
-static void forward_part(const ch_kernels *kernels, real *y, const real *x, int n)
-{
-    static const float c[] = {-0.0252920811f, 0.141375546f,  -0.294468163f,
-                              0.244049721f,   -0.06963791f,  0.126358638f,
-                              0.110900795f,   0.133768823f,  0.13294463f};
-    float half[CH_SIGMOID_MOST] = {0}, s[CH_SIGMOID_MOST];
-    for (int i = 0; i < n; i++)
-        half[i] = 0.5f * x[i] * x[i];
-    ch_op_sigmoid_below(kernels, s, half, n);
-    for (int i = 0; i < n; i++) {
-        const float t = 3 / (3 + (x[i] < 0 ? -x[i] : x[i]));
-        float sum = c[0];
-        for (size_t j = 1; j < CH_COUNT(c); j++)
-            sum = sum * t + c[j];
-        const float low = s[i] / (1 - s[i]) * (sum * t);
-        y[i] = x[i] * (x[i] < 0 ? low : 1 - low);
-    }
-}
-#endif
-
 static void forward(void *arg, int64_t row0, int64_t row1)
 {
     const gelu_erf *a = arg;
-    const int64_t n = ch_tensor_width(a->x);
     for (int64_t t = row0; t < row1; t++)
-        for (int64_t i = 0; i < n; i += CH_SIGMOID_MOST)
-            forward_part(a->kernels, ch_tensor_row(a->y, t) + i, ch_tensor_row(a->x, t) + i,
-                         (int)CH_MIN(n - i, (int64_t)CH_SIGMOID_MOST));
+        a->kernels->gelu_erf(ch_tensor_row(a->y, t), ch_tensor_row(a->x, t),
+                             (int)ch_tensor_width(a->x));
 }
 
 static void backward_rows(void *arg, int64_t row0, int64_t row1)

@@ -4,19 +4,18 @@
  *     v' = a v - b (x - m)        x' = x + k g v'             u = [h | x | v], o = [o1 | o2 | o3]
  *
  * u, o (T, 3D); h is what the controller sees beside the state, and stays.  softplus is linear
- * above 20, as the models' own code has it.  All three come from s = sigmoid(-|o|), one loop of the
- * swiglu kernel: sigmoid(o) = s or 1 - s, softplus(o) = max(o, 0) - log(1 - s).
+ * above 20, as the models' own code has it.
  *
  *     dv* = dv' + k g dx'    dv = a dv*    dx = dx' - b dv*    dmu = sum b dv*
  *     do1 = v dv* a (1 - a)    do2 = -(x - m) dv* sigmoid(o2)    do3 = k v' dx' g (1 - g)
  *
  * Source: INL-LLM, HierarchicalEquilibriumINL (docs/integrator.md, section 5).
  * SPDX-License-Identifier: MIT */
-#include "sigmoid.h"
+#include "op.h"
 
 #include <string.h>
 
-enum { CHUNK = CH_SIGMOID_MOST, LANES = 16, COST = 40 }; /* columns at a time; of an element */
+enum { CHUNK = 256, LANES = 16, COST = 12 }; /* columns at a time; of an element */
 
 typedef struct inl {
     const ch_kernels *kernels;
@@ -35,43 +34,16 @@ typedef struct factors {
     real a[CHUNK], b[CHUNK], g[CHUNK], m[CHUNK];
 } factors;
 
-/* -log(1 - s) for 0 <= s <= 1/2, as 2 atanh(s / (2 - s)). */
-static inline real minus_log_rest(real s)
-{
-#ifdef CH_REAL_IS_DOUBLE
-    return -log1p(-s);
-#else
-    static const float c[] = {1.0f / 15, 1.0f / 13, 1.0f / 11, 1.0f / 9, 1.0f / 7, 1.0f / 5,
-                              1.0f / 3};
-    const float z = s / (2 - s), z2 = z * z;
-    float sum = c[0];
-    for (int i = 1; i < 7; i++)
-        sum = sum * z2 + c[i];
-    return 2 * z + 2 * z * (z2 * sum);
-#endif
-}
-
-static void sigmoid(real *out, const inl *s, const real *o, int n)
-{
-    real low[CHUNK];
-    ch_op_sigmoid_below(s->kernels, low, o, n);
-    for (int i = 0; i < n; i++)
-        out[i] = o[i] < 0 ? low[i] : 1 - low[i];
-}
-
 /* Columns [j0, j0 + n). */
 static void factors_of(factors *f, const inl *s, const real *o, int j0, int n)
 {
     const real *offset = s->offsets->stored.data, mu = *(const real *)s->mu->stored.data;
     const real *x = o + s->D + j0;
-    real low[CHUNK];
-    sigmoid(f->a, s, o + j0, n);
-    sigmoid(f->g, s, o + 2 * s->D + j0, n);
-    ch_op_sigmoid_below(s->kernels, low, x, n);
-    for (int i = 0; i < n; i++) {
-        const real soft = (x[i] < 0 ? 0 : x[i]) + minus_log_rest(low[i]);
-        f->b[i] = x[i] > 20 ? x[i] : soft;
-    }
+    s->kernels->sigmoid(f->a, o + j0, n);
+    s->kernels->sigmoid(f->g, o + 2 * s->D + j0, n);
+    s->kernels->softplus(f->b, x, n);
+    for (int i = 0; i < n; i++)
+        f->b[i] = x[i] > 20 ? x[i] : f->b[i];
     for (int i = 0; i < n;) {
         const int group = (j0 + i) / s->group, end = CH_MIN((group + 1) * s->group - j0, n);
         for (const real m = mu + offset[group]; i < end; i++)
@@ -139,7 +111,7 @@ static void backward_row(const inl *s, int64_t t)
         factors f;
         real rise[CHUNK]; /* of softplus; at its kink to a line, 2e-9 high, the line's */
         factors_of(&f, s, ch_tensor_row(s->o, t), j0, n);
-        sigmoid(rise, s, ch_tensor_row(s->o, t) + D + j0, n);
+        s->kernels->sigmoid(rise, ch_tensor_row(s->o, t) + D + j0, n);
         for (int i = 0; i < n; i++) {
             const int j = j0 + i;
             const real a = f.a[i], g = f.g[i], dv = dv1[j] + s->k * g * dx1[j];

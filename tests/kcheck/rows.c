@@ -132,6 +132,27 @@ static void tol_gelu(double *tol, const row *in, const real *y)
     }
 }
 
+/* Both sides as tol_swiglu; near x = -88.7 one side's e^-x may be inf already. */
+static void tol_sigmoid(double *tol, const row *in, const real *y)
+{
+    for (int i = 0; i < in->n; i++)
+        tol[i] = 10 * u * fabs((double)y[i]) + 1e-38;
+}
+
+/* e^-|x| 2 u, z 2 u more, the series and the sum 4 u. */
+static void tol_softplus(double *tol, const row *in, const real *y)
+{
+    for (int i = 0; i < in->n; i++)
+        tol[i] = 8 * u * fabs((double)y[i]) + 4 * tiny;
+}
+
+/* The fit 1e-7 of P, e^(-x^2/2) 3 u, t and the polynomial 9 u. */
+static void tol_gelu_erf(double *tol, const row *in, const real *y)
+{
+    for (int i = 0; i < in->n; i++)
+        tol[i] = (1e-7 + 14 * u) * fabs((double)y[i]) + 1e-36;
+}
+
 static void tol_geglu(double *tol, const row *in, const real *y)
 {
     tol_gelu(tol, in, y);
@@ -193,6 +214,9 @@ static const family families[] = {
     {"scale", ELEMENTWISE, run_scale, tol_same},
     {"softcap", ELEMENTWISE, run_softcap, tol_softcap},
     {"gelu", ELEMENTWISE, run_unary, tol_gelu},
+    {"gelu_erf", ELEMENTWISE, run_unary, tol_gelu_erf},
+    {"sigmoid", ELEMENTWISE, run_unary, tol_sigmoid},
+    {"softplus", ELEMENTWISE, run_unary, tol_softplus},
     {"relu2", ELEMENTWISE, run_unary, tol_same},
     {"rope", TWO_MODES, run_rope, tol_rope},
     {"softmax", 0, run_softmax, tol_softmax},
@@ -366,6 +390,9 @@ const kcheck_family kcheck_rows[] = {
     {"rmsnorm", check, time_rows}, {"layernorm", check, time_rows}, {"swiglu", check, time_rows},
     {"geglu", check, time_rows},   {"add", check, time_rows},       {"multiply", check, time_rows},
     {"scale", check, time_rows},   {"softcap", check, time_rows},   {"gelu", check, time_rows},
+    {"gelu_erf", check, time_rows},
+    {"sigmoid", check, time_rows},
+    {"softplus", check, time_rows},
     {"relu2", check, time_rows},
     {"rope", check, time_rows},    {"softmax", check, time_rows},   {0},
 };

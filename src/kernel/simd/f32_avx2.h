@@ -101,6 +101,9 @@ static inline vf vf_select(vf a, vf b, int n)
     return _mm256_blendv_ps(b, a, _mm256_castsi256_ps(vf_first(n)));
 }
 
+/* where x has its sign bit set a, else b */
+static inline vf vf_if_negative(vf x, vf a, vf b) { return _mm256_blendv_ps(b, a, x); }
+
 static inline vf vf_round(vf a)
 {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -93,6 +93,12 @@ static inline vf vf_swap_pairs(vf a) { return _mm512_permute_ps(a, 0xB1); }
 /* the first n lanes of a, the others of b */
 static inline vf vf_select(vf a, vf b, int n) { return _mm512_mask_mov_ps(b, vf_first(n), a); }
 
+/* where x has its sign bit set a, else b */
+static inline vf vf_if_negative(vf x, vf a, vf b)
+{
+    return _mm512_mask_mov_ps(b, _mm512_movepi32_mask(_mm512_castps_si512(x)), a);
+}
+
 static inline vf vf_round(vf a)
 {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
