@@ -36,8 +36,10 @@ LIBS    := $(LDFLAGS) -ljansson -lpcre2-8 -lutf8proc -lm -pthread
 # The page of train --watch: the program is linked with libmicrohttpd where it is installed, the
 # library never.
 HTTPD   := $(shell echo '\#include <microhttpd.h>' | $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
-DEF_cli := $(if $(HTTPD),-DCH_HTTPD)
-LIBS_CLI:= $(if $(HTTPD),-lmicrohttpd)
+# Likewise libedit, for the lines of chat.
+EDIT    := $(shell echo '\#include <histedit.h>' | $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
+DEF_cli := $(if $(HTTPD),-DCH_HTTPD) $(if $(EDIT),-DCH_LIBEDIT)
+LIBS_CLI:= $(if $(HTTPD),-lmicrohttpd) $(if $(EDIT),-ledit)
 
 # ---- Which folder may see which (src/LAYERS) ---------------------------------------------------
 LAYERS  := $(shell sed -n 's/^\([a-z]*\) *:.*/\1/p' src/LAYERS)

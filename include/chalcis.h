@@ -232,7 +232,7 @@ void ch_session_draft(ch_session *s, ch_draft_fn *draft, void *arg, int most);
 /* A second session equal to this one from here on; it shares sealed cache pages, threads and
  * memory with it, so the two belong to one thread. */
 int ch_session_fork(ch_session **out, ch_session *s, ch_err *e);
-/* Keeps the first `length` tokens, at least one. */
+/* Keeps the first `length` tokens; with none the session is empty again. */
 int ch_session_rollback(ch_session *s, int length, ch_err *e);
 /* Tokens and cache as bytes in a file; load wants an empty session of the same model and options.
  */

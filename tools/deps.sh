@@ -39,6 +39,7 @@ header jansson.h || need="$need libjansson-dev"
 header pcre2.h || need="$need libpcre2-dev"
 header utf8proc.h || need="$need libutf8proc-dev"
 header microhttpd.h || need="$need libmicrohttpd-dev"
+header histedit.h || need="$need libedit-dev"
 header cmocka.h || need="$need libcmocka-dev"
 [ -n "$need" ] || exit 0
 

@@ -136,6 +136,13 @@ int ch_cli_train(int argc, char **argv, bool finetune);
 int ch_cli_lora(ch_lora **out, ch_model *m, const ch_list *args, ch_err *e);
 
 bool ch_cli_tty(FILE *f);
+/* Colours on f: "auto" (or NULL), "always", "never".  auto: on a terminal that is not dumb, where
+ * NO_COLOR is not set. */
+int ch_cli_color(bool *out, const char *when, FILE *f, ch_err *e);
+/* What is whole of a model's text, and with `last` all of it; bytes that can never become a
+ * character are shown as U+FFFD, on a terminal also what could steer it.  Returns how many bytes
+ * are done. */
+size_t ch_cli_put_text(FILE *to, const char *text, size_t n, bool last);
 /* All of stdout written?  Else a sentence and CH_EXIT_FAILED; otherwise `code`. */
 int ch_cli_finish(int code);
 /* A number, or null for those that JSON does not have. */

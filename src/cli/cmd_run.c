@@ -155,24 +155,12 @@ static int open_session(struct running *r, ch_err *e)
     return rc;
 }
 
-/* Prints what is whole; bytes that can never become a character are shown as U+FFFD. */
 static void show(struct running *r, bool last)
 {
     if (r->o->json)
         return;
-    while (r->shown < r->safe) {
-        uint32_t cp;
-        const int n = ch_utf8_read(&cp, r->text.data + r->shown, r->safe - r->shown);
-        if (n < 0 && !last)
-            break;
-        if (n > 0) {
-            fwrite(r->text.data + r->shown, 1, (size_t)n, stdout);
-            r->shown += (size_t)n;
-        } else {
-            fputs("\xef\xbf\xbd", stdout);
-            r->shown += n < 0 ? r->safe - r->shown : 1;
-        }
-    }
+    r->shown += ch_cli_put_text(stdout, r->text.data ? r->text.data + r->shown : "",
+                                r->safe - r->shown, last);
     fflush(stdout);
 }
 

@@ -72,6 +72,37 @@ bool ch_cli_tty(FILE *f)
     return isatty(fileno(f)) == 1;
 }
 
+int ch_cli_color(bool *out, const char *when, FILE *f, ch_err *e)
+{
+    const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+    *out = when && strcmp(when, "always") == 0;
+    if (!when || strcmp(when, "auto") == 0)
+        *out = ch_cli_tty(f) && !(none && *none) && term && strcmp(term, "dumb") != 0;
+    else if (!*out && strcmp(when, "never") != 0)
+        return ch_fail(e, CH_EARG, "--color is auto, always or never, not \"%.40s\"", when);
+    return CH_OK;
+}
+
+size_t ch_cli_put_text(FILE *to, const char *text, size_t n, bool last)
+{
+    static const char unknown[] = "\xef\xbf\xbd";
+    const bool tty = ch_cli_tty(to);
+    size_t at = 0;
+    while (at < n) {
+        uint32_t cp = 0;
+        const int bytes = ch_utf8_read(&cp, text + at, n - at);
+        if (bytes < 0 && !last)
+            break;
+        const bool steers = (cp < 0x20 && cp != '\n' && cp != '\t') || (cp >= 0x7f && cp < 0xa0);
+        if (bytes > 0 && !(tty && steers))
+            fwrite(text + at, 1, (size_t)bytes, to);
+        else
+            fputs(unknown, to);
+        at += bytes < 0 ? n - at : (size_t)CH_MAX(bytes, 1);
+    }
+    return at;
+}
+
 int ch_cli_finish(int code)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))

@@ -14,6 +14,10 @@
 /* V logits, after the last token fed or before the one drawn last; NULL in an empty session and
  * after going back.  Valid until the next call on the session. */
 const float *ch_session_logits(const ch_session *s);
+/* Steps that the token behind which these logits stand took in the layers where each token has its
+ * own number of them (docs/integrator.md), their mean; 0: there are none, or it is not known, as
+ * after loading. */
+double ch_session_steps(const ch_session *s);
 /* Feeds tokens and hands every row's logits to `each` (perplexity, tests), rows in order.  What it
  * returns, if not CH_OK, ends the feeding and is returned; the rows of the step stay fed.  It must
  * not use the session's family. */

@@ -39,8 +39,8 @@ int ch_session_go_back(ch_session *s, int length, ch_err *e)
 
 int ch_session_rollback(ch_session *s, int length, ch_err *e)
 {
-    if (length < 1 || length > s->n_tokens)
-        return ch_fail(e, CH_EARG, "cannot keep %d tokens of %d; allowed are 1 to %d", length,
+    if (length < 0 || length > s->n_tokens)
+        return ch_fail(e, CH_EARG, "cannot keep %d tokens of %d; allowed are 0 to %d", length,
                        s->n_tokens, s->n_tokens);
     int rc = ch_session_drop_guesses(s, e);
     if (rc < 0 || length == s->n_tokens)
@@ -224,6 +224,7 @@ static int load_bytes(ch_session *s, const ch_mapping *whole, const char *path, 
     s->n_tokens = numbers[0];
     s->computed = numbers[1];
     s->has_last = (numbers[2] & HAS_LAST) != 0;
+    s->last_steps = 0; /* the file does not say */
     s->private_pages |= (numbers[2] & PRIVATE) != 0; /* or its model's are */
     ch_session_seal(s);
     return CH_OK;

@@ -62,12 +62,14 @@ static int compute_ahead(ch_session *s, ch_err *e)
     for (int i = 0; i <= n; i++) {
         const real *row = ch_tensor_row(logits, i);
         float *to = s->guess_logits + (ptrdiff_t)(i - 1) * vocab;
-        if (i == 0)
-            ch_session_keep_logits(s, row);
+        if (i > 0)
+            s->guess_steps[i - 1] = s->row_steps[n - i];
         else
-            for (int v = 0; v < vocab; v++)
-                to[v] = (float)row[v];
+            ch_session_keep_logits(s, row);
+        for (int v = 0; i > 0 && v < vocab; v++)
+            to[v] = (float)row[v];
     }
+    s->last_steps = s->row_steps[n];
     s->computed++;
     s->guesses = n;
     s->used = 0;
@@ -81,7 +83,7 @@ static void use_guess(ch_session *s)
 {
     const int vocab = s->family->model->config.vocab;
     memcpy(s->last, s->guess_logits + (ptrdiff_t)s->used * vocab, (size_t)vocab * sizeof *s->last);
-    s->used++;
+    s->last_steps = s->guess_steps[s->used++];
     s->computed++;
     s->stats.accepted++;
     ch_session_seal(s);

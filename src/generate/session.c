@@ -115,7 +115,7 @@ static int open_scratch(ch_family *f, ch_err *e)
         ch_forward_scratch(f->model, f->adapters, &f->kernels, f->pool, f->step_rows,
                            f->logit_rows, &like);
     /* and what ch_session_step itself takes */
-    return ch_arena_open(&f->scratch, step + (size_t)f->step_rows * 128 + 4096, e);
+    return ch_arena_open(&f->scratch, step + (size_t)f->step_rows * (128 + ch_session_spent_bytes(f->model)) + 4096, e);
 }
 
 /* The only adapter that the family's rows can choose, and its name in page keys. */
@@ -224,6 +224,7 @@ int ch_session_fork(ch_session **out, ch_session *s, ch_err *e)
     n->keyed = s->keyed;
     n->private_pages = s->private_pages;
     n->has_last = s->has_last;
+    n->last_steps = s->last_steps;
     n->own = s->own;
     n->has_own = s->has_own;
     return CH_OK;

@@ -49,6 +49,9 @@ struct ch_session {
     float *guess_logits;   /* (CH_DRAFT_MOST, V), taken when a drafter is set: after guess[i] */
     int guesses, used;     /* used < guesses: a token that waits is guess[used] */
 
+    double last_steps, guess_steps[CH_DRAFT_MOST]; /* ch_session_steps; guess: after guess[i] */
+    double row_steps[CH_DRAFT_MOST + 1]; /* of the last step's last rows, the last one first */
+
     ch_own_sampler own;
     bool has_own;
     ch_tap_fn *tap;
@@ -72,6 +75,11 @@ int ch_session_current(ch_session *s, ch_err *e);
 /* CH_ECANCELED, once, after ch_session_cancel. */
 int ch_session_interrupted(ch_session *s, ch_err *e);
 void ch_session_keep_logits(ch_session *s, const real *row); /* in s->last */
+/* (L, n) zeros for ch_step.spent, or NULL where all rows take as many; it is taken from the scratch
+ * arena, which has so many bytes for a row. */
+int32_t *ch_session_spent(ch_session *s, int n);
+size_t ch_session_spent_bytes(const ch_model *m);
+void ch_session_count_steps(ch_session *s, const int32_t *spent, int n);
 /* Takes the sequence back to `length` <= computed tokens; their logits are gone then.  Where its
  * states do not go back so far, to nothing: all is computed again when it is needed. */
 int ch_session_go_back(ch_session *s, int length, ch_err *e);

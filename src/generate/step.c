@@ -63,6 +63,7 @@ int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tok
                     .wanted = wanted,
                     .n_wanted = n_wanted,
                     .context = f->context,
+                    .spent = ch_session_spent(s, n),
                     .tap = s->tap,
                     .tap_arg = s->tap_arg};
     describe_rows(&step, s, tokens, vectors, n);
@@ -73,6 +74,7 @@ int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tok
                   .profile = s->profile,
                   .adapters = f->adapters};
     *logits = ch_forward_logits(&run, f->model, &step);
+    ch_session_count_steps(s, step.spent, n);
     return CH_OK;
 }
 

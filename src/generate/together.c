@@ -129,6 +129,7 @@ static int hand_out(const struct gathering *g, const ch_tensor *logits, ch_feed_
         s->n_tokens += part->rows;
         s->computed += part->rows;
         s->has_last = false;
+        s->last_steps = 0;
         for (int i = CH_MAX(part->at, feed->first); i < part->at + part->rows; i++, row++) {
             ch_session_keep_logits(s, ch_tensor_row(logits, row));
             if (rc == CH_OK && each)

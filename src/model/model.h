@@ -317,7 +317,8 @@ typedef struct ch_step {
     int n_wanted;
     const int32_t *depth; /* NULL, or per row: steps it takes in layers that integrate, 1 to N */
     real *gate_input; /* NULL, or where what the depth gate is given goes: (T, D) */
-    int32_t *spent; /* NULL, or (L, rows): gets the steps that each row's integrator took */
+    int32_t *spent; /* NULL, or (L, rows), zeros: gets the steps that each row took in layers that
+                       integrate, where rows may differ */
     ch_tap_fn *tap; /* NULL, or called between layers */
     void *tap_arg;
     const ch_kv_view

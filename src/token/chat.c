@@ -120,7 +120,7 @@ static void quote(ch_buf *b, const char *s)
     ch_buf_put(b, "'", 1);
 }
 
-static void template(ch_buf *b, const ch_chat *c)
+void ch_chat_template(ch_buf *b, const ch_chat *c)
 {
     ch_buf_str(b, "{% for m in messages %}{% if not loop.first %}{{ ");
     quote(b, c->between);
@@ -159,7 +159,7 @@ int ch_chat_to_file(const ch_chat *c, ch_file *f, ch_err *e)
 {
     ch_buf b;
     ch_buf_init(&b, 1 << 16);
-    template(&b, c);
+    ch_chat_template(&b, c);
     int rc = ch_buf_check(&b, "a chat template", e);
     if (rc == CH_OK)
         rc = ch_file_set_str(f, "tokenizer.chat_template", b.data, b.size, e);

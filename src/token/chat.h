@@ -43,6 +43,8 @@ int ch_chat_end(ch_tokens *out, const ch_chat *c, const ch_tokenizer *tk, ch_cha
 int ch_chat_prompt(ch_tokens *out, const ch_chat *c, const ch_tokenizer *tk, const char *system,
                    const char *user, size_t n, ch_err *e);
 
+/* The same format as a chat template in Jinja, appended; b's failure tells. */
+void ch_chat_template(ch_buf *b, const ch_chat *c);
 /* Into a file under construction: chalcis.chat_format, and tokenizer.chat_template for others
  * (Jinja). */
 int ch_chat_to_file(const ch_chat *c, ch_file *f, ch_err *e);

@@ -78,7 +78,7 @@ static void limits_come_before_work(void **state)
     assert_fails(ch_session_next(&t, s, &wrong, &e), CH_EARG, e, "temp");
     assert_ok(ch_session_next(&t, s, &how, &e), e);
     assert_fails(ch_session_next(&t, s, &how, &e), CH_ELIMIT, e, "32");
-    assert_fails(ch_session_rollback(s, 0, &e), CH_EARG, e, "0");
+    assert_fails(ch_session_rollback(s, -1, &e), CH_EARG, e, "-1");
     assert_fails(ch_session_rollback(s, 33, &e), CH_EARG, e, "33");
     ch_session_close(&s);
 }

@@ -144,6 +144,15 @@ static ch_tensor *closed(ch_forward *f, const ch_tensor *x, int depth, const ch_
                                                     .steps = depth});
 }
 
+/* Behind the gate rows differ. */
+static void tell(const ch_forward *f, int l, int steps)
+{
+    const int n = f->rows->n;
+    int32_t *spent = ch_op_computes(f->run) ? f->step->spent : NULL;
+    for (int t = 0; spent && f->depth && l >= f->model->config.integrator.gate_layer && t < n; t++)
+        spent[(ptrdiff_t)l * n + t] = CH_MIN(f->depth[t], steps);
+}
+
 ch_tensor *ch_block_integrate(ch_forward *f, int l, ch_tensor *x, const ch_ffn_weights *w,
                               const ch_integrator_weights *s)
 {
@@ -164,5 +173,6 @@ ch_tensor *ch_block_integrate(ch_forward *f, int l, ch_tensor *x, const ch_ffn_w
             break;
         step(f, &m, k, steps, maps, s);
     }
+    tell(f, l, steps);
     return m.at ? ch_op_put_rows(f->run, m.all, m.x, m.at) : m.x;
 }

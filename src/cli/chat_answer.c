@@ -1,0 +1,161 @@
+/* chat_answer.c - a turn of chalcis chat: reading, answering, showing
+ *
+ * SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "chatting.h"
+
+typedef struct answering {
+    ch_chatting *c;
+    ch_buf text;  /* as drawn */
+    size_t shown; /* bytes of it */
+    int drawn;
+    const char *stop;
+} answering;
+
+size_t ch_chat_shorten(ch_chatting *c, size_t by)
+{
+    json_t *m = ch_talk_messages(c->talk);
+    size_t n = json_array_size(m);
+    for (; by > 0 && n > 0; by--)
+        json_array_remove(m, --n);
+    return n;
+}
+
+bool ch_chat_last_is(ch_chatting *c, const char *role)
+{
+    const json_t *m = ch_talk_messages(c->talk);
+    const size_t n = json_array_size(m);
+    const char *is = n > 0 ? json_string_value(json_object_get(json_array_get(m, n - 1), "role"))
+                           : NULL;
+    return is && strcmp(is, role) == 0;
+}
+
+/* Where a model's reasoning and its calls of tools will be told from what it says: this gets all
+ * bytes of an answer, in order, `last` once at its end. */
+static void take(answering *a, bool last)
+{
+    a->shown += ch_cli_put_text(stdout, a->text.data ? a->text.data + a->shown : "",
+                                a->text.size - a->shown, last);
+    fflush(stdout);
+}
+
+static int write_answer(answering *a, ch_err *e)
+{
+    ch_chatting *c = a->c;
+    bool more = true;
+    int rc = CH_OK;
+    a->stop = "count";
+    while (rc == CH_OK && (c->count < 0 || a->drawn < c->count)) {
+        rc = ch_talk_next(&more, &a->text, c->talk, &c->sampling, e);
+        if (rc == CH_OK && !more) {
+            a->stop = ch_talk_stop(c->talk);
+            break;
+        }
+        a->drawn += rc == CH_OK;
+        take(a, false);
+        if (ferror(stdout))
+            rc = ch_fail(e, CH_EIO, "standard output was closed");
+    }
+    take(a, true);
+    if (rc == CH_ECANCELED)
+        a->stop = "interrupted";
+    return rc;
+}
+
+static void print_status(const answering *a, const ch_session_stats *before)
+{
+    const ch_chatting *c = a->c;
+    const ch_session_stats now = ch_session_get_stats(c->session);
+    const double s = now.drawn_s - before->drawn_s;
+    const uint64_t drawn = now.drawn_tokens - before->drawn_tokens;
+    const char *why = strcmp(a->stop, "interrupted") == 0 ? ", stopped"
+                      : strcmp(a->stop, "context") == 0   ? ", the context is full"
+                                                          : "";
+    const int context = ch_session_context(c->session);
+    fprintf(stderr, "%s[%d tokens%s, %.1f tok/s | read %llu | %d of %d left]%s\n",
+            c->colour ? "\033[2m" : "", a->drawn, why,
+            s > 0 ? (double)CH_MAX(drawn, (uint64_t)1) / s : 0,
+            (unsigned long long)(now.prompt_tokens - before->prompt_tokens),
+            context - ch_session_length(c->session), context, c->colour ? "\033[0m" : "");
+}
+
+static void say_failure(ch_chatting *c, const ch_err *e)
+{
+    const char *hint = e->code != CH_ELIMIT ? ""
+                       : c->terminal ? "; /undo, /clear or a larger -c make room"
+                                     : "; a larger -c makes room";
+    if (e->code == CH_ECANCELED)
+        fprintf(stderr, "(stopped; the message is not kept)\n");
+    else
+        fprintf(stderr, "chalcis: %s%s\n", e->text, hint);
+    if (!c->terminal) {
+        c->leaves = true;
+        c->code = e->code == CH_ECANCELED ? CH_EXIT_INTERRUPTED : CH_EXIT_FAILED;
+    }
+}
+
+/* The conversation ends in a message of the user.  False: there is no answer, and why is said. */
+static bool answer(ch_chatting *c)
+{
+    answering a = {.c = c, .stop = ""};
+    ch_err e = {0};
+    const ch_session_stats before = ch_session_get_stats(c->session);
+    ch_buf_init(&a.text, (size_t)1 << 28);
+    ch_cli_catch_interrupts(c->session);
+    int rc = ch_talk_read(c->talk, &e);
+    if (rc == CH_OK)
+        rc = write_answer(&a, &e);
+    ch_cli_catch_interrupts(NULL);
+    signal(SIGINT, c->terminal ? SIG_IGN : SIG_DFL); /* one that comes as the answer ends */
+    signal(SIGTERM, SIG_DFL);
+    const bool interrupted = rc == CH_ECANCELED;
+    ch_cli_interrupted = 0;
+    if (a.text.size > 0 && a.text.data[a.text.size - 1] != '\n')
+        putchar('\n');
+    fflush(stdout);
+    const bool some = rc == CH_OK || (interrupted && a.text.size > 0);
+    if (some)
+        rc = ch_talk_answered(c->talk, a.text.data, a.text.size, NULL, &e);
+    if (rc < 0)
+        say_failure(c, &e);
+    else if (c->status)
+        print_status(&a, &before);
+    if (interrupted && !c->terminal) {
+        c->leaves = true;
+        c->code = CH_EXIT_INTERRUPTED;
+    }
+    ch_buf_close(&a.text);
+    return rc == CH_OK;
+}
+
+void ch_chat_message(ch_chatting *c, const char *text, size_t n)
+{
+    ch_err e = {0};
+    const size_t before = json_array_size(ch_talk_messages(c->talk));
+    c->sampling.sample = 0;
+    if (ch_talk_say(c->talk, "user", text, n, &e) < 0)
+        say_failure(c, &e);
+    else if (!answer(c))
+        ch_chat_shorten(c, json_array_size(ch_talk_messages(c->talk)) - before);
+}
+
+void ch_chat_again(ch_chatting *c)
+{
+    json_t *m = ch_talk_messages(c->talk), *last = NULL;
+    if (ch_chat_last_is(c, "assistant")) {
+        last = json_incref(json_array_get(m, json_array_size(m) - 1));
+        ch_chat_shorten(c, 1);
+    }
+    if (!ch_chat_last_is(c, "user")) {
+        fprintf(stderr, "there is no message to answer\n");
+    } else {
+        c->sampling.sample++;
+        if (answer(c)) {
+            json_decref(last);
+            return;
+        }
+    }
+    if (last)
+        json_array_append_new(m, last); /* as it was */
+}

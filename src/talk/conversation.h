@@ -1,0 +1,34 @@
+/* conversation.h - what the files of talk/ share.  SPDX-License-Identifier: MIT */
+#ifndef CH_CONVERSATION_H
+#define CH_CONVERSATION_H
+
+#include "talk.h"
+
+/* Who wrote a byte of what the session holds. */
+enum { CH_SAID_TEMPLATE = 't', CH_SAID_DATA = 'd', CH_SAID_MODEL = 'm' };
+
+typedef struct ch_talk_mark { /* the first `bytes` of said are the first `tokens` of the session */
+    size_t bytes;
+    int tokens;
+} ch_talk_mark;
+
+struct ch_talk {
+    ch_session *session;
+    const ch_tokenizer *tk;
+    ch_template *template;
+    const char *format;
+    bool bos;                /* stands before the text: the template says nothing of it */
+    const char *before_text; /* of chats.def: what the model writes before an answer */
+    struct tm now;
+    json_t *messages, *variables, *names;
+    const char *stop;
+
+    ch_buf said, origin; /* a byte each */
+    ch_talk_mark *mark;  /* ascending */
+    size_t n_marks, cap_marks;
+};
+
+void ch_talk_forget(ch_talk *t, size_t marks); /* what is said behind the first of them */
+int ch_talk_mark_here(ch_talk *t, ch_err *e);  /* all that is said is all that the session holds */
+
+#endif

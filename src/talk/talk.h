@@ -1,0 +1,63 @@
+/* talk.h - a conversation: messages on one side, a session's tokens on the other
+ *
+ *     ch_talk *t;
+ *     ch_talk_open(&t, session, tk, NULL, NULL, &e);
+ *     ch_talk_say(t, "user", text, n, &e);
+ *     ch_talk_read(t, &e);                              the session gets what is new to it
+ *     for (bool more = true; more;)
+ *         if (ch_talk_next(&more, &answer, t, &sampling, &e) < 0) ...
+ *     ch_talk_answered(t, answer.data, answer.size, NULL, &e);
+ *
+ * Messages are what the model's chat template takes: objects with role, content and whatever else
+ * it reads.  They become tokens by that template, or by the lines of chats.def where a model has
+ * none; nothing that a message says becomes a special token.
+ *
+ * A turn reads only what is new.  What the session holds is known as text: the prompts that were
+ * rendered and the answers behind them, with marks where both text and tokens end.  A new prompt
+ * keeps the tokens up to the last mark before its text differs, the drawn ones as they were drawn,
+ * and of the rest what the session already has.
+ * SPDX-License-Identifier: MIT */
+#ifndef CH_TALK_H
+#define CH_TALK_H
+
+#include "generate.h"
+#include "template.h"
+
+typedef struct ch_talk ch_talk;
+
+/* session: one that nobody else feeds while this is open, or NULL, where prompts are only made.
+ * Session and tokenizer outlive it.  jinja: a template to use instead of the model's own, whose
+ * errors name it as `name`; NULL: the model's. */
+int ch_talk_open(ch_talk **out, ch_session *s, const ch_tokenizer *tk, const char *jinja,
+                 const char *name, ch_err *e);
+void ch_talk_close(ch_talk **t);
+
+/* "template", or the name of a line of chats.def. */
+const char *ch_talk_format(const ch_talk *t);
+/* A list, borrowed: the caller may change it between calls. */
+json_t *ch_talk_messages(ch_talk *t);
+/* Appends a message; bytes that are not UTF-8 become U+FFFD. */
+int ch_talk_say(ch_talk *t, const char *role, const char *text, size_t n, ch_err *e);
+/* Takes v: a variable of the template, such as tools or enable_thinking; NULL: there is none. */
+int ch_talk_set(ch_talk *t, const char *name, json_t *v, ch_err *e);
+
+/* Appends what the model gets of the messages, the answer opened. */
+int ch_talk_prompt(ch_tokens *out, const ch_talk *t, ch_err *e);
+/* The same into the session.  Too long to leave room for an answer: CH_ELIMIT with both numbers,
+ * before anything changes. */
+int ch_talk_read(ch_talk *t, ch_err *e);
+/* The next token of the answer, its bytes appended to `answer`.  *more: it was not the last;
+ * ch_talk_stop says why: "end", "context". */
+int ch_talk_next(bool *more, ch_buf *answer, ch_talk *t, const ch_sampling *how, ch_err *e);
+const char *ch_talk_stop(const ch_talk *t);
+/* The answer, however it ended, becomes a message: `message` (taken), or where that is NULL one of
+ * the assistant with this text. */
+int ch_talk_answered(ch_talk *t, const char *answer, size_t n, json_t *message, ch_err *e);
+
+/* FILE.json has the messages and what the session's tokens say, FILE the session itself
+ * (ch_session_save).  A path that ends in ".json" is messages alone: they are read anew, by any
+ * model.  load changes nothing when it fails, but the session may have to read again. */
+int ch_talk_save(ch_talk *t, const char *path, ch_err *e);
+int ch_talk_load(ch_talk *t, const char *path, ch_err *e);
+
+#endif

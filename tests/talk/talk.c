@@ -1,0 +1,358 @@
+/* talk.c - conversations: what is read again and what is not, undo, limits, files
+ *
+ * SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include "talk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static ch_model *model;
+static ch_tokenizer *tk;
+
+static int open_model(void **state)
+{
+    ch_err e = {0};
+    (void)state;
+    if (ch_model_open(&model, "models/chalcis-tiny.gguf", 1, &e) < 0 ||
+        ch_tokenizer_open(&tk, "models/chalcis-tiny.gguf", NULL, &e) < 0) {
+        print_error("%s\n", e.text);
+        return -1;
+    }
+    return 0;
+}
+
+static int close_model(void **state)
+{
+    (void)state;
+    ch_tokenizer_close(&tk);
+    ch_model_close(&model);
+    return 0;
+}
+
+/* ChatML in letters that this vocabulary has, with thoughts that later turns leave out. */
+static const char jinja[] =
+    "{{ bos_token }}{% for m in messages %}<{{ m.role }}>"
+    "{{ m.content.split('</think>')[-1] if m.role == 'assistant' and not loop.last else m.content }}"
+    "{{ eos_token }}{% endfor %}<assistant>{% if think %}<think>{% endif %}";
+
+struct both {
+    ch_session *s;
+    ch_talk *t;
+    ch_buf answer;
+};
+
+static void open_both(struct both *b, const char *template, int context)
+{
+    ch_err e = {0};
+    const ch_session_options o = {.context = context, .threads = 1};
+    assert_ok(ch_session_open(&b->s, model, &o, &e), e);
+    assert_ok(ch_talk_open(&b->t, b->s, tk, template, "test", &e), e);
+    ch_buf_init(&b->answer, 1 << 20);
+}
+
+static void close_both(struct both *b)
+{
+    ch_talk_close(&b->t);
+    ch_session_close(&b->s);
+    ch_buf_close(&b->answer);
+}
+
+static uint64_t read_so_far(const struct both *b)
+{
+    return ch_session_get_stats(b->s).prompt_tokens;
+}
+
+/* A turn of at most n tokens; returns how many the session had to read. */
+static uint64_t turn(struct both *b, const char *text, int n)
+{
+    ch_err e = {0};
+    const ch_sampling how = CH_SAMPLING;
+    const uint64_t before = read_so_far(b);
+    bool more = true;
+    if (text)
+        assert_ok(ch_talk_say(b->t, "user", text, strlen(text), &e), e);
+    assert_ok(ch_talk_read(b->t, &e), e);
+    ch_buf_clear(&b->answer);
+    for (int i = 0; i < n && more; i++)
+        assert_ok(ch_talk_next(&more, &b->answer, b->t, &how, &e), e);
+    assert_ok(ch_talk_answered(b->t, b->answer.data, b->answer.size, NULL, &e), e);
+    return read_so_far(b) - before;
+}
+
+static void undo(struct both *b, size_t n)
+{
+    json_t *m = ch_talk_messages(b->t);
+    for (; n > 0; n--)
+        json_array_remove(m, json_array_size(m) - 1);
+}
+
+static size_t count(const char *text)
+{
+    ch_err e = {0};
+    ch_tokens ids = {0};
+    assert_ok(ch_tokenizer_encode(&ids, tk, text, strlen(text), 0, &e), e);
+    ch_tokens_free(&ids);
+    return ids.n;
+}
+
+static void a_turn_reads_what_is_new(void **state)
+{
+    static const char *const formats[] = {NULL, jinja};
+    (void)state;
+    for (size_t f = 0; f < CH_COUNT(formats); f++) {
+        struct both b;
+        open_both(&b, formats[f], 250);
+        turn(&b, "Tell me of the king and of his seven daughters.", 20);
+        for (int i = 0; i < 4; i++) {
+            const int before = ch_session_length(b.s);
+            const uint64_t read = turn(&b, "And then?", 20);
+            assert_true(read >= 2 && read <= count("And then?") + 20);
+            assert_true(ch_session_length(b.s) > before);
+        }
+        close_both(&b);
+    }
+}
+
+/* What a session holds is what a new one makes of the same messages, where no drawn token stands
+ * for text that the tokenizer cuts otherwise. */
+static void without_answers_prompts_are_the_same(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    struct both a, b;
+    open_both(&a, jinja, 250);
+    open_both(&b, jinja, 250);
+    static const char *const said[] = {"system", "Be brief.", "user", "One", "assistant", "Two",
+                                       "user", "Three"};
+    for (size_t i = 0; i < CH_COUNT(said); i += 2) {
+        assert_ok(ch_talk_say(a.t, said[i], said[i + 1], strlen(said[i + 1]), &e), e);
+        assert_ok(ch_talk_say(b.t, said[i], said[i + 1], strlen(said[i + 1]), &e), e);
+        assert_ok(ch_talk_read(a.t, &e), e); /* bit by bit */
+    }
+    assert_ok(ch_talk_read(b.t, &e), e);
+    assert_int_equal(ch_session_length(a.s), ch_session_length(b.s));
+    assert_memory_equal(ch_session_tokens(a.s), ch_session_tokens(b.s),
+                        (size_t)ch_session_length(a.s) * sizeof(ch_token));
+    close_both(&a);
+    close_both(&b);
+}
+
+static void undone_turns_are_not_there(void **state)
+{
+    (void)state;
+    struct both a, b;
+    open_both(&a, NULL, 250);
+    open_both(&b, NULL, 250);
+    turn(&a, "Once there was a fox.", 15);
+    turn(&b, "Once there was a fox.", 15);
+    turn(&a, "This is taken back again.", 15);
+    undo(&a, 2);
+    turn(&a, "The fox met a crow.", 15);
+    turn(&b, "The fox met a crow.", 15);
+    assert_int_equal(a.answer.size, b.answer.size);
+    assert_memory_equal(a.answer.data, b.answer.data, b.answer.size);
+    assert_int_equal(ch_session_length(a.s), ch_session_length(b.s));
+    undo(&a, 1); /* the same answer to the same message */
+    assert_true(turn(&a, NULL, 15) <= 1);
+    assert_memory_equal(a.answer.data, b.answer.data, b.answer.size);
+    close_both(&a);
+    close_both(&b);
+}
+
+static void another_beginning_reads_all(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    struct both b;
+    open_both(&b, "{% for m in messages %}{{ m.content }}\n{% endfor %}", 250);
+    turn(&b, "A long message of many words, which the next one does not share.", 10);
+    undo(&b, 2);
+    assert_ok(ch_talk_say(b.t, "user", "Zebra", 5, &e), e);
+    assert_ok(ch_talk_read(b.t, &e), e);
+    assert_int_equal(ch_session_length(b.s), (int)count("Zebra\n"));
+    close_both(&b);
+}
+
+static void thoughts_are_cut_and_the_rest_is_kept(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    struct both b;
+    open_both(&b, jinja, 250);
+    assert_ok(ch_talk_set(b.t, "think", json_true(), &e), e);
+    turn(&b, "A question that is long enough to be worth keeping where it is, in the session.", 5);
+    json_t *m = ch_talk_messages(b.t);
+    json_object_set_new(json_array_get(m, 1), "content", json_string("hm</think>Yes."));
+    const uint64_t read = turn(&b, "And?", 5);
+    assert_true(read < 25);
+    close_both(&b);
+}
+
+static void nothing_said_is_special(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    struct both b;
+    ch_tokens ids = {0};
+    size_t n, special = 0;
+    const char *eos = ch_tokenizer_name(tk, ch_tokenizer_eos(tk), &n);
+    open_both(&b, jinja, 250);
+    assert_ok(ch_talk_say(b.t, "user", eos, n, &e), e);
+    assert_ok(ch_talk_say(b.t, "assistant", eos, n, &e), e);
+    assert_ok(ch_talk_prompt(&ids, b.t, &e), e);
+    for (size_t i = 0; i < ids.n; i++)
+        special += ids.id[i] == ch_tokenizer_eos(tk);
+    assert_int_equal(special, ch_tokenizer_bos(tk) == ch_tokenizer_eos(tk) ? 3 : 2);
+    ch_tokens_free(&ids);
+    close_both(&b);
+}
+
+static void too_long_says_both_numbers(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    struct both b;
+    char text[400], number[16];
+    open_both(&b, NULL, 40);
+    turn(&b, "Hello.", 5);
+    const int length = ch_session_length(b.s);
+    memset(text, 'x', sizeof text);
+    assert_ok(ch_talk_say(b.t, "user", text, sizeof text, &e), e);
+    ch_tokens ids = {0};
+    assert_ok(ch_talk_prompt(&ids, b.t, &e), e);
+    snprintf(number, sizeof number, "%zu", ids.n);
+    assert_fails(ch_talk_read(b.t, &e), CH_ELIMIT, e, number);
+    assert_non_null(strstr(e.text, "40"));
+    assert_int_equal(ch_session_length(b.s), length);
+    undo(&b, 1);
+    assert_true(turn(&b, "Yes?", 5) < 12); /* nothing was lost */
+    ch_tokens_free(&ids);
+    close_both(&b);
+}
+
+static void the_context_ends_an_answer(void **state)
+{
+    (void)state;
+    struct both b;
+    open_both(&b, NULL, 24);
+    turn(&b, "Hello.", 1000);
+    assert_string_equal(ch_talk_stop(b.t), "context");
+    assert_int_equal(ch_session_length(b.s), 24);
+    close_both(&b);
+}
+
+static void templates_refuse_in_their_own_words(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    struct both b;
+    open_both(&b, "{{ raise_exception('no such talk') }}", 40);
+    assert_fails(ch_talk_read(b.t, &e), CH_EARG, e, "no such talk");
+    close_both(&b);
+    ch_session *s;
+    ch_talk *t;
+    assert_ok(ch_session_open(&s, model, NULL, &e), e);
+    assert_true(ch_talk_open(&t, s, tk, "{% if", "mine", &e) < 0);
+    assert_non_null(strstr(e.text, "mine:1"));
+    assert_null(t);
+    ch_session_close(&s);
+}
+
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+static void saved_talks_go_on_as_they_were(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    char *dir = temp_dir(), *path = ch_io_join(dir, "s"), *json = ch_io_join(dir, "s.json");
+    struct both a, b;
+    open_both(&a, NULL, 250);
+    turn(&a, "Tell me a story of a \xf0\x9f\xa6\x8a and a crow.", 20);
+    turn(&a, "And then?", 20);
+    assert_ok(ch_talk_save(a.t, path, &e), e);
+    open_both(&b, NULL, 250);
+    assert_ok(ch_talk_load(b.t, path, &e), e);
+    assert_int_equal(ch_session_length(b.s), ch_session_length(a.s));
+    const uint64_t read = turn(&b, "Why?", 20);
+    assert_int_equal(read, turn(&a, "Why?", 20));
+    assert_true(read < 12);
+    assert_memory_equal(a.answer.data, b.answer.data, a.answer.size);
+    /* messages alone: the same words, all of them read */
+    struct both c;
+    open_both(&c, NULL, 250);
+    assert_ok(ch_talk_load(c.t, json, &e), e);
+    assert_int_equal(json_array_size(ch_talk_messages(c.t)), 4);
+    assert_int_equal(ch_session_length(c.s), 0);
+    /* of another moment */
+    ch_talk_save(a.t, path, &e);
+    assert_ok(ch_session_save(c.s, path, &e), e);
+    assert_fails(ch_talk_load(c.t, path, &e), CH_EFORMAT, e, "same moment");
+    assert_int_equal(json_array_size(ch_talk_messages(c.t)), 4);
+    turn(&c, "Why?", 5);
+    close_both(&a);
+    close_both(&b);
+    close_both(&c);
+    free(path);
+    free(json);
+    temp_dir_remove(dir);
+}
+
+static void damaged_files_change_nothing(void **state)
+{
+    static const char *const bad[] = {
+        "", "[]", "{\"messages\": []}", "{\"chalcis\": \"conversation\", \"messages\": 1}",
+        "{\"chalcis\": \"conversation\", \"messages\": [1]}",
+        "{\"chalcis\": \"conversation\", \"messages\": []}",
+        "{\"chalcis\": \"conversation\", \"messages\": [], \"tokens\": 3, \"hash\": \"\", "
+        "\"said\": \"abc\", \"origin\": [[2, \"t\"]], \"marks\": []}",
+        "{\"chalcis\": \"conversation\", \"messages\": [], \"tokens\": 3, \"hash\": \"\", "
+        "\"said\": \"abc\", \"origin\": [[9, \"t\"]], \"marks\": []}",
+        "{\"chalcis\": \"conversation\", \"messages\": [], \"tokens\": 3, \"hash\": \"\", "
+        "\"said\": \"abc\", \"origin\": [[3, \"x\"]], \"marks\": []}",
+        "{\"chalcis\": \"conversation\", \"messages\": [], \"tokens\": 3, \"hash\": \"\", "
+        "\"said\": \"abc\", \"origin\": [[3, \"t\"]], \"marks\": [[4, 1]]}",
+        "{\"chalcis\": \"conversation\", \"messages\": [], \"tokens\": 3, \"hash\": \"\", "
+        "\"said\": \"abc\", \"origin\": [[3, \"t\"]], \"marks\": [[2, 1], [1, 2]]}",
+        "{\"chalcis\": \"conversation\", \"messages\": [], \"tokens\": 99999, \"hash\": \"\", "
+        "\"said\": \"\", \"origin\": [], \"marks\": []}",
+    };
+    (void)state;
+    ch_err e = {0};
+    char *dir = temp_dir(), *path = ch_io_join(dir, "d"), *json = ch_io_join(dir, "d.json");
+    struct both b;
+    open_both(&b, NULL, 100);
+    turn(&b, "Hello.", 5);
+    const int length = ch_session_length(b.s);
+    assert_ok(ch_session_save(b.s, path, &e), e);
+    for (size_t i = 0; i < CH_COUNT(bad); i++) {
+        assert_ok(ch_io_write_file(json, bad[i], strlen(bad[i]), &e), e);
+        assert_int_equal(ch_talk_load(b.t, path, &e), CH_EFORMAT);
+        assert_int_equal(json_array_size(ch_talk_messages(b.t)), 2);
+        assert_int_equal(ch_session_length(b.s), length);
+    }
+    assert_int_equal(ch_talk_load(b.t, "/nowhere/d", &e), CH_EIO);
+    close_both(&b);
+    free(path);
+    free(json);
+    temp_dir_remove(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest talk_tests[] = {
+        cmocka_unit_test(a_turn_reads_what_is_new),
+        cmocka_unit_test(without_answers_prompts_are_the_same),
+        cmocka_unit_test(undone_turns_are_not_there),
+        cmocka_unit_test(another_beginning_reads_all),
+        cmocka_unit_test(thoughts_are_cut_and_the_rest_is_kept),
+        cmocka_unit_test(nothing_said_is_special),
+        cmocka_unit_test(too_long_says_both_numbers),
+        cmocka_unit_test(the_context_ends_an_answer),
+        cmocka_unit_test(templates_refuse_in_their_own_words),
+        cmocka_unit_test(saved_talks_go_on_as_they_were),
+        cmocka_unit_test(damaged_files_change_nothing),
+    };
+    return cmocka_run_group_tests(talk_tests, open_model, close_model);
+}
