@@ -208,7 +208,7 @@ gradcheck: deps ## check every operation's gradient in double precision
 	$(Q)$(GRADBIN)
 
 run: all ## let the bundled model continue a prompt
-	$(Q)./chalcis run -p "Once upon a time" -n 128 --echo
+	$(Q)./chalcis run -p "Once upon a time" -n 128 --echo </dev/null
 
 demo: all ## the whole life of a small model in a minute: train, shrink, talk
 	$(Q)BIN=./chalcis DIR=build/demo tools/demo.sh

@@ -7,6 +7,7 @@
 # SPDX-License-Identifier: MIT
 set -eu
 cd "$(dirname "$0")/.."
+exec </dev/null # run reads what it is sent
 bin=${BIN:-./chalcis}
 dir=${DIR:-build/demo}
 rm -rf "$dir/run" "$dir/stories"

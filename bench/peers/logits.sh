@@ -44,7 +44,7 @@ for model in "$@"; do
     quietly "$chalcis" perplexity -m "$model" -f "$text" -c "$context" --cache-k f32 \
         --cache-v f32 --logits "$work/ours.f32" >/dev/null
     quietly "$chalcis" run -m "$model" -p "$prompt" -n "$greedy" --temp 0 --ignore-end \
-        -c "$context" --cache-k f32 --cache-v f32 >"$work/greedy.txt"
+        -c "$context" --cache-k f32 --cache-v f32 </dev/null >"$work/greedy.txt"
     rm -f "$work/ref.f32"
     if [ -n "${REFERENCE:-}" ]; then
         quietly "$REFERENCE" "$model" "$positions" "$context" "$work/ref.f32" <"$work/ids.json" ||

@@ -35,6 +35,8 @@ bool ch_chat_last_is(ch_chatting *c, const char *role)
  * bytes of an answer, in order, `last` once at its end. */
 static void take(answering *a, bool last)
 {
+    if (a->shown == 0 && a->text.size > 0)
+        a->shown = ch_talk_lead(a->c->talk, a->text.data, a->text.size);
     a->shown += ch_cli_put_text(stdout, a->text.data ? a->text.data + a->shown : "",
                                 a->text.size - a->shown, last);
     fflush(stdout);

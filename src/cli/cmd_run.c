@@ -2,25 +2,28 @@
  *
  * The completion alone goes to stdout, as whole UTF-8 characters as soon as they are whole; speed
  * goes to stderr. SPDX-License-Identifier: MIT */
-#include "chat.h"
 #include "cli.h"
 #include "log_prob_rows.h"
 #include "run_beams.h"
+#include "run_cost.h"
+#include "run_input.h"
 #include "sample.h"
 #include "wishes.h"
 
 #include <string.h>
 
-enum { DEFAULT_COUNT = 256, COUNT_UNSAID = -2 };
+enum { DEFAULT_COUNT = 256, COUNT_UNSAID = -2, FILES_MOST = 64 };
 
 struct options {
-    const char *model, *tokenizer, *prompt, *file, *k_type, *v_type, *system, *save, *load;
+    const char *model, *tokenizer, *prompt, *file, *k_type, *v_type, *system, *save, *load, *color;
+    const char *files[FILES_MOST];
+    int n_files;
     ch_list lora;
     int count, threads, context, answers, beams, log_probs, prompt_log_probs;
     double length_penalty;
     const char *early;
     ch_wishes wishes;
-    bool echo, json, ignore_end, chat;
+    bool echo, json, ignore_end, chat, cost;
     ch_sampling sampling;
 };
 
@@ -28,8 +31,8 @@ struct options {
 static const ch_opt opts[] = {
     CH_OPTS_MODEL(O(model), O(tokenizer), O(lora)),
     {'p', "prompt", CH_OPT_STR, O(prompt), "TEXT", "what to continue", 0, 0},
-    {'f', "file", CH_OPT_STR, O(file), "FILE", "the same from a file; - is standard input [-]", 0, 0},
-    {0, "chat", CH_OPT_FLAG, O(chat), NULL, "the prompt is what a user says, in the vocabulary's chat format", 0, 0},
+    {'f', "file", CH_OPT_STR, O(file), "FILE", "the same from a file; - is standard input", 0, 0},
+    {0, "chat", CH_OPT_FLAG, O(chat), NULL, "the prompt is what a user says, in the model's chat template or the vocabulary's chat format", 0, 0},
     {0, "system", CH_OPT_STR, O(system), "TEXT", "with --chat: a system message before it", 0, 0},
     {0, "load", CH_OPT_STR, O(load), "FILE", "go on with a session that was saved; the prompt comes behind it, and may be none", 0, 0},
     {0, "save", CH_OPT_STR, O(save), "FILE", "save the session at the end: tokens and what was computed of them", 0, 0},
@@ -47,13 +50,18 @@ static const ch_opt opts[] = {
     CH_OPTS_CACHE(O(k_type), O(v_type)),
     {0, "echo", CH_OPT_FLAG, O(echo), NULL, "print the prompt too", 0, 0},
     {0, "ignore-end", CH_OPT_FLAG, O(ignore_end), NULL, "go on after an end token", 0, 0},
+    {0, "show-cost", CH_OPT_FLAG, O(cost), NULL, "shade each token by the probability that the model gave it, and say how many steps it took where that is its own", 0, 0},
+    {0, "color", CH_OPT_STR, O(color), "WHEN", "of shades: auto, always, never [auto: on a terminal, unless NO_COLOR is set]", 0, 0},
     CH_OPT_JSON(O(json)),
     {0},
 };
 #undef O
 
 static const ch_usage usage = {
-    .synopsis = "run [-m MODEL] [-p TEXT | -f FILE] [-n N] [options]",
+    .synopsis = "run [-m MODEL] [-p TEXT | -f FILE] [-n N] [options] [FILE...]",
+    .about = "Continues a text: standard input where it is a file or a pipe, then the files, then "
+             "-p, each on\na line of its own.  -f alone leaves standard input to others.",
+    .most_args = FILES_MOST,
     .opts = opts,
     .samplers = true,
     .sampling = offsetof(struct options, sampling),
@@ -68,6 +76,7 @@ struct running {
     ch_session *session;
     ch_tokens prompt;
     ch_session *base; /* holds the prompt; the session itself, where there is one answer */
+    ch_cost cost;
     ch_buf text;    /* of the completion */
     size_t shown;   /* bytes of it that are on stdout */
     size_t safe;    /* bytes of it that no stop can take back */
@@ -92,12 +101,16 @@ static int read_prompt(struct running *r, ch_err *e)
 {
     ch_buf b;
     ch_buf_init(&b, (size_t)1 << 30);
-    const bool none = r->o->load && !r->o->prompt && !r->o->file;
-    int rc = none ? CH_OK : ch_cli_text(&b, r->o->prompt, r->o->file, e);
+    bool any;
+    const ch_run_input in = {r->o->prompt, r->o->file, r->o->files, r->o->n_files};
+    int rc = ch_run_read(&b, &any, &in, e);
     const char *text = b.data ? b.data : "";
+    if (rc == CH_OK && !any && !r->o->load)
+        rc = ch_fail(e, CH_EARG, "there is no prompt: give -p TEXT, a FILE, or standard input; "
+                                 "chalcis chat talks");
     if (rc == CH_OK)
-        rc = r->o->chat ? ch_chat_prompt(&r->prompt, ch_chat_for(r->tokenizer), r->tokenizer,
-                                         r->o->system, text, b.size, e)
+        rc = r->o->chat ? ch_run_conversation(&r->prompt, r->tokenizer, r->o->system, text, b.size,
+                                              e)
                         : ch_tokenizer_encode(&r->prompt, r->tokenizer, text, b.size,
                                               r->o->load ? 0 : CH_ENCODE_BOS, e);
     if (rc == CH_OK && r->prompt.n == 0 && !r->o->load)
@@ -159,6 +172,10 @@ static void show(struct running *r, bool last)
 {
     if (r->o->json)
         return;
+    if (r->o->cost) {
+        ch_cost_show(&r->cost, &r->text, r->safe, last);
+        return;
+    }
     r->shown += ch_cli_put_text(stdout, r->text.data ? r->text.data + r->shown : "",
                                 r->safe - r->shown, last);
     fflush(stdout);
@@ -203,6 +220,8 @@ static int generate(struct running *r, ch_err *e)
         before = t;
         r->drawn++;
         rc = ch_log_prob_rows_drawn(&r->rows, r->session, e);
+        if (o->cost && rc == CH_OK)
+            rc = ch_cost_add(&r->cost, r->session, r->text.size, e);
         if (ends(r))
             break;
         show(r, false);
@@ -255,7 +274,7 @@ static int answer(struct running *r, int i, ch_err *e)
     if (rc < 0)
         return rc;
     ch_buf_clear(&r->text);
-    r->shown = r->safe = r->rows.n = 0;
+    r->shown = r->safe = r->rows.n = r->cost.n = r->cost.shown = 0;
     r->drawn = 0;
     r->o->sampling.sample = (uint32_t)i;
     if (r->o->wishes.stops)
@@ -368,13 +387,17 @@ static int print_json(const struct running *r)
     if (r->prompt_rows.top >= 0)
         json_object_set_new(v, "prompt_logprobs",
                             ch_log_prob_rows_json(&r->prompt_rows, r->tokenizer));
+    if (one && r->o->cost)
+        json_object_set_new(v, "cost", ch_cost_json(&r->cost, &r->text));
     return ch_cli_print_json(v);
 }
 
 static int run(struct running *r)
 {
     ch_err e = {0};
-    int rc = open_model(r, &e);
+    int rc = ch_cost_open(&r->cost, r->o->color, &e);
+    if (rc == CH_OK)
+        rc = open_model(r, &e);
     if (rc == CH_OK)
         rc = read_prompt(r, &e);
     if (rc == CH_OK)
@@ -406,8 +429,7 @@ int ch_cmd_run(int argc, char **argv)
 {
     struct options o = {.count = COUNT_UNSAID, .sampling = CH_SAMPLING, .answers = 1,
                         .log_probs = -1, .prompt_log_probs = -1, .length_penalty = 1};
-    int n_args;
-    const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
+    const int rc = ch_cli_parse(&o, o.files, &o.n_files, argc, argv, &usage);
     if (rc >= 0)
         return rc;
     if (o.chat && o.load)
@@ -433,6 +455,7 @@ int ch_cmd_run(int argc, char **argv)
     ch_lora_close(&r.lora);
     ch_model_close(&r.model);
     ch_tokenizer_close(&r.tokenizer);
+    ch_cost_close(&r.cost);
     ch_tokens_free(&r.prompt);
     ch_buf_close(&r.text);
     return code;

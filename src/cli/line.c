@@ -1,6 +1,6 @@
 /* line.c - see line.h
  *
- * With libedit Ctrl-C is a key like others: it empties the line.  Pasted text comes in brackets
+ * With libedit Ctrl-C is a key like others: it empties the line; so is Ctrl-Z.  Pasted text comes in brackets
  * (ESC [200~ ... ESC [201~, which terminals send where ESC [?2004h asked for it) and enters the
  * line as it is, its newlines too.  Without libedit the terminal's own line is all there is.
  * SPDX-License-Identifier: MIT */
@@ -88,6 +88,14 @@ static unsigned char interrupt(EditLine *edit, int key)
     return CC_EOF;
 }
 
+static unsigned char suspend(EditLine *edit, int key)
+{
+    (void)edit;
+    (void)key;
+    raise(SIGTSTP); /* libedit gives the terminal back meanwhile */
+    return CC_REDISPLAY;
+}
+
 /* Behind ESC [200~: everything up to ESC [201~ belongs to the line. */
 static unsigned char paste(EditLine *edit, int key)
 {
@@ -171,11 +179,13 @@ static bool open_edit(ch_line *l)
     el_set(l->edit, EL_EDITOR, "emacs");
     el_set(l->edit, EL_SIGNAL, 1);
     el_set(l->edit, EL_HIST, history, l->history);
-    el_set(l->edit, EL_SETTY, "-d", "intr=", NULL);
+    el_set(l->edit, EL_SETTY, "-d", "-isig", "-ixon", NULL);
     el_set(l->edit, EL_ADDFN, "chat-interrupt", "Empties the line", interrupt);
     el_set(l->edit, EL_ADDFN, "chat-paste", "Takes pasted text", paste);
     el_set(l->edit, EL_ADDFN, "chat-complete", "Completes a command", complete);
+    el_set(l->edit, EL_ADDFN, "chat-suspend", "Stops the program, as elsewhere", suspend);
     el_set(l->edit, EL_BIND, "^C", "chat-interrupt", NULL);
+    el_set(l->edit, EL_BIND, "^Z", "chat-suspend", NULL);
     el_set(l->edit, EL_BIND, "\033[200~", "chat-paste", NULL);
     el_set(l->edit, EL_BIND, "^I", "chat-complete", NULL);
     el_set(l->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);

@@ -198,6 +198,12 @@ static int note_answer(ch_talk *t, const char *text, size_t n, ch_err *e)
     return rc;
 }
 
+size_t ch_talk_lead(const ch_talk *t, const char *answer, size_t n)
+{
+    const size_t skip = t->before_text ? strlen(t->before_text) : 0;
+    return skip > 0 && n >= skip && memcmp(answer, t->before_text, skip) == 0 ? skip : 0;
+}
+
 int ch_talk_answered(ch_talk *t, const char *answer, size_t n, json_t *message, ch_err *e)
 {
     ch_buf b;
@@ -206,9 +212,8 @@ int ch_talk_answered(ch_talk *t, const char *answer, size_t n, json_t *message, 
     if (rc == CH_OK && t->session && t->n_marks > 0 && b.size > 0)
         rc = note_answer(t, text, b.size, e);
     if (rc == CH_OK && !message) {
-        const size_t skip = t->before_text ? strlen(t->before_text) : 0;
-        const bool has = skip > 0 && b.size >= skip && memcmp(text, t->before_text, skip) == 0;
-        message = message_of("assistant", text + (has ? skip : 0), b.size - (has ? skip : 0));
+        const size_t lead = ch_talk_lead(t, text, b.size);
+        message = message_of("assistant", text + lead, b.size - lead);
     }
     if (rc == CH_OK)
         rc = append(t, message, e);

@@ -50,6 +50,8 @@ int ch_talk_read(ch_talk *t, ch_err *e);
  * ch_talk_stop says why: "end", "context". */
 int ch_talk_next(bool *more, ch_buf *answer, ch_talk *t, const ch_sampling *how, ch_err *e);
 const char *ch_talk_stop(const ch_talk *t);
+/* How many bytes at an answer's beginning the format puts before any: they are not shown. */
+size_t ch_talk_lead(const ch_talk *t, const char *answer, size_t n);
 /* The answer, however it ended, becomes a message: `message` (taken), or where that is NULL one of
  * the assistant with this text. */
 int ch_talk_answered(ch_talk *t, const char *answer, size_t n, json_t *message, ch_err *e);
