@@ -41,6 +41,7 @@ header utf8proc.h || need="$need libutf8proc-dev"
 header microhttpd.h || need="$need libmicrohttpd-dev"
 header histedit.h || need="$need libedit-dev"
 header cmocka.h || need="$need libcmocka-dev"
+have tmux || need="$need tmux"
 [ -n "$need" ] || exit 0
 
 if ! have apt-get; then

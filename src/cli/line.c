@@ -1,8 +1,9 @@
 /* line.c - see line.h
  *
- * With libedit Ctrl-C is a key like others: it empties the line; so is Ctrl-Z.  Pasted text comes in brackets
- * (ESC [200~ ... ESC [201~, which terminals send where ESC [?2004h asked for it) and enters the
- * line as it is, its newlines too.  Without libedit the terminal's own line is all there is.
+ * With libedit Ctrl-C is a key like others: it empties the line; so is Ctrl-Z.  Pasted text comes
+ * in brackets (ESC [200~ ... ESC [201~, which terminals send where ESC [?2004h asked for it) and
+ * enters the line as it is, its newlines too.  Without libedit the terminal's own line is all there
+ * is.
  * SPDX-License-Identifier: MIT */
 #include "line.h"
 

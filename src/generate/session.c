@@ -115,7 +115,8 @@ static int open_scratch(ch_family *f, ch_err *e)
         ch_forward_scratch(f->model, f->adapters, &f->kernels, f->pool, f->step_rows,
                            f->logit_rows, &like);
     /* and what ch_session_step itself takes */
-    return ch_arena_open(&f->scratch, step + (size_t)f->step_rows * (128 + ch_session_spent_bytes(f->model)) + 4096, e);
+    const size_t row = 128 + ch_session_spent_bytes(f->model);
+    return ch_arena_open(&f->scratch, step + (size_t)f->step_rows * row + 4096, e);
 }
 
 /* The only adapter that the family's rows can choose, and its name in page keys. */

@@ -34,7 +34,8 @@ static int close_model(void **state)
 /* ChatML in letters that this vocabulary has, with thoughts that later turns leave out. */
 static const char jinja[] =
     "{{ bos_token }}{% for m in messages %}<{{ m.role }}>"
-    "{{ m.content.split('</think>')[-1] if m.role == 'assistant' and not loop.last else m.content }}"
+    "{{ m.content.split('</think>')[-1] if m.role == 'assistant' and not loop.last "
+    "else m.content }}"
     "{{ eos_token }}{% endfor %}<assistant>{% if think %}<think>{% endif %}";
 
 struct both {
@@ -109,7 +110,8 @@ static void a_turn_reads_what_is_new(void **state)
         for (int i = 0; i < 4; i++) {
             const int before = ch_session_length(b.s);
             const uint64_t read = turn(&b, "And then?", 20);
-            assert_true(read >= 2 && read <= count("\nUser: <user>And then?\nAssistant: <assistant>") + 2);
+            assert_true(read >= 2);
+            assert_true(read <= count("\nUser: <user>And then?\nAssistant: <assistant>") + 2);
             assert_true(ch_session_length(b.s) > before);
         }
         close_both(&b);
@@ -228,7 +230,8 @@ static void too_long_says_both_numbers(void **state)
     assert_non_null(strstr(e.text, "60"));
     assert_int_equal(ch_session_length(b.s), length);
     undo(&b, 1);
-    assert_true(turn(&b, "Yes?", 5) <= count("\nUser: Yes?\nAssistant:") + 2); /* nothing was lost */
+    /* nothing was lost */
+    assert_true(turn(&b, "Yes?", 5) <= count("\nUser: Yes?\nAssistant:") + 2);
     ch_tokens_free(&ids);
     close_both(&b);
 }

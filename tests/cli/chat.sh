@@ -1,0 +1,159 @@
+#!/bin/bash
+# chalcis chat, as a filter and as a person at a terminal (tmux).  TAP.
+set -u
+bin=$(realpath "${CHALCIS_BIN:-./chalcis}")
+# shellcheck source=tests/support/tap.sh
+. "$(dirname "$0")/../support/tap.sh"
+export XDG_STATE_HOME="$tmp/state" NO_COLOR=1
+has() { if grep -qF -- "$2" "$tmp/out"; then ok "$1"; else not_ok "$1: \"$2\""; fi; }
+hasnt() { if grep -qF -- "$2" "$tmp/out"; then not_ok "$1: \"$2\""; else ok "$1"; fi; }
+chat() { printf '%s\n' "$@" | "$bin" chat -n 12 >"$tmp/out" 2>"$tmp/err"; }
+
+# ---- A filter ------------------------------------------------------------------------------------
+chat "Once there was a fox." "And then?"
+that "two messages, two answers" [ "$(grep -c . "$tmp/out")" -ge 2 ]
+that "and nothing else" [ ! -s "$tmp/err" ]
+cp "$tmp/out" "$tmp/first"
+chat "Once there was a fox." "And then?"
+that "the same again" cmp "$tmp/out" "$tmp/first"
+chat "Once there was a fox." "Never mind." /undo "And then?" "/show messages"
+has "undone is gone" "user: And then?"
+hasnt "undone is not kept" "Never mind."
+chat "Once there was a fox." /undo "Once there was a fox." "And then?"
+tail -n +"$(($(grep -n "0 messages are left" "$tmp/out" | cut -d: -f1) + 1))" "$tmp/out" >"$tmp/again"
+that "nothing of it stays behind" cmp "$tmp/again" "$tmp/first"
+chat '"""' 'two' 'lines' '"""' '"""one"""' "/show messages"
+has "lines between quotes" "user: two"
+has "end where they end" "lines"
+has "on one line too" "user: one"
+chat "/system Be brief." "Hello." "/clear" "/show messages"
+has "the system message stays" "system: Be brief."
+hasnt "what was said does not" "user:"
+chat "/set temp 0.25" "/set top-k 7" "/set top_p 0.5" "/set seed 9" "/set count 3" "/set think off" /set
+has "a sampler" "temp               0.25"
+has "with a dash" "top-k              7"
+has "without" "top-p              0.5"
+has "the seed" "seed               9"
+has "thinking" "think              off"
+for bad in "/set temp -1" "/set temp x" "/set nonsense 1" "/set think maybe" "/set count 1.5" \
+    "/frobnicate" "/save" "/load $tmp/none" "/undo" "/regen" "/set"; do
+    printf '%s\n' "$bad" | "$bin" chat >"$tmp/out" 2>"$tmp/err"
+    rc=$?
+    if [ $rc -eq 0 ] && [ -s "$tmp/err" -o "$bad" = /set ]; then ok "$bad"; else not_ok "$bad"; fi
+done
+chat /exit "Hello."
+that "leaves" [ ! -s "$tmp/out" ]
+printf 'Hello.\n' | "$bin" chat -c 8 >"$tmp/out" 2>"$tmp/err"
+that "too long is an error" [ $? -eq 1 ]
+says "with both numbers" "the context holds 8"
+is "an unknown colour" 1 "$bin" chat --color red
+says "says the others" "auto, always or never"
+is "a context that is filled" 0 sh -c "echo Hello. | '$bin' chat -c 40"
+
+# ---- Saved and loaded ----------------------------------------------------------------------------
+chat "Once there was a fox." "And then?" "/save $tmp/talk" "Why?"
+tail -n +"$(($(grep -n "^saved" "$tmp/out" | cut -d: -f1) + 1))" "$tmp/out" >"$tmp/why"
+printf 'Why?\n/show messages\n' | "$bin" chat -n 12 --load "$tmp/talk" >"$tmp/out" 2>"$tmp/err"
+head -n "$(grep -c '' "$tmp/why")" "$tmp/out" >"$tmp/again"
+that "goes on as it would have" cmp "$tmp/again" "$tmp/why"
+has "with its messages" "user: Once there was a fox."
+chat "/load $tmp/talk.json" "/show"
+has "messages alone" "messages           4"
+is "a model of another kind" 0 "$bin" init llama -o "$tmp/other.gguf"
+is "another model refuses it" 1 "$bin" chat -m "$tmp/other.gguf" --load "$tmp/talk"
+says "says why" "another model"
+is "its messages it takes" 0 "$bin" chat -m "$tmp/other.gguf" --load "$tmp/talk.json"
+echo '{"chalcis": "conversation", "messages": [{}]}' >"$tmp/bad.json"
+is "a message without role" 1 "$bin" chat --load "$tmp/bad.json"
+that "no history of what is not typed" [ ! -e "$tmp/state" ]
+
+# ---- A person ------------------------------------------------------------------------------------
+if ! command -v tmux >/dev/null; then
+    skip "a person at a terminal" "needs tmux"
+    echo "1..$n"
+    exit
+fi
+export TMUX_TMPDIR=$tmp
+term() { tmux -L chat "$@"; }
+trap 'term kill-server 2>/dev/null; rm -rf "$tmp"' EXIT
+pane() { term capture-pane -p -J -S - >"$tmp/out" 2>"$tmp/err"; }
+# sees NAME TEXT [TIMES]: within twenty seconds it is on the screen, so often
+sees() {
+    for _ in $(seq 200); do
+        pane
+        if [ "$(grep -cF -- "$2" "$tmp/out")" -ge "${3:-1}" ]; then
+            ok "$1"
+            return
+        fi
+        sleep 0.1
+    done
+    not_ok "$1: \"$2\""
+}
+keys() { term send-keys "$@"; }
+typed() { term send-keys -l "$1" && term send-keys Enter; }
+start() { # OPTIONS: chat in a new terminal
+    term kill-server 2>/dev/null
+    term -f /dev/null new-session -d -x 120 -y 50 \
+        "LANG=C.UTF-8 TERM=xterm-256color '$bin' chat $*; echo LEFT \$?; cat"
+    sees "it begins ($*)" ">>>"
+}
+
+start -n 12
+typed "Once there was a fox."
+sees "an answer and its numbers" "tok/s"
+typed '"""'
+sees "more lines are asked for" "..."
+typed "two"
+typed 'lines"""'
+sees "one message" "tok/s" 2
+typed /regen
+sees "another answer" "tok/s" 3
+typed /undo
+sees "a message less" "2 messages are left"
+typed "/save $tmp/typed"
+sees "saved" "saved 2 messages"
+typed "gr\303\266\303\237e \360\237\246\212"
+sees "beyond ASCII" "tok/s" 4
+typed "/load $tmp/typed"
+sees "loaded" "loaded 2 messages"
+term set-buffer "pasted
+text"
+term paste-buffer -p
+sees "pasted lines wait" "text"
+keys Enter
+sees "are one message" "tok/s" 5
+typed "/show messages"
+sees "with both lines" "user: pasted"
+if "$bin" chat --no-history </dev/null && ldd "$bin" | grep -q libedit; then
+    term send-keys -l "/sys"
+    keys Tab
+    sees "completed" ">>> /system"
+    keys C-c
+    sees "a line is dropped" "leaves)"
+    keys Up
+    sees "the line before" ">>> /show messages" 2
+    keys C-c
+else
+    skip "edited lines" "this build has no libedit"
+fi
+keys C-d
+sees "Ctrl-D leaves" "LEFT 0"
+that "typed lines are kept" grep -q "Once" "$tmp/state/chalcis/history"
+
+start -c 200000 --temp 0 --repeat-penalty 1.3 --no-history
+typed "Once there was a fox."
+for _ in $(seq 100); do # until it writes
+    pane
+    [ "$(grep -c . "$tmp/out")" -ge 4 ] && break
+    sleep 0.1
+done
+keys C-c
+sees "Ctrl-C stops the answer" "stopped"
+typed "/show messages"
+sees "what came of it stays" "assistant:"
+typed "/set count 3"
+typed "And then?"
+sees "and it goes on" "tok/s" 2
+typed /exit
+sees "/exit leaves" "LEFT 0"
+echo "1..$n"
