@@ -165,6 +165,7 @@ SUPLIB   := $(B)/tests/libsupport.a
 SUPLIB64 := $(B)/tests64/libsupport.a
 TESTBIN  := $(TESTS:%.c=$(B)/%)
 GRADBIN  := $(B)/tests64/gradcheck/gradcheck
+EXAMPBIN := $(EXAMPLES:%.c=$(B)/%)
 REFERBIN := $(B)/tests/reference/logits
 REFER64  := $(B)/tests64/reference/logits
 
@@ -176,6 +177,15 @@ $(SUPLIB) $(SUPLIB64):
 $(TESTBIN): $(B)/tests/%: $(B)/tests/%.o $(SUPLIB) $(B)/libchalcis.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(OPT) -o $@ $< $(SUPLIB) $(B)/libchalcis.a $(LIBS) -lcmocka
+
+# What a stranger writes sees include/ alone; these two look inside.
+$(B)/examples/own_sampler.o $(B)/examples/embed.o: INC_example = $(INC_generate)
+INC_example = -Iinclude
+$(B)/examples/%.o: examples/%.c $(B)/flags
+	$(call compile,$(INC_example))
+$(EXAMPBIN): $(B)/examples/%: $(B)/examples/%.o $(B)/libchalcis.a
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(OPT) -o $@ $< $(B)/libchalcis.a $(LIBS)
 
 $(GRADBIN): $(GRAD:tests/%.c=$(B)/tests64/%.o) $(SUPLIB64) $(B)/libchalcis64.a
 	@echo "  LINK  $@"
@@ -193,7 +203,7 @@ $(REFER64): $(REFER:tests/%.c=$(B)/tests64/%.o) $(SUPLIB64) $(B)/libchalcis64.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS) -lcmocka
 
-test-build: $(B)/chalcis $(TESTBIN) $(if $(GRAD),$(GRADBIN)) $(if $(KCHECK),$(B)/tests/kcheck/kcheck) $(REFERBIN) $(REFER64)
+test-build: $(B)/chalcis $(TESTBIN) $(EXAMPBIN) $(if $(GRAD),$(GRADBIN)) $(if $(KCHECK),$(B)/tests/kcheck/kcheck) $(REFERBIN) $(REFER64)
 
 test: deps ## build everything and run the tests (SAN=address,undefined for sanitizers)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-build
