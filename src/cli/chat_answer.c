@@ -7,8 +7,7 @@
 
 typedef struct answering {
     ch_chatting *c;
-    ch_buf text;  /* as drawn */
-    size_t shown; /* bytes of it */
+    char last; /* byte that was shown */
     int drawn;
     const char *stop;
 } answering;
@@ -31,15 +30,27 @@ bool ch_chat_last_is(ch_chatting *c, const char *role)
     return is && strcmp(is, role) == 0;
 }
 
-/* Where a model's reasoning and its calls of tools will be told from what it says: this gets all
- * bytes of an answer, in order, `last` once at its end. */
-static void take(answering *a, bool last)
+/* Thoughts, tags and calls are dim, so that the answer stands out; hidden, they leave nothing. */
+static void tell(void *arg, const ch_reply_event *event)
 {
-    if (a->shown == 0 && a->text.size > 0)
-        a->shown = ch_talk_lead(a->c->talk, a->text.data, a->text.size);
-    a->shown += ch_cli_put_text(stdout, a->text.data ? a->text.data + a->shown : "",
-                                a->text.size - a->shown, last);
+    answering *a = arg;
+    const ch_chatting *c = a->c;
+    const bool says = event->kind == CH_REPLY_CONTENT;
+    if (!says && (event->kind == CH_REPLY_REASONING || event->kind == CH_REPLY_MARKUP) &&
+        c->think == CH_THINK_HIDE)
+        return;
+    if (event->kind == CH_REPLY_MALFORMED || event->kind == CH_REPLY_UNFINISHED)
+        return; /* its bytes come next */
+    const char *dim = says || !c->colour ? "" : "\033[2m", *plain = *dim ? "\033[0m" : "";
+    fputs(dim, stdout);
+    if (event->kind == CH_REPLY_CALL)
+        printf("[%s %.*s]\n", event->name, (int)CH_MIN(event->n, (size_t)4096), event->text);
+    else
+        ch_cli_put_text(stdout, event->text, event->n, true);
+    fputs(plain, stdout);
     fflush(stdout);
+    if (event->n > 0)
+        a->last = event->kind == CH_REPLY_CALL ? '\n' : event->text[event->n - 1];
 }
 
 static int write_answer(answering *a, ch_err *e)
@@ -49,17 +60,15 @@ static int write_answer(answering *a, ch_err *e)
     int rc = CH_OK;
     a->stop = "count";
     while (rc == CH_OK && (c->count < 0 || a->drawn < c->count)) {
-        rc = ch_talk_next(&more, &a->text, c->talk, &c->sampling, e);
+        rc = ch_talk_next(&more, c->talk, &c->sampling, e);
         if (rc == CH_OK && !more) {
             a->stop = ch_talk_stop(c->talk);
             break;
         }
         a->drawn += rc == CH_OK;
-        take(a, false);
         if (ferror(stdout))
             rc = ch_fail(e, CH_EIO, "standard output was closed");
     }
-    take(a, true);
     if (rc == CH_ECANCELED)
         a->stop = "interrupted";
     return rc;
@@ -103,7 +112,7 @@ static bool answer(ch_chatting *c)
     answering a = {.c = c, .stop = ""};
     ch_err e = {0};
     const ch_session_stats before = ch_session_get_stats(c->session);
-    ch_buf_init(&a.text, (size_t)1 << 28);
+    ch_talk_tell(c->talk, tell, &a);
     ch_cli_catch_interrupts(c->session);
     int rc = ch_talk_read(c->talk, &e);
     if (rc == CH_OK)
@@ -113,12 +122,11 @@ static bool answer(ch_chatting *c)
     signal(SIGTERM, SIG_DFL);
     const bool interrupted = rc == CH_ECANCELED;
     ch_cli_interrupted = 0;
-    if (a.text.size > 0 && a.text.data[a.text.size - 1] != '\n')
+    if (rc == CH_OK || (interrupted && a.drawn > 0))
+        rc = ch_talk_answered(c->talk, &e);
+    if (a.last && a.last != '\n')
         putchar('\n');
     fflush(stdout);
-    const bool some = rc == CH_OK || (interrupted && a.text.size > 0);
-    if (some)
-        rc = ch_talk_answered(c->talk, a.text.data, a.text.size, NULL, &e);
     if (rc < 0)
         say_failure(c, &e);
     else if (c->status)
@@ -127,7 +135,7 @@ static bool answer(ch_chatting *c)
         c->leaves = true;
         c->code = CH_EXIT_INTERRUPTED;
     }
-    ch_buf_close(&a.text);
+    ch_talk_tell(c->talk, NULL, NULL);
     return rc == CH_OK;
 }
 

@@ -23,12 +23,22 @@ struct ch_talk {
     json_t *messages, *variables, *names;
     const char *stop;
 
+    const ch_reply_format *replies;
+    ch_reply *reply; /* from a prompt to its answer's end */
+    ch_reply_fn *tell;
+    void *arg;
+    ch_buf answer;
+    bool begun;       /* it has told more than what the format puts before */
+    json_t *no_tools; /* an empty list */
+
     ch_buf said, origin; /* a byte each */
     ch_talk_mark *mark;  /* ascending */
     size_t n_marks, cap_marks;
 };
 
 void ch_talk_forget(ch_talk *t, size_t marks); /* what is said behind the first of them */
+int ch_talk_open_reply(ch_talk *t, ch_err *e); /* behind the prompt, which is all that is said */
+int ch_talk_append(ch_talk *t, json_t *message, ch_err *e); /* takes it */
 int ch_talk_mark_here(ch_talk *t, ch_err *e);  /* all that is said is all that the session holds */
 
 #endif

@@ -148,6 +148,8 @@ int ch_talk_read(ch_talk *t, ch_err *e)
     }
     if (rc == CH_OK && r.text.size > 0)
         rc = note_prompt(t, &r, marks, e);
+    if (rc == CH_OK)
+        rc = ch_talk_open_reply(t, e);
     t->stop = "";
     ch_tokens_free(&ids);
     ch_rendered_free(&r);

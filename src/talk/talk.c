@@ -14,6 +14,7 @@ static int open_format(ch_talk *t, const char *jinja, const char *name, ch_err *
 {
     const char *own = jinja ? jinja : ch_tokenizer_template(t->tk);
     t->format = "template";
+    t->replies = ch_reply_format_of(own ? own : "");
     if (own)
         return ch_template_parse(&t->template, own, strlen(own), jinja && name ? name : "template",
                                  e);
@@ -45,11 +46,16 @@ int ch_talk_open(ch_talk **out, ch_session *s, const ch_tokenizer *tk, const cha
     localtime_r(&now, &t->now);
     ch_buf_init(&t->said, SAID_MOST);
     ch_buf_init(&t->origin, SAID_MOST);
+    ch_buf_init(&t->answer, CH_REPLY_BYTES);
     t->messages = json_array();
+    t->no_tools = json_array();
     /* as transformers calls a template: tools and documents are there, and none */
     t->variables = json_pack("{s:n, s:n, s:b}", "tools", "documents", "add_generation_prompt", 1);
-    int rc = t->messages && t->variables ? ch_template_names(&t->names, tk, e)
-                                         : ch_fail(e, CH_ENOMEM, "no memory for a conversation");
+    int rc = CH_OK;
+    if (!t->messages || !t->variables || !t->no_tools)
+        rc = ch_fail(e, CH_ENOMEM, "no memory for a conversation");
+    if (rc == CH_OK)
+        rc = ch_template_names(&t->names, tk, e);
     if (rc == CH_OK)
         rc = open_format(t, jinja, name, e);
     if (rc < 0)
@@ -66,6 +72,9 @@ void ch_talk_close(ch_talk **t)
     json_decref((*t)->messages);
     json_decref((*t)->variables);
     json_decref((*t)->names);
+    json_decref((*t)->no_tools);
+    ch_reply_close(&(*t)->reply);
+    ch_buf_close(&(*t)->answer);
     ch_buf_close(&(*t)->said);
     ch_buf_close(&(*t)->origin);
     free((*t)->mark);
@@ -75,7 +84,6 @@ void ch_talk_close(ch_talk **t)
 
 const char *ch_talk_format(const ch_talk *t) { return t->format; }
 json_t *ch_talk_messages(ch_talk *t) { return t->messages; }
-const char *ch_talk_stop(const ch_talk *t) { return t->stop; }
 
 int ch_talk_set(ch_talk *t, const char *name, json_t *v, ch_err *e)
 {
@@ -86,32 +94,22 @@ int ch_talk_set(ch_talk *t, const char *name, json_t *v, ch_err *e)
     return CH_OK;
 }
 
-/* What is said and what is in a message is UTF-8, so that one can be found in the other. */
-static int clean(ch_buf *b, const char *text, size_t n, ch_err *e)
-{
-    ch_buf_init(b, SAID_MOST);
-    ch_buf_utf8(b, text, n);
-    return ch_buf_check(b, "a message", e);
-}
-
-static int append(ch_talk *t, json_t *message, ch_err *e)
+int ch_talk_append(ch_talk *t, json_t *message, ch_err *e)
 {
     return message && json_array_append_new(t->messages, message) == 0
                ? CH_OK
                : ch_fail(e, CH_ENOMEM, "no memory for a message");
 }
 
-static json_t *message_of(const char *role, const char *text, size_t n)
-{
-    return json_pack("{s:s, s:s%}", "role", role, "content", text ? text : "", n);
-}
-
 int ch_talk_say(ch_talk *t, const char *role, const char *text, size_t n, ch_err *e)
 {
     ch_buf b;
-    int rc = clean(&b, text, n, e);
+    ch_buf_init(&b, SAID_MOST);
+    ch_buf_utf8(&b, text, n);
+    int rc = ch_buf_check(&b, "a message", e);
     if (rc == CH_OK)
-        rc = append(t, message_of(role, b.data, b.size), e);
+        rc = ch_talk_append(t, json_pack("{s:s, s:s%}", "role", role, "content",
+                                         b.data ? b.data : "", b.size), e);
     ch_buf_close(&b);
     return rc;
 }
@@ -150,75 +148,5 @@ int ch_talk_mark_here(ch_talk *t, ch_err *e)
         ch_talk_forget(t, t->n_marks);
     else
         t->mark[t->n_marks++] = (ch_talk_mark){t->said.size, ch_session_length(t->session)};
-    return rc;
-}
-
-/* ---- Answers --------------------------------------------------------------------------------- */
-
-int ch_talk_next(bool *more, ch_buf *answer, ch_talk *t, const ch_sampling *how, ch_err *e)
-{
-    const int length = ch_session_length(t->session);
-    ch_token id;
-    *more = false;
-    if (length > 0 && length == ch_session_context(t->session)) {
-        t->stop = "context";
-        return CH_OK;
-    }
-    const ch_token before = length > 0 ? ch_session_tokens(t->session)[length - 1] : -1;
-    const int rc = ch_session_next(&id, t->session, how, e);
-    if (rc < 0)
-        return rc;
-    if (ch_tokenizer_is_end(t->tk, id) || id == ch_tokenizer_bos(t->tk)) {
-        t->stop = "end";
-        return CH_OK;
-    }
-    *more = true;
-    return ch_tokenizer_append(answer, t->tk, before, id) ? CH_OK
-                                                          : ch_buf_check(answer, "an answer", e);
-}
-
-/* The token that ended the answer is no text: it is found again when the template writes it. */
-static bool ended(const ch_talk *t)
-{
-    const int n = ch_session_length(t->session);
-    const ch_token last = n > 0 ? ch_session_tokens(t->session)[n - 1] : -1;
-    return last >= 0 && (ch_tokenizer_is_end(t->tk, last) || last == ch_tokenizer_bos(t->tk));
-}
-
-static int note_answer(ch_talk *t, const char *text, size_t n, ch_err *e)
-{
-    const bool end = ended(t);
-    ch_buf_put(&t->said, text, n);
-    char *who = ch_buf_room(&t->origin, n);
-    if (who && n > 0)
-        memset(who, CH_SAID_MODEL, n);
-    const int rc = ch_talk_mark_here(t, e);
-    if (rc == CH_OK && end)
-        t->mark[t->n_marks - 1].tokens--;
-    return rc;
-}
-
-size_t ch_talk_lead(const ch_talk *t, const char *answer, size_t n)
-{
-    const size_t skip = t->before_text ? strlen(t->before_text) : 0;
-    return skip > 0 && n >= skip && memcmp(answer, t->before_text, skip) == 0 ? skip : 0;
-}
-
-int ch_talk_answered(ch_talk *t, const char *answer, size_t n, json_t *message, ch_err *e)
-{
-    ch_buf b;
-    int rc = clean(&b, answer, n, e);
-    const char *text = b.data ? b.data : "";
-    if (rc == CH_OK && t->session && t->n_marks > 0 && b.size > 0)
-        rc = note_answer(t, text, b.size, e);
-    if (rc == CH_OK && !message) {
-        const size_t lead = ch_talk_lead(t, text, b.size);
-        message = message_of("assistant", text + lead, b.size - lead);
-    }
-    if (rc == CH_OK)
-        rc = append(t, message, e);
-    else
-        json_decref(message);
-    ch_buf_close(&b);
     return rc;
 }

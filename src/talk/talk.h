@@ -2,11 +2,12 @@
  *
  *     ch_talk *t;
  *     ch_talk_open(&t, session, tk, NULL, NULL, &e);
+ *     ch_talk_tell(t, show, arg);                       what it says, thinks and calls
  *     ch_talk_say(t, "user", text, n, &e);
  *     ch_talk_read(t, &e);                              the session gets what is new to it
  *     for (bool more = true; more;)
- *         if (ch_talk_next(&more, &answer, t, &sampling, &e) < 0) ...
- *     ch_talk_answered(t, answer.data, answer.size, NULL, &e);
+ *         if (ch_talk_next(&more, t, &sampling, &e) < 0) ...
+ *     ch_talk_answered(t, &e);                          the answer is a message
  *
  * Messages are what the model's chat template takes: objects with role, content and whatever else
  * it reads.  They become tokens by that template, or by the lines of chats.def where a model has
@@ -21,6 +22,7 @@
 #define CH_TALK_H
 
 #include "generate.h"
+#include "reply.h"
 #include "template.h"
 
 typedef struct ch_talk ch_talk;
@@ -46,15 +48,18 @@ int ch_talk_prompt(ch_tokens *out, const ch_talk *t, ch_err *e);
 /* The same into the session.  Too long to leave room for an answer: CH_ELIMIT with both numbers,
  * before anything changes. */
 int ch_talk_read(ch_talk *t, ch_err *e);
-/* The next token of the answer, its bytes appended to `answer`.  *more: it was not the last;
- * ch_talk_stop says why: "end", "context". */
-int ch_talk_next(bool *more, ch_buf *answer, ch_talk *t, const ch_sampling *how, ch_err *e);
+/* Gets what the model says as soon as it is clear what it is (reply.h): text, reasoning, calls of
+ * the tools that the variable `tools` lists. */
+void ch_talk_tell(ch_talk *t, ch_reply_fn *tell, void *arg);
+/* The next token of the answer.  *more: it was not the last; ch_talk_stop says why: "end",
+ * "context". */
+int ch_talk_next(bool *more, ch_talk *t, const ch_sampling *how, ch_err *e);
 const char *ch_talk_stop(const ch_talk *t);
-/* How many bytes at an answer's beginning the format puts before any: they are not shown. */
-size_t ch_talk_lead(const ch_talk *t, const char *answer, size_t n);
-/* The answer, however it ended, becomes a message: `message` (taken), or where that is NULL one of
- * the assistant with this text. */
-int ch_talk_answered(ch_talk *t, const char *answer, size_t n, json_t *message, ch_err *e);
+/* The answer so far as it was drawn; borrowed, until the next call. */
+const ch_buf *ch_talk_answer(const ch_talk *t);
+/* The answer ends, however far it is: the rest is told, and it becomes a message with content, and
+ * with reasoning_content and tool_calls where there are any. */
+int ch_talk_answered(ch_talk *t, ch_err *e);
 
 /* FILE.json has the messages and what the session's tokens say, FILE the session itself
  * (ch_session_save).  A path that ends in ".json" is messages alone: they are read anew, by any

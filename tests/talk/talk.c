@@ -41,7 +41,7 @@ static const char jinja[] =
 struct both {
     ch_session *s;
     ch_talk *t;
-    ch_buf answer;
+    ch_buf answer; /* of the last turn */
 };
 
 static void open_both(struct both *b, const char *template, int context)
@@ -75,10 +75,12 @@ static uint64_t turn(struct both *b, const char *text, int n)
     if (text)
         assert_ok(ch_talk_say(b->t, "user", text, strlen(text), &e), e);
     assert_ok(ch_talk_read(b->t, &e), e);
-    ch_buf_clear(&b->answer);
     for (int i = 0; i < n && more; i++)
-        assert_ok(ch_talk_next(&more, &b->answer, b->t, &how, &e), e);
-    assert_ok(ch_talk_answered(b->t, b->answer.data, b->answer.size, NULL, &e), e);
+        assert_ok(ch_talk_next(&more, b->t, &how, &e), e);
+    assert_ok(ch_talk_answered(b->t, &e), e);
+    const ch_buf *drawn = ch_talk_answer(b->t);
+    ch_buf_clear(&b->answer);
+    ch_buf_put(&b->answer, drawn->data, drawn->size);
     return read_so_far(b) - before;
 }
 
@@ -190,6 +192,124 @@ static void thoughts_are_cut_and_the_rest_is_kept(void **state)
     json_object_set_new(json_array_get(m, 1), "content", json_string("hm</think>Yes."));
     const uint64_t read = turn(&b, "And?", 5);
     assert_true(read < 25);
+    close_both(&b);
+}
+
+/* A model that says what it is told to. */
+struct script {
+    ch_tokens ids;
+    size_t at;
+};
+
+static void follow_script(void *arg, ch_candidates *c, const ch_sample_view *v)
+{
+    struct script *s = arg;
+    (void)v;
+    const ch_token id = s->at < s->ids.n ? s->ids.id[s->at++] : ch_tokenizer_eos(tk);
+    c->at[0] = (ch_candidate){.id = id, .logit = 1};
+    c->n = 1;
+}
+
+struct told {
+    char thought[100], said[100], called[100];
+};
+
+static void tell(void *arg, const ch_reply_event *event)
+{
+    struct told *told = arg;
+    char *to = event->kind == CH_REPLY_CONTENT     ? told->said
+               : event->kind == CH_REPLY_REASONING ? told->thought
+               : event->kind == CH_REPLY_CALL      ? told->called
+                                                   : NULL;
+    if (to)
+        snprintf(to + strlen(to), 100 - strlen(to), "%.*s", (int)event->n, event->text);
+}
+
+static void scripted(struct both *b, struct told *told, const char *user, const char *says)
+{
+    ch_err e = {0};
+    struct script s = {0};
+    const ch_own_sampler own = {follow_script, &s};
+    *told = (struct told){0};
+    assert_ok(ch_tokenizer_encode(&s.ids, tk, says, strlen(says), 0, &e), e);
+    ch_session_own_sampler(b->s, &own);
+    ch_talk_tell(b->t, tell, told);
+    turn(b, user, 200);
+    ch_session_own_sampler(b->s, NULL);
+    ch_tokens_free(&s.ids);
+}
+
+static const json_t *last_message(const struct both *b)
+{
+    json_t *m = ch_talk_messages(b->t);
+    return json_array_get(m, json_array_size(m) - 1);
+}
+
+static const char *field(const json_t *m, const char *name)
+{
+    const char *is = json_string_value(json_object_get(m, name));
+    return is ? is : "(none)";
+}
+
+/* The reply's parser is asked what is said, thought and called; the template's own words tell which
+ * format that is. */
+static void answers_are_told_apart(void **state)
+{
+    static const char hermes[] =
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ eos_token }}{% endfor %}"
+        "{% if tools %}<tool_call> arguments {{ tools|tojson }}{% endif %}<assistant>";
+    (void)state;
+    ch_err e = {0};
+    struct both b;
+    struct told told;
+    open_both(&b, hermes, 250);
+    scripted(&b, &told, "Well?", "<think>\nhm\n</think>\n\nYes.");
+    assert_string_equal(told.thought, "hm");
+    assert_string_equal(told.said, "Yes.");
+    assert_string_equal(field(last_message(&b), "content"), "Yes.");
+    assert_string_equal(field(last_message(&b), "reasoning_content"), "hm");
+    assert_string_equal(ch_talk_stop(b.t), "end");
+    /* without tools nothing is a call */
+    static const char call[] = "<tool_call>\n{\"name\": \"look\", \"arguments\": {\"at\": 1}}\n"
+                               "</tool_call>";
+    scripted(&b, &told, "Look.", call);
+    assert_string_equal(told.called, "");
+    assert_string_equal(field(last_message(&b), "content"), call);
+    json_t *tools = json_pack("[{s:s, s:{s:s}}]", "type", "function", "function", "name", "look");
+    assert_ok(ch_talk_set(b.t, "tools", tools, &e), e);
+    scripted(&b, &told, "Look.", call);
+    assert_string_equal(told.called, "{\"at\":1}");
+    assert_int_equal(json_array_size(json_object_get(last_message(&b), "tool_calls")), 1);
+    close_both(&b);
+}
+
+/* The answer's text goes back into the next prompt as it was drawn, token by token. */
+static void drawn_tokens_stay(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    struct both b;
+    open_both(&b, NULL, 250);
+    assert_ok(ch_talk_say(b.t, "user", "Go on.", 6, &e), e);
+    assert_ok(ch_talk_read(b.t, &e), e);
+    struct script s = {0};
+    const ch_own_sampler own = {follow_script, &s};
+    for (const char *c = " Once"; *c; c++) /* cut as the tokenizer would not */
+        assert_ok(ch_tokenizer_encode(&s.ids, tk, c, 1, 0, &e), e);
+    ch_session_own_sampler(b.s, &own);
+    const int before = ch_session_length(b.s);
+    bool more = true;
+    const ch_sampling how = CH_SAMPLING;
+    while (more)
+        assert_ok(ch_talk_next(&more, b.t, &how, &e), e);
+    assert_ok(ch_talk_answered(b.t, &e), e);
+    ch_session_own_sampler(b.s, NULL);
+    assert_string_equal(field(last_message(&b), "content"), "Once");
+    assert_true(turn(&b, "More.", 5) <= count("\nUser: More.\nAssistant:") + 2);
+    for (int i = 0; i < (int)s.ids.n; i++)
+        assert_int_equal(ch_session_tokens(b.s)[before + i], s.ids.id[i]);
+    assert_int_equal(ch_talk_next(&more, b.t, &how, &e), CH_EARG); /* nothing was read */
+    ch_tokens_free(&s.ids);
     close_both(&b);
 }
 
@@ -351,6 +471,8 @@ int main(void)
         cmocka_unit_test(undone_turns_are_not_there),
         cmocka_unit_test(another_beginning_reads_all),
         cmocka_unit_test(thoughts_are_cut_and_the_rest_is_kept),
+        cmocka_unit_test(answers_are_told_apart),
+        cmocka_unit_test(drawn_tokens_stay),
         cmocka_unit_test(nothing_said_is_special),
         cmocka_unit_test(too_long_says_both_numbers),
         cmocka_unit_test(the_context_ends_an_answer),
