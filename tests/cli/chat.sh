@@ -74,7 +74,8 @@ if ! command -v tmux >/dev/null; then
     exit
 fi
 export TMUX_TMPDIR=$tmp
-term() { tmux -L chat "$@"; }
+server_name=0 # a new one for each terminal: one that ends may still hold its name
+term() { tmux -L "chat$server_name" "$@"; }
 trap 'term kill-server 2>/dev/null; rm -rf "$tmp"' EXIT
 pane() { term capture-pane -p -J -S - >"$tmp/out" 2>"$tmp/err"; }
 # sees NAME TEXT [TIMES]: within twenty seconds it is on the screen, so often
@@ -93,6 +94,7 @@ keys() { term send-keys "$@"; }
 typed() { term send-keys -l "$1" && term send-keys Enter; }
 start() { # OPTIONS: chat in a new terminal
     term kill-server 2>/dev/null
+    server_name=$((server_name + 1))
     term -f /dev/null new-session -d -x 120 -y 50 \
         "LANG=C.UTF-8 TERM=xterm-256color '$bin' chat $*; echo LEFT \$?; cat"
     sees "it begins ($*)" ">>>"
