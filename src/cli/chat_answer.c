@@ -53,14 +53,51 @@ static void tell(void *arg, const ch_reply_event *event)
         a->last = event->kind == CH_REPLY_CALL ? '\n' : event->text[event->n - 1];
 }
 
+/* ---- Ctrl-C ends the answer, however often it comes ---- */
+
+static ch_session *volatile answers;
+static volatile sig_atomic_t stopped;
+
+static void on_interrupt(int sig)
+{
+    (void)sig;
+    stopped = 1;
+    ch_session_cancel(answers);
+}
+
+static void catch_interrupts(ch_session *s)
+{
+    const struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+    answers = s;
+    stopped = 0;
+    sigaction(SIGINT, &a, NULL);
+}
+
+/* Outside of answers a terminal has Ctrl-C as a key. */
+static void let_go(const ch_chatting *c) { signal(SIGINT, c->terminal ? SIG_IGN : SIG_DFL); }
+
+/* Was it meant for the answer before, and came as that ended? */
+static bool late(int rc) { return rc == CH_ECANCELED && !stopped; }
+
+static int most_tokens(const ch_chatting *c)
+{
+    const int left = ch_session_context(c->session) - ch_session_length(c->session);
+    return c->count > 0 ? c->count : c->count < 0 ? INT32_MAX : CH_MAX(left / 2, 1);
+}
+
 static int write_answer(answering *a, ch_err *e)
 {
     ch_chatting *c = a->c;
+    const int most = most_tokens(c);
     bool more = true;
     int rc = CH_OK;
     a->stop = "count";
-    while (rc == CH_OK && (c->count < 0 || a->drawn < c->count)) {
+    while (rc == CH_OK && a->drawn < most) {
         rc = ch_talk_next(&more, c->talk, &c->sampling, e);
+        if (late(rc)) {
+            rc = CH_OK;
+            continue;
+        }
         if (rc == CH_OK && !more) {
             a->stop = ch_talk_stop(c->talk);
             break;
@@ -82,6 +119,7 @@ static void print_status(const answering *a, const ch_session_stats *before)
     const uint64_t drawn = now.drawn_tokens - before->drawn_tokens;
     const char *why = strcmp(a->stop, "interrupted") == 0 ? ", stopped"
                       : strcmp(a->stop, "context") == 0   ? ", the context is full"
+                      : strcmp(a->stop, "count") == 0     ? ", cut off"
                                                           : "";
     const int context = ch_session_context(c->session);
     fprintf(stderr, "%s[%d tokens%s, %.1f tok/s | read %llu | %d of %d left]%s\n",
@@ -113,15 +151,14 @@ static bool answer(ch_chatting *c)
     ch_err e = {0};
     const ch_session_stats before = ch_session_get_stats(c->session);
     ch_talk_tell(c->talk, tell, &a);
-    ch_cli_catch_interrupts(c->session);
+    catch_interrupts(c->session);
     int rc = ch_talk_read(c->talk, &e);
+    if (late(rc))
+        rc = ch_talk_read(c->talk, &e);
     if (rc == CH_OK)
         rc = write_answer(&a, &e);
-    ch_cli_catch_interrupts(NULL);
-    signal(SIGINT, c->terminal ? SIG_IGN : SIG_DFL); /* one that comes as the answer ends */
-    signal(SIGTERM, SIG_DFL);
+    let_go(c);
     const bool interrupted = rc == CH_ECANCELED;
-    ch_cli_interrupted = 0;
     if (rc == CH_OK || (interrupted && a.drawn > 0))
         rc = ch_talk_answered(c->talk, &e);
     if (a.last && a.last != '\n')

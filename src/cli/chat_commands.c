@@ -86,7 +86,7 @@ static int set_number(ch_chatting *c, const char *name, const char *value, ch_er
             return ch_fail(e, CH_EARG, "seed is a whole number from 0 to 2^64-1");
     } else if (strcmp(name, "count") == 0 || strcmp(name, "seed") == 0) {
         return ch_fail(e, CH_EARG, "%s is a whole number from %s, not %s", name,
-                       *name == 'c' ? "-1 (no limit) to 1e9" : "0 to 2^64-1", value);
+                       *name == 'c' ? "-1 to 1e9" : "0 to 2^64-1", value);
     } else {
         return ch_fail(e, CH_EARG, "there is no setting \"%.40s\"; /set shows them", name);
     }
@@ -107,7 +107,7 @@ static void print_settings(ch_chatting *c)
     }
     printf("  %-18s %-8llu same seed, same conversation\n", "seed",
            (unsigned long long)c->sampling.seed);
-    printf("  %-18s %-8d most tokens of an answer (-1: until the context is full)\n", "count",
+    printf("  %-18s %-8d most tokens of an answer (-1: what fits; 0: half of that)\n", "count",
            c->count);
     printf("  %-18s %-8s whether the model thinks, and whether that is shown (on, off, hide)\n",
            "think", c->think ? thinks[c->think] : "-");

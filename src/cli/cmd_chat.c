@@ -22,7 +22,7 @@ static const ch_opt opts[] = {
     {0, "think", CH_OPT_STR, O(think), "HOW", "on, off, or hide: it thinks and that is not shown [the template's]", 0, 0},
     {0, "load", CH_OPT_STR, O(load), "FILE", "go on with a conversation that /save wrote", 0, 0},
     {0, "chat-template", CH_OPT_STR, O(template), "FILE", "another template, in Jinja [the model's, or one that fits its vocabulary]", 0, 0},
-    {'n', "count", CH_OPT_INT, O(count), "N", "most tokens of an answer [until the context is full]", -1, 1e9},
+    {'n', "count", CH_OPT_INT, O(count), "N", "most tokens of an answer; -1: until the context is full [half of what is left of it]", -1, 1e9},
     {'s', "seed", CH_OPT_SEED, O(sampling.seed), "S", "same seed, same conversation; random: another each time [0]", 0, 0},
     CH_OPT_THREADS(O(threads), "the text"),
     {'c', "context", CH_OPT_INT, O(context), "N", "most tokens in all [the model's, at most 4096]", 1, 1e9},
@@ -113,6 +113,8 @@ static ch_line_end one_line(ch_chatting *c, ch_buf *b)
         ch_buf_put(b, text, n);
     if (end != CH_LINE_READ || b->size == 0)
         return end;
+    while (b->data[0] == '/' && b->size > 1 && strchr(" \t", b->data[b->size - 1]))
+        b->data[--b->size] = '\0';
     if (b->failed) {
         fprintf(stderr, "this message is too long\n");
         return end;
@@ -201,11 +203,14 @@ static void greet(const ch_chatting *c)
     fprintf(stderr, "%s, %d tokens of context, format %s.  /help lists commands, Ctrl-D leaves.\n",
             slash && slash[1] ? slash + 1 : c->path, ch_session_context(c->session),
             ch_talk_format(c->talk));
+    if (json_array_size(ch_talk_messages(c->talk)) > 0)
+        fprintf(stderr, "%zu messages before; /show messages shows them.\n",
+                json_array_size(ch_talk_messages(c->talk)));
 }
 
 int ch_cmd_chat(int argc, char **argv)
 {
-    struct options o = {.count = -1, .sampling = CH_SAMPLING};
+    struct options o = {.sampling = CH_SAMPLING};
     ch_err e = {0};
     int n_args;
     const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);

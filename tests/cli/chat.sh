@@ -20,7 +20,8 @@ chat "Once there was a fox." "Never mind." /undo "And then?" "/show messages"
 has "undone is gone" "user: And then?"
 hasnt "undone is not kept" "Never mind."
 chat "Once there was a fox." /undo "Once there was a fox." "And then?"
-tail -n +"$(($(grep -n "0 messages are left" "$tmp/out" | cut -d: -f1) + 1))" "$tmp/out" >"$tmp/again"
+behind() { tail -n +"$(($(grep -n "$1" "$tmp/out" | cut -d: -f1) + 1))" "$tmp/out"; }
+behind "0 messages are left" >"$tmp/again"
 that "nothing of it stays behind" cmp "$tmp/again" "$tmp/first"
 chat '"""' 'two' 'lines' '"""' '"""one"""' "/show messages"
 has "lines between quotes" "user: two"
@@ -29,7 +30,8 @@ has "on one line too" "user: one"
 chat "/system Be brief." "Hello." "/clear" "/show messages"
 has "the system message stays" "system: Be brief."
 hasnt "what was said does not" "user:"
-chat "/set temp 0.25" "/set top-k 7" "/set top_p 0.5" "/set seed 9" "/set count 3" "/set think off" /set
+chat "/set temp 0.25" "/set top-k 7" "/set top_p 0.5" "/set seed 9" "/set count 3 " \
+    "/set think off" /set
 has "a sampler" "temp               0.25"
 has "with a dash" "top-k              7"
 has "without" "top-p              0.5"
@@ -52,7 +54,7 @@ is "a context that is filled" 0 sh -c "echo Hello. | '$bin' chat -c 40"
 
 # ---- Saved and loaded ----------------------------------------------------------------------------
 chat "Once there was a fox." "And then?" "/save $tmp/talk" "Why?"
-tail -n +"$(($(grep -n "^saved" "$tmp/out" | cut -d: -f1) + 1))" "$tmp/out" >"$tmp/why"
+behind "^saved" >"$tmp/why"
 printf 'Why?\n/show messages\n' | "$bin" chat -n 12 --load "$tmp/talk" >"$tmp/out" 2>"$tmp/err"
 head -n "$(grep -c '' "$tmp/why")" "$tmp/out" >"$tmp/again"
 that "goes on as it would have" cmp "$tmp/again" "$tmp/why"

@@ -25,7 +25,9 @@ that "a text is like itself" [ "$(grep -c '^ 1.000' "$tmp/out")" -eq 2 ]
 that "not like another" [ "$(grep -c '' "$tmp/out")" -eq 3 ]
 mkdir "$tmp/texts"
 for i in 1 2 3 4 5 6 7 8; do
-    for j in $(seq 60); do echo "$i and $j are $((i + j)), and the fox counts on."; done >"$tmp/texts/$i"
+    for j in $(seq 60); do
+        echo "$i and $j are $((i + j)), and the fox counts on."
+    done >"$tmp/texts/$i"
 done
 is "train_tiny" 0 "$examples/train_tiny" "$tmp/texts" "$tmp/run" 4
 says "says what it made" "parameters"

@@ -106,6 +106,7 @@ for c in $(sed -n 's/^CMD(\([a-z]*\),.*/\1/p' "$root/src/cli/cmds.def"); do
 done
 for file in "$here"/golden/*.txt; do # of commands that there are
     name=$(basename "$file" .txt)
-    [ "$name" = chalcis ] || grep -q "^CMD($name," "$root/src/cli/cmds.def" || not_ok "$name is no command"
+    [ "$name" = chalcis ] || grep -q "^CMD($name," "$root/src/cli/cmds.def" ||
+        not_ok "$name is no command"
 done
 echo "1..$n"

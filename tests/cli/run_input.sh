@@ -42,21 +42,23 @@ says "says both numbers" "the context holds 3"
 
 # ---- --show-cost ---------------------------------------------------------------------------------
 is "without colour" 0 "$bin" run -p "Once upon a" -n 5 --temp 0 --show-cost
-that "a probability behind each token" [ "$(grep -o '\[[01]\.[0-9][0-9]\]' "$tmp/out" | wc -l)" -eq 5 ]
+many() { grep -o "$1" "$tmp/out" | wc -l; }
+that "a probability behind each token" [ "$(many '\[[01]\.[0-9][0-9]\]')" -eq 5 ]
 sed 's/\[[01]\.[0-9][0-9]\]//g' "$tmp/out" >"$tmp/bare"
 is "the same text" 0 "$bin" run -p "Once upon a" -n 5 --temp 0
 that "as without" cmp "$tmp/bare" "$tmp/out"
 is "256 colours" 0 env COLORTERM= "$bin" run -p "Once upon a" -n 5 --show-cost --color always
 says "are used" "48;5;"
-is "all of them" 0 env COLORTERM=truecolor "$bin" run -p "Once upon a" -n 5 --show-cost --color always
+is "all of them" 0 env COLORTERM=truecolor "$bin" run -p "Once upon a" -n 5 --show-cost \
+    --color always
 says "are used" "48;2;"
 is "no colour" 0 env NO_COLOR=1 "$bin" run -p "Once upon a" -n 5 --show-cost
 that "is asked for" sh -c "! grep -q '$(printf '\033')' '$tmp/out'"
 is "as JSON" 0 "$bin" run -p "Once upon a" -n 5 --temp 0 --show-cost --json
-that "each token" [ "$(grep -o '"p":' "$tmp/out" | wc -l)" -eq 5 ]
+that "each token" [ "$(many '"p":')" -eq 5 ]
 "$bin" init integrator -o "$tmp/deep.gguf" --noise 0.3 --shape L4,D64 >/dev/null 2>&1
 is "a gate" 0 "$bin" run -m "$tmp/deep.gguf" -p "abc" -n 12 --show-cost --json
-that "steps of each token" [ "$(grep -o '"steps":' "$tmp/out" | wc -l)" -eq 12 ]
+that "steps of each token" [ "$(many '"steps":')" -eq 12 ]
 that "not all the same" [ "$(grep -o '"steps":[0-9]' "$tmp/out" | sort -u | wc -l)" -ge 2 ]
 is "in the text" 0 "$bin" run -m "$tmp/deep.gguf" -p "abc" -n 12 --show-cost
 says "what they are" "[probability/steps]"

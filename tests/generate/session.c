@@ -396,9 +396,69 @@ static void samples_differ_by_their_number(void **state)
     assert_memory_not_equal(draws[0], draws[2], sizeof draws[0]);
 }
 
+enum { OWN_STEPS = 16 };
+
+struct remembered {
+    ch_token id[OWN_STEPS];
+    int from;
+};
+
+/* What was drawn the last time, and something else now and then. */
+static int remember(void *arg, const ch_token *tokens, int n, ch_token *out, int most)
+{
+    const struct remembered *r = arg;
+    (void)tokens;
+    int k = 0;
+    for (int at = n - r->from; k < most && k < 4 && at + k < OWN_STEPS; k++)
+        out[k] = k == 3 ? (r->id[at + k] + 1) % 256 : r->id[at + k];
+    return k;
+}
+
+/* Where a gate decides, a token has as many steps however it came to be computed. */
+static void steps_are_the_tokens_own(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    ch_model *m = tiny_open("integrator", CH_F32, 5);
+    const ch_session_options o = {.threads = 1, .context = 64};
+    const ch_sampling how = CH_SAMPLING;
+    struct remembered r = {.from = 20};
+    double steps[OWN_STEPS], least = 100, most = 0;
+    ch_session *s;
+    for (int way = 0; way < 3; way++) { /* drawn, with guesses, fed */
+        assert_ok(ch_session_open(&s, m, &o, &e), e);
+        if (way == 1)
+            ch_session_draft(s, remember, &r, 4);
+        assert_ok(ch_session_feed(s, text, 20, &e), e);
+        for (int i = 0; i < OWN_STEPS; i++) {
+            ch_token t = r.id[i];
+            if (way < 2)
+                assert_ok(ch_session_next(&t, s, &how, &e), e);
+            const double is = ch_session_steps(s);
+            if (way == 0)
+                r.id[i] = t, steps[i] = is;
+            else
+                assert_true(is == steps[i] && t == r.id[i]);
+            if (way == 2)
+                assert_ok(ch_session_feed(s, &t, 1, &e), e);
+            least = is < least ? is : least;
+            most = is > most ? is : most;
+        }
+        assert_true(way != 1 || ch_session_get_stats(s).accepted > 0);
+        ch_session_close(&s);
+    }
+    assert_true(least >= 1 && least < most && most <= 3);
+    ch_model_close(&m);
+    s = open_session(32, 0);
+    assert_ok(ch_session_feed(s, text, 5, &e), e);
+    assert_true(ch_session_steps(s) == 0);
+    ch_session_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_are_the_tokens_own),
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(limits_come_before_work),
         cmocka_unit_test(a_full_cache_loses_nothing),
