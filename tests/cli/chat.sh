@@ -116,8 +116,10 @@ typed /undo
 sees "a message less" "2 messages are left"
 typed "/save $tmp/typed"
 sees "saved" "saved 2 messages"
-typed "gr\303\266\303\237e \360\237\246\212"
+typed $'gr\303\266\303\237e \360\237\246\212'
 sees "beyond ASCII" "tok/s" 4
+typed "/show messages"
+sees "as it was typed" $'user: gr\303\266\303\237e \360\237\246\212'
 typed "/load $tmp/typed"
 sees "loaded" "loaded 2 messages"
 term set-buffer "pasted
@@ -128,21 +130,22 @@ keys Enter
 sees "are one message" "tok/s" 5
 typed "/show messages"
 sees "with both lines" "user: pasted"
-if "$bin" chat --no-history </dev/null && ldd "$bin" | grep -q libedit; then
+edits=$(ldd "$bin" | grep -c libedit)
+if [ "$edits" -gt 0 ]; then
     term send-keys -l "/sys"
     keys Tab
     sees "completed" ">>> /system"
     keys C-c
     sees "a line is dropped" "leaves)"
     keys Up
-    sees "the line before" ">>> /show messages" 2
+    sees "the line before" ">>> /show messages" 3
     keys C-c
 else
     skip "edited lines" "this build has no libedit"
 fi
 keys C-d
 sees "Ctrl-D leaves" "LEFT 0"
-that "typed lines are kept" grep -q "Once" "$tmp/state/chalcis/history"
+[ "$edits" -eq 0 ] || that "typed lines are kept" grep -q "Once" "$tmp/state/chalcis/history"
 
 start -c 200000 --temp 0 --repeat-penalty 1.3 --no-history
 typed "Once there was a fox."
