@@ -463,6 +463,48 @@ static void damaged_files_change_nothing(void **state)
     temp_dir_remove(dir);
 }
 
+/* Whatever a byte becomes: the file is refused, or the conversation is one that goes on. */
+static void changed_files_are_refused_or_good(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    char *dir = temp_dir(), *path = ch_io_join(dir, "m"), *json = ch_io_join(dir, "m.json");
+    struct both b;
+    ch_buf text;
+    int loaded = 0;
+    open_both(&b, NULL, 100);
+    turn(&b, "Hello.", 5);
+    turn(&b, "Yes.", 5);
+    assert_ok(ch_talk_save(b.t, path, &e), e);
+    ch_buf_init(&text, 1 << 16);
+    assert_ok(ch_io_read_file(&text, json, &e), e);
+    for (uint64_t i = 0; i < 400; i++) {
+        const size_t at = ch_rng_below(text.size, 3, CH_RNG_TEST, 1, i);
+        const char was = text.data[at];
+        text.data[at] = "0123456789\"[]{},:tdm- "[ch_rng_below(22, 3, CH_RNG_TEST, 2, i)];
+        FILE *f = fopen(json, "wb"); /* without waiting for the disk */
+        assert_non_null(f);
+        fwrite(text.data, 1, text.size, f);
+        fclose(f);
+        if (ch_talk_load(b.t, path, &e) == CH_OK) {
+            ch_tokens ids = {0};
+            ch_talk_prompt(&ids, b.t, NULL);
+            ch_tokens_free(&ids);
+            loaded++;
+        }
+        text.data[at] = was;
+    }
+    assert_true(loaded > 0 && loaded < 400);
+    assert_ok(ch_io_write_file(json, text.data, text.size, &e), e);
+    assert_ok(ch_talk_load(b.t, path, &e), e);
+    assert_true(turn(&b, "And?", 5) <= count("\nUser: And?\nAssistant:") + 2);
+    ch_buf_close(&text);
+    close_both(&b);
+    free(path);
+    free(json);
+    temp_dir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest talk_tests[] = {
@@ -479,6 +521,7 @@ int main(void)
         cmocka_unit_test(templates_refuse_in_their_own_words),
         cmocka_unit_test(saved_talks_go_on_as_they_were),
         cmocka_unit_test(damaged_files_change_nothing),
+        cmocka_unit_test(changed_files_are_refused_or_good),
     };
     return cmocka_run_group_tests(talk_tests, open_model, close_model);
 }
