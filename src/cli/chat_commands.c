@@ -105,6 +105,12 @@ static void print_settings(ch_chatting *c)
         ch_cli_flag_name(flag, sizeof flag, i->name);
         printf("  %-18s %-8g %s\n", flag, *param_value(&c->sampling, i), i->help);
     }
+    unsigned char step[CH_SAMPLERS];
+    const int n = ch_sampling_steps(step, &c->sampling);
+    printf("  %-18s ", "samplers");
+    for (int i = 0; i < n; i++)
+        printf("%s%s", ch_samplers[step[i]].name, i + 1 < n ? ";" : "");
+    puts("");
     printf("  %-18s %-8llu same seed, same conversation\n", "seed",
            (unsigned long long)c->sampling.seed);
     printf("  %-18s %-8d most tokens of an answer (-1: what fits; 0: half of that)\n", "count",
@@ -128,6 +134,8 @@ static void do_set(ch_chatting *c, const char *text)
     snprintf(name, sizeof name, "%.*s", (int)CH_MIN(n, sizeof name - 1), text);
     int rc = strcmp(name, "think") == 0    ? ch_chat_think(c, value, &e)
              : strcmp(name, "status") == 0 ? set_status(c, value, &e)
+             : strcmp(name, "samplers") == 0
+                 ? ch_sampling_order(&c->sampling, value, &e)
                                            : set_number(c, name, value, &e);
     if (rc < 0)
         complain(&e);
@@ -300,7 +308,7 @@ void ch_chat_command(ch_chatting *c, const char *text)
 /* The k-th of the settings' names, as /set takes them. */
 static const char *setting(int k)
 {
-    static const char *const own[] = {"seed", "count", "think", "status"};
+    static const char *const own[] = {"seed", "count", "think", "status", "samplers"};
     if (k < (int)CH_COUNT(own))
         return own[k];
     k -= (int)CH_COUNT(own);

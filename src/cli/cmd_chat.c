@@ -9,7 +9,7 @@
 
 struct options {
     const char *model, *tokenizer, *k_type, *v_type, *system, *think, *load, *color, *template;
-    ch_list lora;
+    ch_list lora, stop;
     int count, threads, context;
     bool no_history, no_status;
     ch_sampling sampling;
@@ -23,6 +23,7 @@ static const ch_opt opts[] = {
     {0, "load", CH_OPT_STR, O(load), "FILE", "go on with a conversation that /save wrote", 0, 0},
     {0, "chat-template", CH_OPT_STR, O(template), "FILE", "another template, in Jinja [the model's, or one that fits its vocabulary]", 0, 0},
     {'n', "count", CH_OPT_INT, O(count), "N", "most tokens of an answer; -1: until the context is full [half of what is left of it]", -1, 1e9},
+    {0, "stop", CH_OPT_LIST, O(stop), "TEXT", "an answer ends where this text would begin; may be given several times", 0, 0},
     {'s', "seed", CH_OPT_SEED, O(sampling.seed), "S", "same seed, same conversation; random: another each time [0]", 0, 0},
     CH_OPT_THREADS(O(threads), "the text"),
     {'c', "context", CH_OPT_INT, O(context), "N", "most tokens in all [the model's, at most 4096]", 1, 1e9},
@@ -154,6 +155,8 @@ static int open_talk(ch_chatting *c, const struct options *o, ch_err *e)
         rc = ch_talk_open(&c->talk, c->session, c->tk,
                           o->template ? b.data ? b.data : "" : NULL, o->template, e);
     ch_buf_close(&b);
+    if (rc == CH_OK)
+        rc = ch_talk_stops(c->talk, o->stop.at, o->stop.n, e);
     if (rc == CH_OK && o->load)
         rc = ch_talk_load(c->talk, o->load, e);
     if (rc == CH_OK && o->system)

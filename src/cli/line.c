@@ -82,14 +82,14 @@ static ch_line *of(EditLine *edit)
 
 static char *prompt(EditLine *edit) { return (char *)(uintptr_t)of(edit)->prompt; }
 
-static unsigned char interrupt(EditLine *edit, int key)
+static unsigned char interrupt(EditLine *edit, wint_t key)
 {
     (void)key;
     of(edit)->interrupted = true;
     return CC_EOF;
 }
 
-static unsigned char suspend(EditLine *edit, int key)
+static unsigned char suspend(EditLine *edit, wint_t key)
 {
     (void)edit;
     (void)key;
@@ -98,7 +98,7 @@ static unsigned char suspend(EditLine *edit, int key)
 }
 
 /* Behind ESC [200~: everything up to ESC [201~ belongs to the line. */
-static unsigned char paste(EditLine *edit, int key)
+static unsigned char paste(EditLine *edit, wint_t key)
 {
     static const wchar_t end[] = L"\033[201~";
     size_t n = 0, cap = 256, ends = CH_COUNT(end) - 1;
@@ -130,7 +130,7 @@ static unsigned char paste(EditLine *edit, int key)
 }
 
 /* The longest beginning that all words have, or a list of them. */
-static unsigned char complete(EditLine *edit, int key)
+static unsigned char complete(EditLine *edit, wint_t key)
 {
     const ch_line *l = of(edit);
     const LineInfo *at = el_line(edit);
@@ -181,10 +181,10 @@ static bool open_edit(ch_line *l)
     el_set(l->edit, EL_SIGNAL, 1);
     el_set(l->edit, EL_HIST, history, l->history);
     el_set(l->edit, EL_SETTY, "-d", "-isig", "-ixon", NULL);
-    el_set(l->edit, EL_ADDFN, "chat-interrupt", "Empties the line", interrupt);
-    el_set(l->edit, EL_ADDFN, "chat-paste", "Takes pasted text", paste);
-    el_set(l->edit, EL_ADDFN, "chat-complete", "Completes a command", complete);
-    el_set(l->edit, EL_ADDFN, "chat-suspend", "Stops the program, as elsewhere", suspend);
+    el_wset(l->edit, EL_ADDFN, L"chat-interrupt", L"Empties the line", interrupt);
+    el_wset(l->edit, EL_ADDFN, L"chat-paste", L"Takes pasted text", paste);
+    el_wset(l->edit, EL_ADDFN, L"chat-complete", L"Completes a command", complete);
+    el_wset(l->edit, EL_ADDFN, L"chat-suspend", L"Stops the program, as elsewhere", suspend);
     el_set(l->edit, EL_BIND, "^C", "chat-interrupt", NULL);
     el_set(l->edit, EL_BIND, "^Z", "chat-suspend", NULL);
     el_set(l->edit, EL_BIND, "\033[200~", "chat-paste", NULL);

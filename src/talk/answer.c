@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "conversation.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void ch_talk_tell(ch_talk *t, ch_reply_fn *tell, void *arg)
@@ -45,6 +46,9 @@ int ch_talk_open_reply(ch_talk *t, ch_err *e)
                                 .tell = pass_on,
                                 .arg = t};
     t->begun = false;
+    t->n_held = t->passed = 0;
+    if (t->stops)
+        ch_stops_reset(t->stops);
     ch_buf_clear(&t->answer);
     ch_reply_close(&t->reply);
     return ch_reply_open(&t->reply, t->replies, &o, e);
@@ -53,6 +57,76 @@ int ch_talk_open_reply(ch_talk *t, ch_err *e)
 static bool ends(const ch_talk *t, ch_token id)
 {
     return ch_tokenizer_is_end(t->tk, id) || id == ch_tokenizer_bos(t->tk);
+}
+
+/* ---- Stops ----------------------------------------------------------------------------------- */
+
+int ch_talk_stops(ch_talk *t, const char *const *text, int n, ch_err *e)
+{
+    const char *all[64];
+    int count = 0;
+    if (n < 0 || n >= (int)CH_COUNT(all))
+        return ch_fail(e, CH_EARG, "%d texts end an answer, allowed are %d", n,
+                       (int)CH_COUNT(all) - 1);
+    for (int i = 0; i < n; i++)
+        all[count++] = text[i];
+    if (t->own_stop)
+        all[count++] = t->own_stop;
+    ch_stops_close(&t->stops);
+    return count > 0 ? ch_stops_open(&t->stops, all, count, e) : CH_OK;
+}
+
+static int hold(ch_talk *t, ch_token before, ch_token id, ch_err *e)
+{
+    if (t->n_held == t->cap_held) {
+        const size_t cap = CH_MAX(2 * t->cap_held, (size_t)16);
+        ch_talk_held *more = realloc(t->held, cap * sizeof *more);
+        if (!more)
+            return ch_fail(e, CH_ENOMEM, "no memory for an answer");
+        t->held = more;
+        t->cap_held = cap;
+    }
+    t->held[t->n_held++] = (ch_talk_held){before, id, t->answer.size};
+    return CH_OK;
+}
+
+/* Tokens that lie within the first `safe` bytes go on to the reply; with `cut` also what of the
+ * next one does. */
+static int release(ch_talk *t, size_t safe, bool cut, ch_err *e)
+{
+    size_t i = 0;
+    int rc = CH_OK;
+    for (; i < t->n_held && t->held[i].end <= safe && rc == CH_OK; i++) {
+        rc = ch_reply_token(t->reply, t->held[i].before, t->held[i].id, e);
+        t->passed = t->held[i].end;
+    }
+    t->n_held -= i;
+    if (i > 0)
+        memmove(t->held, t->held + i, t->n_held * sizeof *t->held);
+    if (rc == CH_OK && cut && safe > t->passed)
+        rc = ch_reply_feed(t->reply, t->answer.data + t->passed, safe - t->passed, e);
+    return rc;
+}
+
+/* The token just drawn, its bytes at the answer's end. */
+static int take(bool *more, ch_talk *t, ch_token before, ch_token id, ch_err *e)
+{
+    size_t safe = 0;
+    if (!t->stops)
+        return ch_reply_token(t->reply, before, id, e);
+    int rc = hold(t, before, id, e);
+    if (rc < 0)
+        return rc;
+    const char *text = t->answer.data ? t->answer.data : "";
+    const bool cut = ch_stops_feed(&safe, t->stops, text, t->answer.size) >= 0;
+    rc = release(t, safe, cut, e);
+    if (cut) {
+        t->answer.size = safe;
+        t->n_held = 0;
+        t->stop = "stop";
+        *more = false;
+    }
+    return rc;
 }
 
 int ch_talk_next(bool *more, ch_talk *t, const ch_sampling *how, ch_err *e)
@@ -77,7 +151,7 @@ int ch_talk_next(bool *more, ch_talk *t, const ch_sampling *how, ch_err *e)
     *more = true;
     if (!ch_tokenizer_append(&t->answer, t->tk, before, id))
         return ch_buf_check(&t->answer, "an answer", e);
-    return ch_reply_token(t->reply, before, id, e);
+    return take(more, t, before, id, e);
 }
 
 /* ---- The answer as a message ----------------------------------------------------------------- */
@@ -115,13 +189,16 @@ int ch_talk_answered(ch_talk *t, ch_err *e)
     json_t *message = NULL;
     if (!t->reply)
         return ch_fail(e, CH_EARG, "there is no answer: the conversation was not read");
-    int rc = ch_reply_end(t->reply, e);
+    int rc = release(t, t->answer.size, false, e);
+    if (rc == CH_OK)
+        rc = ch_reply_end(t->reply, e);
     if (rc == CH_OK)
         rc = ch_reply_message(&message, t->reply, e);
     ch_reply_close(&t->reply);
     if (rc == CH_OK)
         rc = without_lead(t, message, e);
-    if (rc == CH_OK && t->answer.size > 0 && t->n_marks > 0)
+    /* behind a stop the session holds more than the answer: the next prompt finds what it can use */
+    if (rc == CH_OK && t->answer.size > 0 && t->n_marks > 0 && strcmp(t->stop, "stop") != 0)
         rc = note_answer(t, e);
     if (rc == CH_OK)
         return ch_talk_append(t, message, e);

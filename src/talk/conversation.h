@@ -2,6 +2,7 @@
 #ifndef CH_CONVERSATION_H
 #define CH_CONVERSATION_H
 
+#include "stop.h"
 #include "talk.h"
 
 /* Who wrote a byte of what the session holds. */
@@ -11,6 +12,11 @@ typedef struct ch_talk_mark { /* the first `bytes` of said are the first `tokens
     size_t bytes;
     int tokens;
 } ch_talk_mark;
+
+typedef struct ch_talk_held { /* a token that may yet belong to a stop */
+    ch_token before, id;
+    size_t end; /* of its bytes in the answer */
+} ch_talk_held;
 
 struct ch_talk {
     ch_session *session;
@@ -28,6 +34,10 @@ struct ch_talk {
     ch_reply_fn *tell;
     void *arg;
     ch_buf answer;
+    char *own_stop; /* of the format, or NULL */
+    ch_stops *stops;
+    ch_talk_held *held;
+    size_t n_held, cap_held, passed; /* bytes of the answer that the reply has */
     bool begun;       /* it has told more than what the format puts before */
     json_t *no_tools; /* an empty list */
 

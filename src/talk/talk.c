@@ -22,6 +22,11 @@ static int open_format(ch_talk *t, const char *jinja, const char *name, ch_err *
     t->format = c->name;
     t->before_text = c->before_text;
     t->bos = true;
+    if (!*c->ends && asprintf(&t->own_stop, "%s%s%s", c->between, c->role[CH_CHAT_USER],
+                              c->after_role) < 0) {
+        t->own_stop = NULL;
+        return ch_fail(e, CH_ENOMEM, "no memory for a conversation");
+    }
     ch_buf b;
     ch_buf_init(&b, CH_TEMPLATE_BYTES);
     ch_chat_template(&b, c);
@@ -58,6 +63,8 @@ int ch_talk_open(ch_talk **out, ch_session *s, const ch_tokenizer *tk, const cha
         rc = ch_template_names(&t->names, tk, e);
     if (rc == CH_OK)
         rc = open_format(t, jinja, name, e);
+    if (rc == CH_OK)
+        rc = ch_talk_stops(t, NULL, 0, e);
     if (rc < 0)
         ch_talk_close(&t);
     *out = t;
@@ -75,6 +82,9 @@ void ch_talk_close(ch_talk **t)
     json_decref((*t)->no_tools);
     ch_reply_close(&(*t)->reply);
     ch_buf_close(&(*t)->answer);
+    ch_stops_close(&(*t)->stops);
+    free((*t)->held);
+    free((*t)->own_stop);
     ch_buf_close(&(*t)->said);
     ch_buf_close(&(*t)->origin);
     free((*t)->mark);

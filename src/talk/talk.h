@@ -51,8 +51,11 @@ int ch_talk_read(ch_talk *t, ch_err *e);
 /* Gets what the model says as soon as it is clear what it is (reply.h): text, reasoning, calls of
  * the tools that the variable `tools` lists. */
 void ch_talk_tell(ch_talk *t, ch_reply_fn *tell, void *arg);
+/* Answers end where one of these texts would begin, besides those that the format itself needs
+ * (where no special token ends a message, the next one's beginning does).  Copied; n 0: none. */
+int ch_talk_stops(ch_talk *t, const char *const *text, int n, ch_err *e);
 /* The next token of the answer.  *more: it was not the last; ch_talk_stop says why: "end",
- * "context". */
+ * "context", "stop". */
 int ch_talk_next(bool *more, ch_talk *t, const ch_sampling *how, ch_err *e);
 const char *ch_talk_stop(const ch_talk *t);
 /* The answer so far as it was drawn; borrowed, until the next call. */

@@ -37,7 +37,9 @@ has "with a dash" "top-k              7"
 has "without" "top-p              0.5"
 has "the seed" "seed               9"
 has "thinking" "think              off"
-for bad in "/set temp -1" "/set temp x" "/set nonsense 1" "/set think maybe" "/set count 1.5" \
+chat "/set samplers top_k;temperature" /set
+has "their order" "top_k;temperature"
+for bad in "/set temp -1" "/set samplers x" "/set temp x" "/set nonsense 1" "/set think maybe" "/set count 1.5" \
     "/frobnicate" "/save" "/load $tmp/none" "/undo" "/regen" "/set"; do
     printf '%s\n' "$bad" | "$bin" chat >"$tmp/out" 2>"$tmp/err"
     rc=$?

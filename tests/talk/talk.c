@@ -283,6 +283,30 @@ static void answers_are_told_apart(void **state)
     close_both(&b);
 }
 
+static void answers_end_at_stops(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    struct both b;
+    struct told told;
+    open_both(&b, NULL, 250); /* no special token ends a message: the next one's beginning does */
+    scripted(&b, &told, "Well?", " Yes.\nUse it.\nUser: I say");
+    assert_string_equal(told.said, "Yes.\nUse it.");
+    assert_string_equal(field(last_message(&b), "content"), "Yes.\nUse it.");
+    assert_string_equal(ch_talk_stop(b.t), "stop");
+    scripted(&b, &told, "And?", " No.\nUse"); /* what was held back is told at the end */
+    assert_string_equal(told.said, "No.\nUse");
+    assert_string_equal(ch_talk_stop(b.t), "end");
+    const char *const stops[] = {"###", "e"};
+    assert_ok(ch_talk_stops(b.t, stops, 2, &e), e);
+    scripted(&b, &told, "And?", " A b ## c ### d");
+    assert_string_equal(told.said, "A b ## c ");
+    scripted(&b, &told, "And?", "enough");
+    assert_string_equal(told.said, "");
+    assert_true(turn(&b, "More.", 5) < 40);
+    close_both(&b);
+}
+
 /* The answer's text goes back into the next prompt as it was drawn, token by token. */
 static void drawn_tokens_stay(void **state)
 {
@@ -514,6 +538,7 @@ int main(void)
         cmocka_unit_test(another_beginning_reads_all),
         cmocka_unit_test(thoughts_are_cut_and_the_rest_is_kept),
         cmocka_unit_test(answers_are_told_apart),
+        cmocka_unit_test(answers_end_at_stops),
         cmocka_unit_test(drawn_tokens_stay),
         cmocka_unit_test(nothing_said_is_special),
         cmocka_unit_test(too_long_says_both_numbers),
