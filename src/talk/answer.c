@@ -197,7 +197,7 @@ int ch_talk_answered(ch_talk *t, ch_err *e)
     ch_reply_close(&t->reply);
     if (rc == CH_OK)
         rc = without_lead(t, message, e);
-    /* behind a stop the session holds more than the answer: the next prompt finds what it can use */
+    /* behind a stop the session holds more than the answer; the next prompt uses what it can */
     if (rc == CH_OK && t->answer.size > 0 && t->n_marks > 0 && strcmp(t->stop, "stop") != 0)
         rc = note_answer(t, e);
     if (rc == CH_OK)

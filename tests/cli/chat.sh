@@ -39,8 +39,8 @@ has "the seed" "seed               9"
 has "thinking" "think              off"
 chat "/set samplers top_k;temperature" /set
 has "their order" "top_k;temperature"
-for bad in "/set temp -1" "/set samplers x" "/set temp x" "/set nonsense 1" "/set think maybe" "/set count 1.5" \
-    "/frobnicate" "/save" "/load $tmp/none" "/undo" "/regen" "/set"; do
+for bad in "/set temp -1" "/set samplers x" "/set temp x" "/set nonsense 1" "/set think maybe" \
+    "/set count 1.5" "/frobnicate" "/save" "/load $tmp/none" "/undo" "/regen" "/set"; do
     printf '%s\n' "$bad" | "$bin" chat >"$tmp/out" 2>"$tmp/err"
     rc=$?
     if [ $rc -eq 0 ] && [ -s "$tmp/err" -o "$bad" = /set ]; then ok "$bad"; else not_ok "$bad"; fi
@@ -53,6 +53,22 @@ says "with both numbers" "the context holds 8"
 is "an unknown colour" 1 "$bin" chat --color red
 says "says the others" "auto, always or never"
 is "a context that is filled" 0 sh -c "echo Hello. | '$bin' chat -c 40"
+
+# ---- Thoughts ------------------------------------------------------------------------------------
+cat >"$tmp/think.jinja" <<'END'
+{# the answer begins with a thought, up to </think> #}
+{% for m in messages %}{{ m.content }}{% endfor %}<think>
+END
+thinks() { echo "Why?" | "$bin" chat -n 12 --chat-template "$tmp/think.jinja" "$@" \
+    >"$tmp/out" 2>"$tmp/err"; }
+dim=$(printf '\033[2m')
+thinks
+that "a thought is shown" [ "$(wc -c <"$tmp/out")" -gt 12 ]
+hasnt "without colour" "$dim"
+thinks --color always
+has "dim" "$dim"
+thinks --think hide
+that "or not at all" [ ! -s "$tmp/out" ]
 
 # ---- Saved and loaded ----------------------------------------------------------------------------
 chat "Once there was a fox." "And then?" "/save $tmp/talk" "Why?"
