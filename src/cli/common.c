@@ -96,7 +96,7 @@ size_t ch_cli_put_text(FILE *to, const char *text, size_t n, bool last)
         const bool steers = (cp < 0x20 && cp != '\n' && cp != '\t') || (cp >= 0x7f && cp < 0xa0);
         if (bytes > 0 && !(tty && steers))
             fwrite(text + at, 1, (size_t)bytes, to);
-        else
+        else if (bytes <= 0 || cp != '\r') /* lines may end as they do elsewhere */
             fputs(unknown, to);
         at += bytes < 0 ? n - at : (size_t)CH_MAX(bytes, 1);
     }
