@@ -3,6 +3,7 @@
 #define CH_SESSION_H
 
 #include "generate.h"
+#include "grammar.h"
 #include "lora.h"
 
 #include <stdatomic.h>
@@ -24,6 +25,7 @@ typedef struct ch_family {
     int context, step_rows;
     int logit_rows;     /* most rows whose logits one step may give */
     ch_candidate *work; /* V */
+    float *allowed;     /* V logits as a grammar leaves them; NULL until there is one */
 } ch_family;
 
 /* tokens[0..n_tokens) is the timeline.  The first `computed` of them have been through the
@@ -48,6 +50,11 @@ struct ch_session {
     ch_token guess[CH_DRAFT_MOST];
     float *guess_logits;   /* (CH_DRAFT_MOST, V), taken when a drafter is set: after guess[i] */
     int guesses, used;     /* used < guesses: a token that waits is guess[used] */
+
+    ch_grammar *grammar; /* NULL: anything goes */
+    int grammar_from;    /* the token that is its first */
+    int grammar_at;      /* tokens it has seen, `place` is where that led; -1: begin again */
+    ch_place place;
 
     ch_own_sampler own;
     bool has_own;
@@ -77,6 +84,11 @@ int ch_session_go_back(ch_session *s, int length, ch_err *e);
 void ch_session_seal(ch_session *s);
 /* Takes guesses that were computed ahead out of the sequence again. */
 int ch_session_drop_guesses(ch_session *s, ch_err *e);
+/* The logits to draw from: s->last, or what the grammar leaves of it (obey.c). */
+int ch_session_allowed(const float **logits, ch_session *s, ch_err *e);
+/* The token itself, or where the grammar forbids it (nothing else could be drawn) one it allows. */
+ch_token ch_session_obeying(const ch_session *s, const float *logits, ch_token drawn);
+void ch_session_grammar_back(ch_session *s, int length); /* the timeline is that long again */
 /* Room for n more tokens, ids within the vocabulary: else CH_ELIMIT or CH_EARG with the numbers.
  */
 int ch_session_accepts(const ch_session *s, const ch_token *tokens, int n, ch_err *e);

@@ -111,6 +111,7 @@ typedef struct ch_automaton {
     size_t n_rules;
     uint8_t class_of[256], byte_of[256]; /* bytes that no edge tells apart are one class */
     int n_classes;
+    bool nondeterministic; /* some rule is */
 } ch_automaton;
 
 /* All rules, each to be closed. */

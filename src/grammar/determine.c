@@ -240,6 +240,7 @@ int ch_automaton_determine(ch_automaton *a, ch_nfa *n, uint32_t rule)
         a->n_edges = before.n_edges;
         a->n_jumps = before.n_jumps;
         m.together = false;
+        a->nondeterministic = true;
         make_states(&m, SIZE_MAX);
     }
     free(m.stamp);
