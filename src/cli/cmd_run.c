@@ -4,6 +4,7 @@
  * goes to stderr. SPDX-License-Identifier: MIT */
 #include "chat.h"
 #include "cli.h"
+#include "run_grammar.h"
 #include "sample.h"
 
 #include <string.h>
@@ -15,6 +16,7 @@ struct options {
     ch_list lora;
     int count, threads, context;
     bool echo, json, ignore_end, chat;
+    ch_grammar_flags grammar;
     ch_sampling sampling;
 };
 
@@ -33,6 +35,7 @@ static const ch_opt opts[] = {
     {'c', "context", CH_OPT_INT, O(context), "N", "most tokens in all [the model's, at most 4096; more if -n asks for it]", 1, 1e9},
     CH_OPTS_CACHE(O(k_type), O(v_type)),
     {0, "echo", CH_OPT_FLAG, O(echo), NULL, "print the prompt too", 0, 0},
+    CH_OPTS_GRAMMAR(O(grammar)),
     {0, "ignore-end", CH_OPT_FLAG, O(ignore_end), NULL, "go on after an end token", 0, 0},
     CH_OPT_JSON(O(json)),
     {0},
@@ -52,6 +55,7 @@ struct running {
     ch_model *model;
     ch_lora *lora;
     ch_tokenizer *tokenizer;
+    ch_grammar *grammar;
     ch_session *session;
     ch_tokens prompt;
     ch_buf text;    /* of the completion */
@@ -67,7 +71,9 @@ static int open_model(struct running *r, ch_err *e)
         rc = ch_cli_open_model(&r->model, r->path, r->o->threads, e);
     if (rc == CH_OK)
         rc = ch_cli_lora(&r->lora, r->model, &r->o->lora, e);
-    return rc == CH_OK ? ch_tokenizer_open(&r->tokenizer, r->path, r->o->tokenizer, e) : rc;
+    if (rc == CH_OK)
+        rc = ch_tokenizer_open(&r->tokenizer, r->path, r->o->tokenizer, e);
+    return rc == CH_OK ? ch_cli_grammar(&r->grammar, &r->o->grammar, r->tokenizer, e) : rc;
 }
 
 static int read_prompt(struct running *r, ch_err *e)
@@ -152,6 +158,8 @@ static int generate(struct running *r, ch_err *e)
     const struct options *o = r->o;
     const int most = o->count == COUNT_UNSAID ? DEFAULT_COUNT : o->count;
     int rc = ch_session_feed(r->session, r->prompt.id, (int)r->prompt.n, e);
+    if (rc == CH_OK && r->grammar)
+        rc = ch_session_grammar(r->session, r->grammar, e);
     r->stop = "length";
     const int length = ch_session_length(r->session);
     ch_token before = length > 0 ? ch_session_tokens(r->session)[length - 1] : -1;
@@ -269,6 +277,7 @@ int ch_cmd_run(int argc, char **argv)
     ch_buf_init(&r.text, (size_t)1 << 30);
     const int code = run(&r);
     ch_session_close(&r.session);
+    ch_grammar_close(&r.grammar);
     ch_lora_close(&r.lora);
     ch_model_close(&r.model);
     ch_tokenizer_close(&r.tokenizer);

@@ -323,7 +323,7 @@ static void alternative(struct regex *r, const ch_piece *whole, bool top)
     r->p += begins;
     if (top && r->search && !begins)
         s = anything(r, s);
-    while (more(r) && *r->p != '|' && (top || *r->p != ')')) {
+    while (more(r) && *r->p != '|' && *r->p != ')') {
         if (top && *r->p == '$' && (at(r, 1) == '|' || r->p + 1 == r->end)) {
             ends = true;
             r->p++;

@@ -98,16 +98,29 @@ static uint32_t colon(ch_schema *s, uint32_t from)
     return to;
 }
 
+/* 2.6 rather than 2.6000000000000001, where that is the same number. */
+static char *shown(const json_t *v)
+{
+    char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    json_t *again = NULL;
+    if (text && ch_json_parse(&again, text, strlen(text), "a value", NULL) == CH_OK &&
+        json_equal(v, again) == 1) {
+        json_decref(again);
+        return text;
+    }
+    json_decref(again);
+    free(text);
+    return json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+}
+
 static void write_value(ch_schema *s, const json_t *v, uint32_t from, uint32_t to)
 {
-    ch_buf b;
-    ch_err e = {0};
-    ch_buf_init(&b, (size_t)1 << 26);
-    if (ch_json_dump(&b, v, &e) < 0)
-        ch_nfa_fail(s->n, e.code, "%s", e.text);
+    char *text = shown(v);
+    if (!text)
+        ch_nfa_fail(s->n, CH_ENOMEM, "no memory for a value");
     else
-        ch_nfa_text_to(s->n, from, to, b.data, b.size);
-    ch_buf_close(&b);
+        ch_nfa_text_to(s->n, from, to, text, strlen(text));
+    free(text);
 }
 
 /* ---- Listed values --------------------------------------------------------------------------- */

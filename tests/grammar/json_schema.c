@@ -29,7 +29,10 @@ static int open_schema(ch_grammar **g, const char *text, bool compact, ch_err *e
     return ch_grammar_open(g, vocabulary, CH_GRAMMAR_SCHEMA, text, strlen(text), &o, e);
 }
 
-static char *dump(const json_t *v) { return json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY); }
+static char *dump(const json_t *v)
+{
+    return json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+}
 
 static void check_instances(struct tally *t, ch_grammar *g, const json_t *group, const char *where)
 {
