@@ -25,7 +25,7 @@ static int take_words(ch_grammar *g, const ch_tokenizer *t, const ch_grammar *li
 {
     if (!like)
         return ch_words_open(&g->words, t, e);
-    if (!ch_hash_equal(like->words->of, ch_tokenizer_hash(t)))
+    if (like->words->of != t)
         return ch_fail(e, CH_EARG, "a grammar can share the vocabulary of one for the same "
                                    "tokenizer only");
     g->words = like->words;

@@ -64,18 +64,26 @@ static inline uint32_t ch_machine_step(ch_machine *m, uint32_t config, uint8_t b
 
 /* ---- The vocabulary (words.c) ---------------------------------------------------------------- */
 
-/* The tree of all tokens' bytes, depth first, children ascending: behind node i comes its first
- * child, and skip[i] is the first node that is not below it. */
-struct ch_words {
-    int holders;
-    ch_hash128 of; /* the tokenizer */
-    int n_ids;
+/* The tree of tokens' bytes, depth first, children ascending: behind node i comes its first child,
+ * and skip[i] is the first node that is not below it. */
+typedef struct ch_word_tree {
     uint32_t n_nodes;
     uint8_t *byte;
     uint16_t *depth; /* from 1 */
     uint32_t *skip;
     uint32_t *first; /* n_nodes + 1: token[first[i]..first[i + 1]) end at node i */
     ch_token *token;
+} ch_word_tree;
+
+/* Tokens of at most CH_SHORT bytes have a tree of their own: what a state says about those depends
+ * on no more than CH_SHORT steps from it, and is the same for many states (alike.c). */
+enum { CH_SHORT = 16, CH_TREES = 2 };
+
+struct ch_words {
+    int holders;
+    const ch_tokenizer *of;
+    int n_ids;
+    ch_word_tree tree[CH_TREES]; /* short ones; the others */
     uint32_t *at; /* n_ids + 1: where an id's bytes are in text; none for those never allowed */
     char *text;
     ch_token *end;
@@ -89,7 +97,8 @@ size_t ch_words_bytes(const struct ch_words *w);
 /* ---- Masks (mask.c) -------------------------------------------------------------------------- */
 
 struct ch_masks {
-    uint32_t *local_of; /* by state: index + 1 */
+    uint32_t *alike; /* by state: one number for all that treat short tokens alike */
+    uint32_t *local_of[CH_TREES]; /* by alike[state], by state: index + 1 */
     struct ch_local *local;
     size_t n_local, local_cap;
     uint32_t *mask_of; /* by configuration: index + 1 */
@@ -108,6 +117,8 @@ struct ch_grammar {
     uint32_t generation;
 };
 
+/* Numbers below n_states, equal only where the next CH_SHORT bytes are treated alike. */
+int ch_automaton_alike(uint32_t *out, const ch_automaton *a, ch_err *e);
 int ch_masks_open(ch_grammar *g, ch_err *e);
 void ch_masks_close(struct ch_masks *k);
 void ch_masks_forget(ch_grammar *g);

@@ -6,7 +6,8 @@
  * node of the tree at which the rule ended is kept, and what is below it is looked up with the stack
  * at hand (the split between tokens that need the stack and those that do not is that of Dong et
  * al., "XGrammar", 2024; trees of tokens: Koo et al., "Automata-based constraints", 2024).
- * The mask of a whole configuration is remembered, too: most steps find theirs.
+ * Short tokens are judged once for all states that treat so many bytes alike.  The mask of a whole
+ * configuration is remembered, too: most steps find theirs.
  * SPDX-License-Identifier: MIT */
 #include "machine.h"
 
@@ -32,9 +33,13 @@ size_t ch_grammar_mask_words(const ch_grammar *g) { return ((size_t)g->words->n_
 int ch_masks_open(ch_grammar *g, ch_err *e)
 {
     struct ch_masks *k = &g->masks;
-    k->local_of = calloc(g->a.n_states, sizeof *k->local_of);
+    k->alike = malloc(g->a.n_states * sizeof *k->alike);
+    for (int i = 0; i < CH_TREES; i++)
+        k->local_of[i] = calloc(g->a.n_states, sizeof *k->local_of[i]);
     k->path = malloc(((size_t)g->words->deepest + 1) * sizeof *k->path);
-    return k->local_of && k->path ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for masks");
+    if (!k->alike || !k->local_of[0] || !k->local_of[1] || !k->path)
+        return ch_fail(e, CH_ENOMEM, "no memory for masks");
+    return ch_automaton_alike(k->alike, &g->a, e);
 }
 
 static void drop(struct ch_masks *k)
@@ -52,14 +57,17 @@ static void drop(struct ch_masks *k)
 void ch_masks_forget(ch_grammar *g)
 {
     drop(&g->masks);
-    memset(g->masks.local_of, 0, g->a.n_states * sizeof *g->masks.local_of);
+    for (int i = 0; i < CH_TREES; i++)
+        memset(g->masks.local_of[i], 0, g->a.n_states * sizeof *g->masks.local_of[i]);
     g->masks.bytes = 0;
 }
 
 void ch_masks_close(struct ch_masks *k)
 {
     drop(k);
-    free(k->local_of);
+    free(k->alike);
+    for (int i = 0; i < CH_TREES; i++)
+        free(k->local_of[i]);
     free(k->local);
     free(k->mask_of);
     free(k->mask);
@@ -85,10 +93,9 @@ static void set_bits(uint64_t *bits, const ch_token *t, uint32_t n)
 
 /* Reads the tree's nodes [from, upto), all below one at `depth`, from a configuration there.  Their
  * tokens go to bits or to `allowed`; nodes where the open bottom is reached to `leaves`. */
-static int walk(ch_grammar *g, uint32_t config, uint32_t from, uint32_t upto, uint64_t *bits,
-                struct growing *allowed, struct growing *leaves, ch_err *e)
+static int walk(ch_grammar *g, const ch_word_tree *w, uint32_t config, uint32_t from, uint32_t upto,
+                uint64_t *bits, struct growing *allowed, struct growing *leaves, ch_err *e)
 {
-    const struct ch_words *w = g->words;
     uint32_t *path = g->masks.path;
     path[from < upto ? w->depth[from] - 1 : 0] = config;
     for (uint32_t i = from; i < upto;) {
@@ -132,7 +139,8 @@ static bool settle(struct ch_local *l, ch_grammar *g, struct growing *allowed)
     return l->bits != NULL;
 }
 
-static int make_local(ch_grammar *g, uint32_t state, ch_err *e)
+static int make_local(uint32_t *index, ch_grammar *g, const ch_word_tree *tree, uint32_t state,
+                      ch_err *e)
 {
     struct ch_masks *k = &g->masks;
     struct growing allowed = {0}, leaves = {0};
@@ -140,7 +148,7 @@ static int make_local(ch_grammar *g, uint32_t state, ch_err *e)
     const uint32_t config = ch_machine_state(&g->m, state, CH_STACK_OPEN);
     int rc = config == CH_NO_ID
                  ? ch_machine_fail(&g->m, e)
-                 : walk(g, config, 0, g->words->n_nodes, NULL, &allowed, &leaves, e);
+                 : walk(g, tree, config, 0, tree->n_nodes, NULL, &allowed, &leaves, e);
     if (rc == CH_OK && (!settle(&l, g, &allowed) ||
                         !ch_array_room(&k->local, &k->local_cap, k->n_local + 1, sizeof l))) {
         free(l.bits);
@@ -153,22 +161,24 @@ static int make_local(ch_grammar *g, uint32_t state, ch_err *e)
         leaves.at = NULL;
         k->bytes += leaves.cap * sizeof *l.leaves + sizeof l;
         k->local[k->n_local++] = l;
-        k->local_of[state] = (uint32_t)k->n_local;
+        *index = (uint32_t)k->n_local;
     }
     free(allowed.at);
     free(leaves.at);
     return rc;
 }
 
-/* One way to read the text so far: state and stack. */
-static int add_item(uint64_t *mask, ch_grammar *g, uint32_t state, uint32_t below, ch_err *e)
+/* Of one tree, what one way to read the text so far allows: state and stack. */
+static int add_tree(uint64_t *mask, ch_grammar *g, int tree, uint32_t state, uint32_t below,
+                    ch_err *e)
 {
     struct ch_masks *k = &g->masks;
-    const struct ch_words *w = g->words;
-    int rc = k->local_of[state] ? CH_OK : make_local(g, state, e);
+    const ch_word_tree *w = &g->words->tree[tree];
+    uint32_t *index = &k->local_of[tree][tree == 0 ? k->alike[state] : state];
+    int rc = *index ? CH_OK : make_local(index, g, w, state, e);
     if (rc < 0)
         return rc;
-    const struct ch_local *l = &k->local[k->local_of[state] - 1];
+    const struct ch_local *l = &k->local[*index - 1];
     if (l->bits)
         for (size_t i = 0; i < ch_grammar_mask_words(g); i++)
             mask[i] |= l->bits[i];
@@ -180,7 +190,15 @@ static int add_item(uint64_t *mask, ch_grammar *g, uint32_t state, uint32_t belo
     if (config == CH_NO_ID)
         return ch_machine_fail(&g->m, e);
     for (uint32_t i = 0; i < l->n_leaves && rc == CH_OK; i++)
-        rc = walk(g, config, l->leaves[i] + 1, w->skip[l->leaves[i]], mask, NULL, NULL, e);
+        rc = walk(g, w, config, l->leaves[i] + 1, w->skip[l->leaves[i]], mask, NULL, NULL, e);
+    return rc;
+}
+
+static int add_item(uint64_t *mask, ch_grammar *g, uint32_t state, uint32_t below, ch_err *e)
+{
+    int rc = CH_OK;
+    for (int tree = 0; tree < CH_TREES && rc == CH_OK; tree++)
+        rc = add_tree(mask, g, tree, state, below, e);
     return rc;
 }
 
@@ -238,17 +256,16 @@ void ch_grammar_apply(float *out, const float *logits, int vocab, const uint64_t
 {
     const int n = CH_MIN(vocab, n_mask);
     for (int i = 0; i < n; i += 64) {
-        const uint64_t word = mask[i >> 6];
         const int end = CH_MIN(n - i, 64);
+        const uint64_t all = end == 64 ? UINT64_MAX : ((uint64_t)1 << end) - 1;
+        const uint64_t word = mask[i >> 6] & all;
+        const bool most = __builtin_popcountll(word) > 32;
         for (int b = 0; b < end; b++)
-            out[i + b] = -INFINITY;
-        for (uint64_t left = word; left; left &= left - 1) {
+            out[i + b] = most ? logits[i + b] : -INFINITY;
+        for (uint64_t left = most ? ~word & all : word; left; left &= left - 1) {
             const int b = __builtin_ctzll(left);
-            if (b < end)
-                out[i + b] = logits[i + b];
+            out[i + b] = most ? -INFINITY : logits[i + b];
         }
-        if (word == UINT64_MAX)
-            memcpy(out + i, logits + i, (size_t)end * sizeof *out);
     }
     for (int i = n; i < vocab; i++)
         out[i] = -INFINITY;

@@ -15,11 +15,13 @@ void ch_words_close(struct ch_words **w)
         *w = NULL;
         return;
     }
-    free((*w)->byte);
-    free((*w)->depth);
-    free((*w)->skip);
-    free((*w)->first);
-    free((*w)->token);
+    for (int i = 0; i < CH_TREES; i++) {
+        free((*w)->tree[i].byte);
+        free((*w)->tree[i].depth);
+        free((*w)->tree[i].skip);
+        free((*w)->tree[i].first);
+        free((*w)->tree[i].token);
+    }
     free((*w)->at);
     free((*w)->text);
     free((*w)->end);
@@ -29,8 +31,10 @@ void ch_words_close(struct ch_words **w)
 
 size_t ch_words_bytes(const struct ch_words *w)
 {
-    return w->n_nodes * (sizeof *w->byte + sizeof *w->depth + sizeof *w->skip + sizeof *w->first) +
-           (size_t)w->n_ids * (sizeof *w->token + sizeof *w->at) + w->at[w->n_ids];
+    size_t n = (size_t)w->n_ids * (sizeof(ch_token) + sizeof *w->at) + w->at[w->n_ids];
+    for (int i = 0; i < CH_TREES; i++)
+        n += w->tree[i].n_nodes * (sizeof(uint8_t) + sizeof(uint16_t) + 2 * sizeof(uint32_t));
+    return n;
 }
 
 static bool has_text(const ch_tokenizer *t, ch_token id)
@@ -85,60 +89,68 @@ static uint32_t common(const struct word *a, const struct word *b)
     return n;
 }
 
-static bool take_nodes(struct ch_words *w, const struct word *word, size_t n)
+static bool take_nodes(ch_word_tree *t, const struct word *word, size_t n)
 {
     size_t nodes = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         nodes += word[i].n - (i > 0 ? common(&word[i - 1], &word[i]) : 0);
-        w->deepest = CH_MAX(w->deepest, (int)word[i].n);
-    }
-    w->n_nodes = (uint32_t)nodes;
-    w->byte = malloc(nodes + 1);
-    w->depth = malloc((nodes + 1) * sizeof *w->depth);
-    w->skip = malloc((nodes + 1) * sizeof *w->skip);
-    w->first = malloc((nodes + 1) * sizeof *w->first);
-    return w->byte && w->depth && w->skip && w->first;
+    t->n_nodes = (uint32_t)nodes;
+    t->byte = malloc(nodes + 1);
+    t->depth = malloc((nodes + 1) * sizeof *t->depth);
+    t->skip = malloc((nodes + 1) * sizeof *t->skip);
+    t->first = malloc((nodes + 1) * sizeof *t->first);
+    t->token = malloc((n + 1) * sizeof *t->token);
+    return t->byte && t->depth && t->skip && t->first && t->token;
 }
 
-static int plant(struct ch_words *w, const struct word *word, size_t n, ch_err *e)
+/* open: room for as many nodes as the longest word has bytes. */
+static void plant(ch_word_tree *t, const struct word *word, size_t n, uint32_t *open)
 {
-    uint32_t *open = NULL, at = 0;
-    if (take_nodes(w, word, n))
-        open = malloc(((size_t)w->deepest + 1) * sizeof *open);
-    if (!open)
-        return ch_fail(e, CH_ENOMEM, "no memory for the tree of a vocabulary");
-    uint32_t depth = 0;
+    uint32_t depth = 0, at = 0;
     for (size_t i = 0; i < n; i++) {
         const uint32_t shared = i > 0 ? common(&word[i - 1], &word[i]) : 0;
         while (depth > shared)
-            w->skip[open[--depth]] = at;
+            t->skip[open[--depth]] = at;
         for (; depth < word[i].n; depth++) {
-            w->byte[at] = (uint8_t)word[i].p[depth];
-            w->depth[at] = (uint16_t)(depth + 1);
-            w->first[at] = (uint32_t)i;
+            t->byte[at] = (uint8_t)word[i].p[depth];
+            t->depth[at] = (uint16_t)(depth + 1);
+            t->first[at] = (uint32_t)i;
             open[depth] = at++;
         }
-        w->token[i] = word[i].id;
+        t->token[i] = word[i].id;
     }
     while (depth > 0)
-        w->skip[open[--depth]] = at;
-    w->first[at] = (uint32_t)n;
-    free(open);
-    return CH_OK;
+        t->skip[open[--depth]] = at;
+    t->first[at] = (uint32_t)n;
 }
 
-static int sort_and_plant(struct ch_words *w, ch_err *e)
+/* The short words, or the others, into a tree. */
+static int sort_and_plant(struct ch_words *w, struct word *word, int tree, ch_err *e)
 {
-    struct word *word = malloc((size_t)w->n_ids * sizeof *word);
-    if (!word)
-        return ch_fail(e, CH_ENOMEM, "no memory for a vocabulary of %d tokens", w->n_ids);
     size_t n = 0;
-    for (ch_token id = 0; id < w->n_ids; id++)
-        if (w->at[id + 1] > w->at[id])
-            word[n++] = (struct word){w->text + w->at[id], w->at[id + 1] - w->at[id], id};
+    for (ch_token id = 0; id < w->n_ids; id++) {
+        const uint32_t size = w->at[id + 1] - w->at[id];
+        if (size > 0 && (size > CH_SHORT) == (tree > 0))
+            word[n++] = (struct word){w->text + w->at[id], size, id};
+        w->deepest = CH_MAX(w->deepest, (int)size);
+    }
     if (n)
         qsort(word, n, sizeof *word, by_bytes);
-    const int rc = plant(w, word, n, e);
+    uint32_t *open = malloc(((size_t)w->deepest + 1) * sizeof *open);
+    const bool ok = open && take_nodes(&w->tree[tree], word, n);
+    if (ok)
+        plant(&w->tree[tree], word, n, open);
+    free(open);
+    return ok ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for the tree of a vocabulary");
+}
+
+static int plant_all(struct ch_words *w, ch_err *e)
+{
+    struct word *word = malloc((size_t)w->n_ids * sizeof *word + 1);
+    int rc = word ? CH_OK
+                  : ch_fail(e, CH_ENOMEM, "no memory for a vocabulary of %d tokens", w->n_ids);
+    for (int tree = 0; tree < CH_TREES && rc == CH_OK; tree++)
+        rc = sort_and_plant(w, word, tree, e);
     free(word);
     return rc;
 }
@@ -151,15 +163,14 @@ int ch_words_open(struct ch_words **out, const ch_tokenizer *t, ch_err *e)
     const size_t n = (size_t)ch_tokenizer_size(t);
     w->holders = 1;
     w->n_ids = (int)n;
-    w->of = ch_tokenizer_hash(t);
+    w->of = t;
     w->at = malloc((n + 1) * sizeof *w->at);
-    w->token = malloc((n + 1) * sizeof *w->token);
     w->end = malloc((n + 1) * sizeof *w->end);
-    int rc = w->at && w->token && w->end
+    int rc = w->at && w->end
                  ? collect(w, t, e)
                  : ch_fail(e, CH_ENOMEM, "no memory for a vocabulary of %zu tokens", n);
     if (rc == CH_OK)
-        rc = sort_and_plant(w, e);
+        rc = plant_all(w, e);
     if (rc < 0)
         ch_words_close(out);
     return rc;
