@@ -1,4 +1,4 @@
-/* cost.c - what a grammar adds to a token: time of mask, masked logits, draw and going on
+/* cost.c - what a grammar adds to a token: time of mask, hidden logits, draw and going on
  *
  *     cost VOCABULARY [TEXTS]     (a model file, tokenizer.json, tokenizer.model)
  *
@@ -24,7 +24,7 @@ static const char person[] =
 struct bench {
     const ch_tokenizer *t;
     int vocab;
-    float *logits, *masked;
+    float *logits, *hidden;
     ch_candidate *work;
     ch_token closing[3];
 };
@@ -75,8 +75,9 @@ static int one_text(struct sums *s, struct bench *b, ch_grammar *g, uint64_t tex
         rc = ch_grammar_mask(&mask, &p, g, e);
         if (rc < 0)
             break;
-        ch_grammar_apply(b->masked, b->logits, b->vocab, mask, ch_grammar_vocab(g));
-        const ch_token t = draw(b, b->masked, text, at);
+        const float *left = ch_grammar_exchange(b->logits, b->hidden, b->vocab, mask, b->vocab);
+        const ch_token t = draw(b, left, text, at);
+        ch_grammar_exchange(b->logits, b->hidden, b->vocab, mask, b->vocab);
         rc = ch_grammar_token(&p, g, t, e);
         const double took = seconds() - t0;
         s->all += took;
@@ -143,7 +144,7 @@ int main(int argc, char **argv)
     }
     struct bench b = {.t = t, .vocab = ch_tokenizer_size(t), .closing = {-1, -1, -1}};
     b.logits = malloc((size_t)b.vocab * sizeof *b.logits);
-    b.masked = malloc((size_t)b.vocab * sizeof *b.masked);
+    b.hidden = malloc((size_t)b.vocab * sizeof *b.hidden);
     b.work = malloc((size_t)b.vocab * sizeof *b.work);
     for (ch_token i = 0; i < b.vocab; i++) {
         char piece[8];
@@ -152,11 +153,13 @@ int main(int argc, char **argv)
             if (n == 1 && piece[0] == "\"}]"[k])
                 b.closing[k] = i;
     }
-    const int rc = b.logits && b.masked && b.work ? run(&b, argc > 2 ? atoi(argv[2]) : 20, &e) : 1;
+    for (int i = 0; b.hidden && i < b.vocab; i++)
+        b.hidden[i] = -INFINITY;
+    const int rc = b.logits && b.hidden && b.work ? run(&b, argc > 2 ? atoi(argv[2]) : 20, &e) : 1;
     if (rc < 0)
         fprintf(stderr, "%s\n", e.text);
     free(b.logits);
-    free(b.masked);
+    free(b.hidden);
     free(b.work);
     ch_tokenizer_close(&t);
     return rc != 0;

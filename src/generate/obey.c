@@ -11,10 +11,14 @@
 int ch_session_grammar(ch_session *s, ch_grammar *g, ch_err *e)
 {
     ch_family *f = s->family;
-    if (g && !f->allowed)
-        f->allowed = malloc((size_t)f->model->config.vocab * sizeof *f->allowed);
-    if (g && !f->allowed)
-        return ch_fail(e, CH_ENOMEM, "no memory for %d logits", f->model->config.vocab);
+    const int vocab = f->model->config.vocab;
+    if (g && !f->hidden) {
+        f->hidden = malloc((size_t)vocab * sizeof *f->hidden);
+        if (!f->hidden)
+            return ch_fail(e, CH_ENOMEM, "no memory for %d logits", vocab);
+        for (int i = 0; i < vocab; i++)
+            f->hidden[i] = -INFINITY;
+    }
     s->grammar = g;
     s->grammar_from = s->n_tokens;
     s->grammar_at = -1;
@@ -61,35 +65,32 @@ int ch_session_allowed(const float **logits, ch_session *s, ch_err *e)
     *logits = s->last;
     if (!s->grammar)
         return CH_OK;
-    const uint64_t *mask;
+    ch_family *f = s->family;
     int rc = catch_up(s, e);
     if (rc == CH_OK)
-        rc = ch_grammar_mask(&mask, &s->place, s->grammar, e);
+        rc = ch_grammar_mask(&f->mask, &s->place, s->grammar, e);
     if (rc < 0)
         return rc;
-    bool any = false;
-    for (size_t i = 0; i < ch_grammar_mask_words(s->grammar) && !any; i++)
-        any = mask[i] != 0;
-    if (!any)
+    if (f->mask[ch_grammar_mask_words(s->grammar)] == 0)
         return finished(s, e);
-    const int vocab = s->family->model->config.vocab;
-    ch_grammar_apply(s->family->allowed, s->last, vocab, mask, ch_grammar_vocab(s->grammar));
-    *logits = s->family->allowed;
+    *logits = ch_grammar_exchange(s->last, f->hidden, f->model->config.vocab, f->mask,
+                                  ch_grammar_vocab(s->grammar));
     return CH_OK;
 }
 
-ch_token ch_session_obeying(const ch_session *s, const float *logits, ch_token drawn)
+ch_token ch_session_obeying(ch_session *s, const float *logits, ch_token drawn)
 {
-    const uint64_t *mask;
-    ch_place p = s->place;
-    if (!s->grammar || logits[drawn] > -INFINITY ||
-        ch_grammar_mask(&mask, &p, s->grammar, NULL) < 0)
+    if (!s->grammar)
         return drawn;
-    if (drawn < ch_grammar_vocab(s->grammar) && (mask[drawn >> 6] >> (drawn & 63) & 1))
+    const ch_family *f = s->family;
+    const int known = CH_MIN(ch_grammar_vocab(s->grammar), f->model->config.vocab);
+    const bool possible = logits[drawn] > -INFINITY;
+    ch_grammar_exchange(s->last, f->hidden, f->model->config.vocab, f->mask,
+                        ch_grammar_vocab(s->grammar));
+    if (possible || (drawn < known && f->mask[drawn >> 6] >> (drawn & 63) & 1))
         return drawn;
-    for (ch_token t = 0; t < CH_MIN(ch_grammar_vocab(s->grammar), s->family->model->config.vocab);
-         t++)
-        if (mask[t >> 6] >> (t & 63) & 1)
+    for (ch_token t = 0; t < known; t++)
+        if (f->mask[t >> 6] >> (t & 63) & 1)
             return t;
     return drawn;
 }

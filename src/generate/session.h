@@ -25,7 +25,8 @@ typedef struct ch_family {
     int context, step_rows;
     int logit_rows;     /* most rows whose logits one step may give */
     ch_candidate *work; /* V */
-    float *allowed;     /* V logits as a grammar leaves them; NULL until there is one */
+    float *hidden;      /* V times -inf, but while a token is drawn that obeys a grammar */
+    const uint64_t *mask; /* of that one */
 } ch_family;
 
 /* tokens[0..n_tokens) is the timeline.  The first `computed` of them have been through the
@@ -84,10 +85,11 @@ int ch_session_go_back(ch_session *s, int length, ch_err *e);
 void ch_session_seal(ch_session *s);
 /* Takes guesses that were computed ahead out of the sequence again. */
 int ch_session_drop_guesses(ch_session *s, ch_err *e);
-/* The logits to draw from: s->last, or what the grammar leaves of it (obey.c). */
+/* The logits to draw from: s->last, or what the grammar leaves of it (obey.c).  After CH_OK nothing
+ * may happen but a draw and ch_session_obeying, which puts s->last back and returns the token drawn,
+ * or where that is forbidden (nothing else could be drawn) one that is not. */
 int ch_session_allowed(const float **logits, ch_session *s, ch_err *e);
-/* The token itself, or where the grammar forbids it (nothing else could be drawn) one it allows. */
-ch_token ch_session_obeying(const ch_session *s, const float *logits, ch_token drawn);
+ch_token ch_session_obeying(ch_session *s, const float *logits, ch_token drawn);
 void ch_session_grammar_back(ch_session *s, int length); /* the timeline is that long again */
 /* Room for n more tokens, ids within the vocabulary: else CH_ELIMIT or CH_EARG with the numbers.
  */

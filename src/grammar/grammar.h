@@ -23,13 +23,16 @@ bool ch_grammar_stale(const ch_grammar *g, ch_place p);
 int ch_grammar_bytes(ch_place *p, ch_grammar *g, const char *bytes, size_t n, ch_err *e);
 int ch_grammar_token(ch_place *p, ch_grammar *g, ch_token t, ch_err *e);
 bool ch_grammar_may_end(const ch_grammar *g, ch_place p);
-/* Bit t of word t / 64: may token t come next?  End tokens may where the text may end.  Borrowed,
- * until the next call. */
+/* Bit t of word t / 64: may token t come next?  End tokens may where the text may end.  Behind the
+ * last word: how many may.  Borrowed, until the next call. */
 int ch_grammar_mask(const uint64_t **out, ch_place *p, ch_grammar *g, ch_err *e);
 size_t ch_grammar_mask_words(const ch_grammar *g);
 int ch_grammar_vocab(const ch_grammar *g);
 size_t ch_grammar_bytes_used(const ch_grammar *g);
-/* out[i] = logits[i] where token i may come next, else -inf; ids beyond the mask may not. */
-void ch_grammar_apply(float *out, const float *logits, int vocab, const uint64_t *mask, int n_mask);
+/* Exchanges places of logits and hidden (both `vocab` of them; hidden: all -inf) so that one of the
+ * two, which is returned, holds the logits of tokens that the mask allows and -inf elsewhere: the
+ * one for which fewer have to move.  Once more with the same mask, and all is as it was. */
+float *ch_grammar_exchange(float *logits, float *hidden, int vocab, const uint64_t *mask,
+                           int n_mask);
 
 #endif

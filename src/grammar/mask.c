@@ -11,7 +11,6 @@
  * SPDX-License-Identifier: MIT */
 #include "machine.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -242,7 +241,10 @@ int ch_masks_get(const uint64_t **out, ch_grammar *g, uint32_t config, ch_err *e
             free(mask);
             return rc;
         }
-        k->bytes += (ch_grammar_mask_words(g) + 1) * sizeof *mask;
+        const size_t words = ch_grammar_mask_words(g);
+        for (size_t i = 0; i < words; i++)
+            mask[words] += (uint64_t)__builtin_popcountll(mask[i]);
+        k->bytes += (words + 1) * sizeof *mask;
         k->mask[k->n_masks++] = mask;
         k->mask_of[config] = (uint32_t)k->n_masks;
     }
@@ -252,21 +254,28 @@ int ch_masks_get(const uint64_t **out, ch_grammar *g, uint32_t config, ch_err *e
 
 /* ---- On logits ------------------------------------------------------------------------------- */
 
-void ch_grammar_apply(float *out, const float *logits, int vocab, const uint64_t *mask, int n_mask)
+/* The bits are those of ids from `at` on; ids of the model that the vocabulary has not are 0. */
+static uint64_t word_of(const uint64_t *mask, int at, int vocab, int n_mask)
 {
-    const int n = CH_MIN(vocab, n_mask);
-    for (int i = 0; i < n; i += 64) {
-        const int end = CH_MIN(n - i, 64);
-        const uint64_t all = end == 64 ? UINT64_MAX : ((uint64_t)1 << end) - 1;
-        const uint64_t word = mask[i >> 6] & all;
-        const bool most = __builtin_popcountll(word) > 32;
-        for (int b = 0; b < end; b++)
-            out[i + b] = most ? logits[i + b] : -INFINITY;
-        for (uint64_t left = most ? ~word & all : word; left; left &= left - 1) {
-            const int b = __builtin_ctzll(left);
-            out[i + b] = most ? -INFINITY : logits[i + b];
+    const int own = CH_MIN(vocab, n_mask) - at;
+    const uint64_t word = own > 0 ? mask[at >> 6] : 0;
+    return own > 0 && own < 64 ? word & (((uint64_t)1 << own) - 1) : word;
+}
+
+float *ch_grammar_exchange(float *logits, float *hidden, int vocab, const uint64_t *mask, int n_mask)
+{
+    const uint64_t allowed = mask[(n_mask + 63) / 64]; /* their number: see ch_masks_get */
+    const bool most = allowed > (uint64_t)vocab / 2;
+    for (int i = 0; i < vocab; i += 64) {
+        const uint64_t word = word_of(mask, i, vocab, n_mask);
+        for (uint64_t left = most ? ~word : word; left; left &= left - 1) {
+            const int at = i + __builtin_ctzll(left);
+            if (at >= vocab)
+                break;
+            const float x = logits[at];
+            logits[at] = hidden[at];
+            hidden[at] = x;
         }
     }
-    for (int i = n; i < vocab; i++)
-        out[i] = -INFINITY;
+    return most ? logits : hidden;
 }

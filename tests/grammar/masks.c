@@ -131,18 +131,27 @@ static void too_many_readings(void **state)
     ch_grammar_close(&g);
 }
 
+/* One of two arrays, whichever needs fewer changes; and back. */
 static void logits(void **state)
 {
     (void)state;
     float x[200], y[200];
-    const uint64_t mask[3] = {UINT64_MAX, 0x8000000000000001u, 2};
-    for (int i = 0; i < 200; i++)
-        x[i] = (float)i;
-    ch_grammar_apply(y, x, 200, mask, 150);
-    for (int i = 0; i < 200; i++)
-        assert_true(y[i] == (i < 64 || i == 64 || i == 127 || i == 129 ? x[i] : -INFINITY));
-    ch_grammar_apply(y, x, 100, mask, 150);
-    assert_true(y[64] == 64 && y[99] == -INFINITY);
+    for (int many = 0; many < 2; many++)
+        for (int vocab = 100; vocab <= 200; vocab += 50) {
+            uint64_t mask[4] = {UINT64_MAX, many ? UINT64_MAX - 8 : 0x8000000000000001u, 2, 0};
+            for (int i = 0; i < 3; i++)
+                mask[3] += (uint64_t)__builtin_popcountll(mask[i]);
+            for (int i = 0; i < 200; i++) {
+                x[i] = (float)i;
+                y[i] = -INFINITY;
+            }
+            const float *left = ch_grammar_exchange(x, y, vocab, mask, 150);
+            for (int i = 0; i < vocab; i++)
+                assert_true(left[i] == (i < 150 && allowed(mask, i) ? (float)i : -INFINITY));
+            assert_ptr_equal(ch_grammar_exchange(x, y, vocab, mask, 150), left);
+            for (int i = 0; i < 200; i++)
+                assert_true(x[i] == (float)i && y[i] == -INFINITY);
+        }
 }
 
 /* ---- Sessions -------------------------------------------------------------------------------- */
