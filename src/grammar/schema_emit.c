@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_NAMED = 200, INDENT = 24 };
+enum { MOST_NAMED = 200, MOST_LISTS = 1 << 14, INDENT = 24 };
 
 /* ---- Rules ----------------------------------------------------------------------------------- */
 
@@ -59,6 +59,9 @@ uint32_t ch_schema_rule(ch_schema *s, const ch_parts *parts)
         ch_nfa_fail(s->n, CH_ENOMEM, "no memory for the rules of a schema");
         return 0;
     }
+    if (s->lists.n > MOST_LISTS)
+        ch_schema_fail(s, s->root, NULL, CH_ELIMIT, "more than %d combinations of schemas",
+                       MOST_LISTS);
     if (s->lists.n > before)
         s->rule_of[id] = new_rule(s, parts);
     return s->rule_of[id];
