@@ -54,10 +54,10 @@ static int catch_up(ch_session *s, ch_err *e)
 static int finished(const ch_session *s, ch_err *e)
 {
     return ch_grammar_may_end(s->grammar, s->place)
-               ? ch_fail(e, CH_ELIMIT, "the text is complete by its grammar, and the vocabulary has "
-                                       "no end token to say so")
-               : ch_fail(e, CH_ELIMIT, "the vocabulary has no token with which the text could go on "
-                                       "by its grammar");
+               ? ch_fail(e, CH_ELIMIT, "the text is complete by its grammar, and the vocabulary "
+                                       "has no end token to say so")
+               : ch_fail(e, CH_ELIMIT, "the vocabulary has no token with which the text could go "
+                                       "on by its grammar");
 }
 
 int ch_session_allowed(const float **logits, ch_session *s, ch_err *e)

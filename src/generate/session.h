@@ -86,8 +86,8 @@ void ch_session_seal(ch_session *s);
 /* Takes guesses that were computed ahead out of the sequence again. */
 int ch_session_drop_guesses(ch_session *s, ch_err *e);
 /* The logits to draw from: s->last, or what the grammar leaves of it (obey.c).  After CH_OK nothing
- * may happen but a draw and ch_session_obeying, which puts s->last back and returns the token drawn,
- * or where that is forbidden (nothing else could be drawn) one that is not. */
+ * may happen but a draw and ch_session_obeying, which puts s->last back and returns the token
+ * drawn, or where that is forbidden (nothing else could be drawn) one that is not. */
 int ch_session_allowed(const float **logits, ch_session *s, ch_err *e);
 ch_token ch_session_obeying(ch_session *s, const float *logits, ch_token drawn);
 void ch_session_grammar_back(ch_session *s, int length); /* the timeline is that long again */

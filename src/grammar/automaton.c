@@ -220,7 +220,8 @@ static int find_circle(const ch_nfa *nfa, uint32_t first, uint8_t *colour, uint3
 static int refuse_circles(struct lefts *l, const ch_nfa *nfa, ch_err *e)
 {
     const size_t rules = l->a->n_rules, jumps = l->a->n_jumps;
-    uint32_t *from = malloc((rules + 1) * sizeof *from), *calls = malloc((jumps + 1) * sizeof *calls);
+    uint32_t *from = malloc((rules + 1) * sizeof *from);
+    uint32_t *calls = malloc((jumps + 1) * sizeof *calls);
     uint32_t *path = malloc(2 * rules * sizeof *path);
     uint8_t *colour = calloc(rules, sizeof *colour);
     int rc = from && calls && path && colour ? CH_OK : ch_fail(e, CH_ENOMEM, "no memory for rules");

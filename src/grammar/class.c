@@ -97,7 +97,8 @@ static void cut(ch_nfa *n, uint32_t from, uint32_t to, uint32_t lo, uint32_t hi,
 void ch_nfa_class(ch_nfa *n, uint32_t from, uint32_t to, const ch_ranges *r)
 {
     static const struct { uint32_t lo, hi; int size; } parts[] = {
-        {0, 0x7f, 1}, {0x80, 0x7ff, 2}, {0x800, 0xd7ff, 3}, {0xe000, 0xffff, 3}, {0x10000, LAST, 4}};
+        {0, 0x7f, 1}, {0x80, 0x7ff, 2}, {0x800, 0xd7ff, 3}, {0xe000, 0xffff, 3},
+        {0x10000, LAST, 4}};
     for (size_t i = 0; i < r->n; i++)
         for (size_t k = 0; k < CH_COUNT(parts); k++) {
             const uint32_t lo = CH_MAX(r->at[i].lo, parts[k].lo);

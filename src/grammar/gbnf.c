@@ -4,8 +4,8 @@
  *     item ::= [^\n]{1,80} "\n" | (digit "." item)?
  *
  * Names are letters, digits, "-" and "_"; literals and classes know \n \r \t \\ \" \[ \] \- \xXX
- * \uXXXX \UXXXXXXXX, each a character, not a byte; "." is any character.  A rule ends with its line,
- * unless within parentheses or behind "|".  References to tokens (<think>, <[1000]>) are refused.
+ * \uXXXX \UXXXXXXXX, each a character, not a byte; "." is any character.  A rule ends with its
+ * line, unless within parentheses or behind "|".  References to tokens (<think>) are refused.
  * Time: what the text says, times its bounds of repetition, within CH_MOST_STATES.
  * SPDX-License-Identifier: MIT */
 #include "sources.h"
@@ -119,11 +119,11 @@ static int read_char(uint32_t *out, struct gbnf *g)
     case 'x': case 'u': case 'U':
         if (read_hex(out, g, c == 'x' ? 2 : c == 'u' ? 4 : 8))
             return CH_OK;
-        return fail_at(g, start, "this escape is no character; \\x has 2 hexadecimal digits, \\u 4, "
-                                 "\\U 8");
+        return fail_at(g, start, "this escape is no character; \\x has 2 hexadecimal digits, "
+                                 "\\u 4, \\U 8");
     default:
-        return fail_at(g, start, "an unknown escape; known are \\n \\r \\t \\\\ \\\" \\[ \\] \\- \\^ "
-                                 "\\/ \\x \\u \\U");
+        return fail_at(g, start, "an unknown escape; known are \\n \\r \\t \\\\ \\\" \\[ \\] \\- "
+                                 "\\^ \\/ \\x \\u \\U");
     }
 }
 
@@ -285,7 +285,8 @@ static ch_piece repeated(struct gbnf *g, bool nested)
 
 static bool at_end(const struct gbnf *g, bool nested)
 {
-    return g->p >= g->end || *g->p == '|' || (nested ? *g->p == ')' : *g->p == '\n' || *g->p == '\r');
+    return g->p >= g->end || *g->p == '|' ||
+           (nested ? *g->p == ')' : *g->p == '\n' || *g->p == '\r');
 }
 
 static ch_piece alternatives(struct gbnf *g, bool nested)

@@ -1,8 +1,8 @@
 /* grammar.h - text that obeys: from a grammar or a schema to the tokens that may come next
  *
  * The public part is in chalcis.h ("Grammars").  A grammar is an automaton over bytes, made once
- * (automaton.h), with the vocabulary of one tokenizer beside it (machine.h); what it finds out while
- * it runs is remembered, so it belongs to one thread at a time, as a family of sessions does.
+ * (automaton.h), with the vocabulary of one tokenizer beside it (machine.h); what it finds out
+ * while it runs is remembered, so it belongs to one thread at a time, as a family of sessions does.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_GRAMMAR_H
 #define CH_GRAMMAR_H

@@ -1,11 +1,11 @@
 /* mask.c - which tokens may come next
  *
- * A token is judged in a state without its stack as far as that goes: it is allowed if its bytes can
- * be read within the state's rule (or end it exactly), forbidden if they cannot, and undecided if
- * the rule ends within it.  That judgement is made once for each state; of the undecided only the
- * node of the tree at which the rule ended is kept, and what is below it is looked up with the stack
- * at hand (the split between tokens that need the stack and those that do not is that of Dong et
- * al., "XGrammar", 2024; trees of tokens: Koo et al., "Automata-based constraints", 2024).
+ * A token is judged in a state without its stack as far as that goes: it is allowed if its bytes
+ * can be read within the state's rule (or end it exactly), forbidden if they cannot, and undecided
+ * if the rule ends within it.  That judgement is made once for each state; of the undecided only
+ * the node of the tree at which the rule ended is kept, and what is below it is looked up with the
+ * stack at hand (the split between tokens that need the stack and those that do not is that of
+ * Dong et al., "XGrammar", 2024; trees of tokens: Koo et al., "Automata-based constraints", 2024).
  * Short tokens are judged once for all states that treat so many bytes alike.  The mask of a whole
  * configuration is remembered, too: most steps find theirs.
  * SPDX-License-Identifier: MIT */
@@ -262,7 +262,8 @@ static uint64_t word_of(const uint64_t *mask, int at, int vocab, int n_mask)
     return own > 0 && own < 64 ? word & (((uint64_t)1 << own) - 1) : word;
 }
 
-float *ch_grammar_exchange(float *logits, float *hidden, int vocab, const uint64_t *mask, int n_mask)
+float *ch_grammar_exchange(float *logits, float *hidden, int vocab, const uint64_t *mask,
+                           int n_mask)
 {
     const uint64_t allowed = mask[(n_mask + 63) / 64]; /* their number: see ch_masks_get */
     const bool most = allowed > (uint64_t)vocab / 2;

@@ -1,8 +1,8 @@
 /* regex.c - regular expressions, as JSON Schema's "pattern" has them (ECMA 262, in Unicode mode)
  *
  *   alternatives |, groups ( ) (?: ) (?<name> ), * + ? {n} {n,} {n,m} and their lazy forms (the
- *   same texts), . [ ] [^ ], \d \D \w \W \s \S, \t \n \v \f \r \0 \xHH \uHHHH \u{H...} \cX, ^ at the
- *   beginning and $ at the end of an alternative of the whole
+ *   same texts), . [ ] [^ ], \d \D \w \W \s \S, \t \n \v \f \r \0 \xHH \uHHHH \u{H...} \cX, ^ at
+ *   the beginning and $ at the end of an alternative of the whole
  *
  * Refused by name: look-around, references back, \b \B, \p{...}, anchors elsewhere.
  * SPDX-License-Identifier: MIT */

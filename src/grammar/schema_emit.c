@@ -4,8 +4,8 @@
  *   object   members in the order of `properties`, then required ones that are named nowhere else,
  *            then others; what is not required may be left out
  *   array    items at named places, then others
- *   blank    "" or " " or a newline and at most 24 blanks, after { [ and , and before } and ]; after
- *            ":" at most one; none at all in compact texts
+ *   blank    "" or " " or a newline and at most 24 blanks, after { [ and , and before } and ];
+ *            after ":" at most one; none at all in compact texts
  *
  * A rule is for one list of schemas; rules wait in order until their turn.
  * SPDX-License-Identifier: MIT */

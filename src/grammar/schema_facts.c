@@ -1,7 +1,7 @@
 /* schema_facts.c - what a list of schemas says together
  *
- * References and allOf are followed: their schemas join the list.  Words beside $ref count, as since
- * draft 2019-09; draft 7 would pass over them, so what is generated is valid for both.
+ * References and allOf are followed: their schemas join the list.  Words beside $ref count, as
+ * since draft 2019-09; draft 7 would pass over them, so what is generated is valid for both.
  * SPDX-License-Identifier: MIT */
 #include "schema.h"
 
@@ -251,9 +251,10 @@ static void read_pattern(struct reading *r, json_t *v)
         add_pattern(r, json_string_value(v), json_string_length(v));
 }
 
-#define DATE "[0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)" \
-             "|02-(0[1-9]|1[0-9]|2[0-8]))"
-#define TIME "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+#define DATE "[0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])" \
+             "|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+#define TIME "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?" \
+             "(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 #define OCTET "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 
 /* Some of what each format allows; nothing else. */
@@ -494,7 +495,7 @@ static void read_schema_into(struct reading *outer, json_t *schema, unsigned ski
 
 int ch_facts_read(ch_facts *f, ch_schema *s, const ch_parts *parts)
 {
-    *f = (ch_facts){.types = CH_J_ALL, .least = -INFINITY, .most = INFINITY,
+    *f = (ch_facts){.types = CH_J_ALL, .least = -HUGE_VAL, .most = HUGE_VAL,
                     .max_length = INT64_MAX, .max_items = INT64_MAX, .max_properties = INT64_MAX};
     struct reading r = {.f = f, .s = s, .schema = s->root};
     for (int i = 0; i < parts->n && s->n->rc == CH_OK; i++)

@@ -132,7 +132,7 @@ static void regex(ch_schema *s, uint32_t from, uint32_t to, const char *text)
 void ch_schema_number(ch_schema *s, const ch_facts *f, uint32_t from, uint32_t to)
 {
     int64_t lo, hi;
-    const bool bounded = f->least > -(double)INFINITY || f->most < (double)INFINITY;
+    const bool bounded = f->least > -HUGE_VAL || f->most < HUGE_VAL;
     if (!(f->types & CH_J_FRACTION)) {
         if (find_ends(&lo, &hi, f, 1, most_whole))
             scaled(s->n, from, to, lo, hi, 0);

@@ -262,10 +262,10 @@ int ch_schema_keep_texts(ch_schema *s, const ch_facts *f)
     return s->n->rc;
 }
 
-/* A character with all its spellings; outside the Basic Multilingual Plane escapes come in pairs. */
+/* A character with all its spellings; beyond U+FFFF escapes come in pairs. */
 #define ESCAPES                                                                                    \
-    "[^\"\\\\\\x00-\\x1f]|\\\\([\"\\\\/bfnrt]|u([0-9A-Ca-cE-Fe-f][0-9A-Fa-f]{3}|[Dd][0-7][0-9A-Fa-f]"    \
-    "{2}|[Dd][89ABab][0-9A-Fa-f]{2}\\\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}))"
+    "[^\"\\\\\\x00-\\x1f]|\\\\([\"\\\\/bfnrt]|u([0-9A-Ca-cE-Fe-f][0-9A-Fa-f]{3}|"                 \
+    "[Dd][0-7][0-9A-Fa-f]{2}|[Dd][89ABab][0-9A-Fa-f]{2}\\\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}))"
 
 uint32_t ch_schema_text_rule(ch_schema *s)
 {

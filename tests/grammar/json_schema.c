@@ -101,7 +101,7 @@ static void the_suite(void **state)
     assert_true(t.missed < t.valid / 8);
 }
 
-/* ---- One thing at a time ----------------------------------------------------------------------- */
+/* ---- One thing at a time --------------------------------------------------------------------- */
 
 static bool takes(const char *schema, const char *text, bool compact)
 {
@@ -134,18 +134,21 @@ static void what_is_allowed(void **state)
          "\"type\":\"object\"}",
          {"{\"a\":null,\"x\":[]}", "{\"x\": {},\n \"abc\": 2 }", "{ \"ab\":1, \"x\":0}"},
          {"{}", "{\"x\":1,\"a\":1}", "{\"x\":1,\"ab\":1}", "{\"a\":1,\"x\":1}"}},
-        {"{\"type\":\"array\",\"prefixItems\":[{\"type\":\"null\"}],\"items\":{\"type\":\"boolean\"},"
-         "\"minItems\":1,\"maxItems\":3}",
+        {"{\"type\":\"array\",\"prefixItems\":[{\"type\":\"null\"}],\"items\":"
+         "{\"type\":\"boolean\"},\"minItems\":1,\"maxItems\":3}",
          {"[null]", "[ null, true, false ]"}, {"[]", "[true]", "[null,true,true,true]", "[null,]"}},
         {"{\"allOf\":[{\"properties\":{\"k\":{\"type\":\"integer\"}},\"required\":[\"k\"]},"
-         "{\"properties\":{\"k\":{\"minimum\":5}},\"additionalProperties\":false}],\"type\":\"object\"}",
-         {"{\"k\":5}", "{\"k\":10}"}, {"{\"k\":4}", "{}", "{\"k\":5,\"l\":1}"}},
-        {"{\"oneOf\":[{\"properties\":{\"t\":{\"const\":\"a\"}},\"required\":[\"t\"]},{\"properties\":"
-         "{\"t\":{\"enum\":[\"b\",\"c\"]},\"n\":{\"type\":\"null\"}},\"required\":[\"t\",\"n\"]}],"
+         "{\"properties\":{\"k\":{\"minimum\":5}},\"additionalProperties\":false}],"
          "\"type\":\"object\"}",
+         {"{\"k\":5}", "{\"k\":10}"}, {"{\"k\":4}", "{}", "{\"k\":5,\"l\":1}"}},
+        {"{\"oneOf\":[{\"properties\":{\"t\":{\"const\":\"a\"}},\"required\":[\"t\"]},"
+         "{\"properties\":{\"t\":{\"enum\":[\"b\",\"c\"]},\"n\":{\"type\":\"null\"}},"
+         "\"required\":[\"t\",\"n\"]}],\"type\":\"object\"}",
          {"{\"t\":\"a\"}", "{\"t\":\"c\",\"n\":null}"}, {"{\"t\":\"b\"}", "{\"t\":\"d\"}"}},
-        {"{\"$defs\":{\"l\":{\"type\":[\"object\",\"null\"],\"properties\":{\"next\":{\"$ref\":\"#/$defs/l\"}},"
-         "\"required\":[\"next\"],\"additionalProperties\":false}},\"$ref\":\"#/$defs/l\"}",
+        {"{\"$defs\":{\"l\":{\"type\":[\"object\",\"null\"],\"properties\":"
+         "{\"next\":{\"$ref\":\"#/$defs/l\"}},\"required\":[\"next\"],"
+         "\"additionalProperties\":false}},"
+         "\"$ref\":\"#/$defs/l\"}",
          {"null", "{\"next\":{\"next\":null}}"}, {"{}", "{\"next\":1}"}},
         {"{\"enum\":[1.5,\"a\\n\",[1,{\"b\":null}],\"xx\"],\"maxLength\":2}",
          {"1.5", "\"a\\n\"", "[1,{\"b\":null}]"}, {"1", "\"a\"", "[1]"}},
@@ -215,7 +218,8 @@ static void hostile(void **state)
     ch_buf_clear(&b); /* 2^24 ways to choose */
     ch_buf_str(&b, "{\"allOf\":[");
     for (int i = 0; i < 24; i++)
-        ch_buf_printf(&b, "%s{\"anyOf\":[{\"maxLength\":%d},{\"minLength\":%d}]}", i ? "," : "", i, i);
+        ch_buf_printf(&b, "%s{\"anyOf\":[{\"maxLength\":%d},{\"minLength\":%d}]}", i ? "," : "", i,
+                      i);
     ch_buf_str(&b, "]}");
     refuses(b.data, CH_ELIMIT, "combinations");
     ch_buf_clear(&b); /* members that may all be left out: their names as sets are many */
@@ -236,7 +240,7 @@ static void hostile(void **state)
     refuses("{\"type\":\"string\",\"pattern\":\"^(a|b)*a(a|b){30}$\"}", CH_ELIMIT, "too complex");
 }
 
-/* ---- Samples for a validator that is not ours --------------------------------------------------- */
+/* ---- Samples for a validator that is not ours ------------------------------------------------ */
 
 static void print_samples(const json_t *schema, int count)
 {

@@ -32,7 +32,8 @@ static void as_tried(ch_grammar *g, ch_place p)
     for (ch_token t = 0; t < ch_grammar_vocab(g); t++) {
         ch_place q = p;
         if (allowed(mask, t) != (ch_grammar_token(&q, g, t, &e) == CH_OK))
-            fail_msg("token %d is %s by the mask", (int)t, allowed(mask, t) ? "allowed" : "forbidden");
+            fail_msg("token %d is %s by the mask", (int)t,
+                     allowed(mask, t) ? "allowed" : "forbidden");
     }
 }
 
