@@ -75,9 +75,9 @@ static int one_text(struct sums *s, struct bench *b, ch_grammar *g, uint64_t tex
         rc = ch_grammar_mask(&mask, &p, g, e);
         if (rc < 0)
             break;
-        const float *left = ch_grammar_exchange(b->logits, b->hidden, b->vocab, mask, b->vocab);
+        const float *left = ch_grammar_hide(b->logits, b->hidden, b->vocab, mask, b->vocab);
         const ch_token t = draw(b, left, text, at);
-        ch_grammar_exchange(b->logits, b->hidden, b->vocab, mask, b->vocab);
+        ch_grammar_show(b->logits, b->hidden, b->vocab, mask, b->vocab);
         rc = ch_grammar_token(&p, g, t, e);
         const double took = seconds() - t0;
         s->all += took;

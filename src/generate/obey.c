@@ -73,8 +73,8 @@ int ch_session_allowed(const float **logits, ch_session *s, ch_err *e)
         return rc;
     if (f->mask[ch_grammar_mask_words(s->grammar)] == 0)
         return finished(s, e);
-    *logits = ch_grammar_exchange(s->last, f->hidden, f->model->config.vocab, f->mask,
-                                  ch_grammar_vocab(s->grammar));
+    *logits = ch_grammar_hide(s->last, f->hidden, f->model->config.vocab, f->mask,
+                              ch_grammar_vocab(s->grammar));
     return CH_OK;
 }
 
@@ -85,8 +85,8 @@ ch_token ch_session_obeying(ch_session *s, const float *logits, ch_token drawn)
     const ch_family *f = s->family;
     const int known = CH_MIN(ch_grammar_vocab(s->grammar), f->model->config.vocab);
     const bool possible = logits[drawn] > -INFINITY;
-    ch_grammar_exchange(s->last, f->hidden, f->model->config.vocab, f->mask,
-                        ch_grammar_vocab(s->grammar));
+    ch_grammar_show(s->last, f->hidden, f->model->config.vocab, f->mask,
+                    ch_grammar_vocab(s->grammar));
     if (possible || (drawn < known && f->mask[drawn >> 6] >> (drawn & 63) & 1))
         return drawn;
     for (ch_token t = 0; t < known; t++)

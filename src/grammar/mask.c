@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: MIT */
 #include "machine.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -262,14 +263,23 @@ static uint64_t word_of(const uint64_t *mask, int at, int vocab, int n_mask)
     return own > 0 && own < 64 ? word & (((uint64_t)1 << own) - 1) : word;
 }
 
-float *ch_grammar_exchange(float *logits, float *hidden, int vocab, const uint64_t *mask,
-                           int n_mask)
+/* What is cheapest: few places change hands, or all is copied. */
+enum how { ALLOWED, FORBIDDEN, COPIED };
+
+static enum how cheapest(const uint64_t *mask, int vocab, int n_mask)
 {
-    const uint64_t allowed = mask[(n_mask + 63) / 64]; /* their number: see ch_masks_get */
-    const bool most = allowed > (uint64_t)vocab / 2;
+    const int64_t allowed = (int64_t)mask[(n_mask + 63) / 64]; /* see ch_masks_get */
+    const int few = vocab / 16;
+    return allowed <= few ? ALLOWED : vocab - allowed <= few ? FORBIDDEN : COPIED;
+}
+
+/* logits[i] and hidden[i] change places where bit i is set (or is not). */
+static void exchange(float *logits, float *hidden, int vocab, const uint64_t *mask, int n_mask,
+                     bool set)
+{
     for (int i = 0; i < vocab; i += 64) {
         const uint64_t word = word_of(mask, i, vocab, n_mask);
-        for (uint64_t left = most ? ~word : word; left; left &= left - 1) {
+        for (uint64_t left = set ? word : ~word; left; left &= left - 1) {
             const int at = i + __builtin_ctzll(left);
             if (at >= vocab)
                 break;
@@ -278,5 +288,40 @@ float *ch_grammar_exchange(float *logits, float *hidden, int vocab, const uint64
             hidden[at] = x;
         }
     }
-    return most ? logits : hidden;
+}
+
+/* Of each word the larger part in one go, the others bit by bit. */
+static void copy(float *out, const float *logits, int vocab, const uint64_t *mask, int n_mask)
+{
+    for (int i = 0; i < vocab; i += 64) {
+        const int end = CH_MIN(vocab - i, 64);
+        const uint64_t all = end == 64 ? UINT64_MAX : ((uint64_t)1 << end) - 1;
+        const uint64_t word = word_of(mask, i, vocab, n_mask);
+        const bool most = __builtin_popcountll(word) > 32;
+        if (most)
+            memcpy(out + i, logits + i, (size_t)end * sizeof *out);
+        for (uint64_t left = most ? ~word & all : word; left; left &= left - 1) {
+            const int b = __builtin_ctzll(left);
+            out[i + b] = most ? -INFINITY : logits[i + b];
+        }
+    }
+}
+
+float *ch_grammar_hide(float *logits, float *hidden, int vocab, const uint64_t *mask, int n_mask)
+{
+    const enum how how = cheapest(mask, vocab, n_mask);
+    if (how == COPIED)
+        copy(hidden, logits, vocab, mask, n_mask);
+    else
+        exchange(logits, hidden, vocab, mask, n_mask, how == ALLOWED);
+    return how == FORBIDDEN ? logits : hidden;
+}
+
+void ch_grammar_show(float *logits, float *hidden, int vocab, const uint64_t *mask, int n_mask)
+{
+    const enum how how = cheapest(mask, vocab, n_mask);
+    if (how != COPIED)
+        exchange(logits, hidden, vocab, mask, n_mask, how == ALLOWED);
+    for (int i = 0; how == COPIED && i < vocab; i++)
+        hidden[i] = -INFINITY;
 }

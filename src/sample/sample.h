@@ -50,8 +50,8 @@ extern const ch_sampler_info ch_samplers[]; /* ends with name == NULL */
 #include "samplers.def"
 #undef SAMPLER
 
-/* All ids whose logit is no NaN, ascending.  first > 0: at least those that can be among the best
- * `first`. */
+/* All ids whose logit is no NaN, ascending.  first > 0: at least those above -inf that can be among
+ * the best `first`. */
 void ch_candidates_fill(ch_candidates *c, const float *logits, int vocab, int first);
 /* At least the best `first` in order at the front; all: n. */
 void ch_candidates_sort(ch_candidates *c, int first);
