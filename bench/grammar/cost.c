@@ -1,6 +1,8 @@
 /* cost.c - what a grammar adds to a token: time of mask, hidden logits, draw and going on
  *
- *     cost VOCABULARY [TEXTS]     (a model file, tokenizer.json, tokenizer.model)
+ *     gcc -O2 -D_GNU_SOURCE -Iinclude $(ls -d src/[a-z]*[a-z] | sed s/^/-I/) -o build/cost \
+ *         bench/grammar/cost.c build/gcc/libchalcis.a -ljansson -lpcre2-8 -lutf8proc -lm -pthread
+ *     build/cost VOCABULARY [TEXTS]     (a model file, tokenizer.json, tokenizer.model)
  *
  * Logits are noise, the same for the free draw and the obeying one; the closing tokens of JSON get
  * a push, so that texts end.  For each grammar: microseconds of CPU a token when everything is new (the

@@ -4,8 +4,10 @@
  * are not are counted (order of members, white space and the like keep some out).
  *
  *     json_schema samples 1000    one line a schema: {"schema": ..., "samples": [text, ...]}
+ *     json_schema model 20        the same, drawn by the bundled model
  *
  * is what bench/grammar/ajv.sh has validated by ajv.  SPDX-License-Identifier: MIT */
+#include "generate.h"
 #include "obey.h"
 
 static const char *const files[] = {
@@ -242,7 +244,28 @@ static void hostile(void **state)
 
 /* ---- Samples for a validator that is not ours ------------------------------------------------ */
 
-static void print_samples(const json_t *schema, int count)
+/* True if the model came to an end within the context. */
+static bool draw_by_model(ch_buf *b, ch_grammar *g, ch_session *begun, uint64_t seed)
+{
+    ch_session *s;
+    ch_err e = {0};
+    bool ends = false;
+    const ch_sampling how = {.repeat_penalty = 1, .top_p = 1, .temp = 1.2, .seed = seed};
+    assert_ok(ch_session_fork(&s, begun, &e), e);
+    assert_ok(ch_session_grammar(s, g, &e), e);
+    while (!ends && ch_session_length(s) < ch_session_context(s)) {
+        const ch_token before = ch_session_tokens(s)[ch_session_length(s) - 1];
+        ch_token t;
+        assert_ok(ch_session_next(&t, s, &how, &e), e);
+        ends = ch_tokenizer_is_end(vocabulary, t);
+        if (!ends)
+            assert_true(ch_tokenizer_append(b, vocabulary, before, t));
+    }
+    ch_session_close(&s);
+    return ends;
+}
+
+static void print_samples(const json_t *schema, int count, ch_session *begun)
 {
     ch_grammar *g;
     ch_err e = {0};
@@ -252,7 +275,8 @@ static void print_samples(const json_t *schema, int count)
         for (int i = 0; i < count; i++) {
             ch_buf b;
             ch_buf_init(&b, 1 << 24);
-            if (draw_text(&b, g, vocabulary, (uint64_t)i, 4000))
+            if (begun ? draw_by_model(&b, g, begun, (uint64_t)i)
+                      : draw_text(&b, g, vocabulary, (uint64_t)i, 4000))
                 json_array_append_new(all, json_stringn(b.data, b.size));
             ch_buf_close(&b);
         }
@@ -268,14 +292,27 @@ static void print_samples(const json_t *schema, int count)
     free(text);
 }
 
-static int all_samples(int count)
+static int all_samples(int count, bool by_model)
 {
+    ch_model *m = NULL;
+    ch_session *begun = NULL;
+    ch_err e = {0};
+    const ch_session_options o = {.threads = 1, .context = 200};
+    const ch_token first = ch_tokenizer_size(vocabulary) / 2;
+    if (by_model) {
+        assert_ok(ch_model_open(&m, "models/chalcis-tiny.gguf", 1, &e), e);
+        assert_ok(ch_session_open(&begun, m, &o, &e), e);
+        assert_ok(ch_session_feed(begun, &first, 1, &e), e);
+    }
     for (size_t f = 0; f < CH_COUNT(files); f++) {
         json_t *groups = load(files[f]);
         for (size_t i = 0; i < json_array_size(groups); i++)
-            print_samples(json_object_get(json_array_get(groups, i), "schema"), count);
+            print_samples(json_object_get(json_array_get(groups, i), "schema"), count, begun);
         json_decref(groups);
     }
+    ch_session_close(&begun);
+    if (m)
+        ch_model_close(&m);
     return 0;
 }
 
@@ -297,9 +334,9 @@ static int close_all(void **state)
 
 int main(int argc, char **argv)
 {
-    if (argc == 3 && strcmp(argv[1], "samples") == 0) {
+    if (argc == 3) {
         open_all(NULL);
-        all_samples(atoi(argv[2]));
+        all_samples(atoi(argv[2]), strcmp(argv[1], "model") == 0);
         return close_all(NULL);
     }
     const struct CMUnitTest tests[] = {
