@@ -268,7 +268,7 @@ uninstall: ## remove what install put there
 # starts from the files in tests/fuzz/seeds/<name>; what it finds worth keeping goes to
 # build/fuzz/corpus-<name>.
 FUZZ_SECONDS ?= 20
-FUZZ_LAYERS  := base dtype tensor file token template reply
+FUZZ_LAYERS  := base dtype tensor file token template reply grammar
 FB      := build/fuzz
 FUZZOBJ := $(foreach l,$(FUZZ_LAYERS),$(patsubst src/%.c,$(FB)/%.o,$(wildcard src/$(l)/*.c)))
 FUZZBIN := $(FUZZ:tests/fuzz/%.c=$(FB)/%)

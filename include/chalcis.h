@@ -242,6 +242,36 @@ int ch_session_load(ch_session *s, const char *path, ch_err *e);
  * CH_ECANCELED soon; the session stays usable at the last whole token. */
 void ch_session_cancel(ch_session *s);
 
+/* ---- Grammars --------------------------------------------------------------------------
+ *     ch_grammar *g;
+ *     ch_grammar_open(&g, tk, CH_GRAMMAR_SCHEMA, schema, strlen(schema), NULL, &e);
+ *     ch_session_grammar(s, g, &e);
+ *     ... ch_session_next until an end token ... ch_grammar_close(&g);
+ * From then on only tokens that the grammar allows are drawn, and an end token only where the text
+ * may end (docs/grammars.md).  One thread at a time, as the family of sessions that uses it. */
+typedef struct ch_grammar ch_grammar;
+
+typedef enum ch_grammar_kind {
+    CH_GRAMMAR_GBNF,
+    CH_GRAMMAR_SCHEMA, /* JSON Schema; what cannot be obeyed is refused by name */
+    CH_GRAMMAR_JSON,   /* any JSON object; the text is not looked at */
+    CH_GRAMMAR_REGEX,  /* of the whole text */
+    CH_GRAMMAR_CHOICE  /* one of the strings of a JSON array */
+} ch_grammar_kind;
+
+typedef struct ch_grammar_options {
+    bool compact;           /* JSON without white space */
+    const ch_grammar *like; /* shares its vocabulary with this one, of the same tokenizer */
+    size_t memory;          /* most bytes of what is found out while it runs; 0: 64 MiB */
+} ch_grammar_options;
+
+int ch_grammar_open(ch_grammar **out, const ch_tokenizer *t, ch_grammar_kind kind,
+                    const char *text, size_t n, const ch_grammar_options *o, ch_err *e);
+void ch_grammar_close(ch_grammar **g); /* after the sessions that use it */
+/* The session's next token is the grammar's first; NULL: from now on anything goes.  Forks go on
+ * with it where they are, a rollback takes it back, too; tokens that are fed have to obey. */
+int ch_session_grammar(ch_session *s, ch_grammar *g, ch_err *e);
+
 typedef struct ch_session_stats {
     uint64_t prompt_tokens, drawn_tokens;
     uint64_t shared_tokens; /* found in the cache instead of computed */

@@ -6,6 +6,7 @@
 #include "log_prob_rows.h"
 #include "run_beams.h"
 #include "run_cost.h"
+#include "run_grammar.h"
 #include "run_input.h"
 #include "sample.h"
 #include "wishes.h"
@@ -24,6 +25,7 @@ struct options {
     const char *early;
     ch_wishes wishes;
     bool echo, json, ignore_end, chat, cost;
+    ch_grammar_flags grammar;
     ch_sampling sampling;
 };
 
@@ -49,6 +51,7 @@ static const ch_opt opts[] = {
     {'c', "context", CH_OPT_INT, O(context), "N", "most tokens in all [the model's, at most 4096; more if -n asks for it]", 1, 1e9},
     CH_OPTS_CACHE(O(k_type), O(v_type)),
     {0, "echo", CH_OPT_FLAG, O(echo), NULL, "print the prompt too", 0, 0},
+    CH_OPTS_GRAMMAR(O(grammar)),
     {0, "ignore-end", CH_OPT_FLAG, O(ignore_end), NULL, "go on after an end token", 0, 0},
     {0, "show-cost", CH_OPT_FLAG, O(cost), NULL, "shade each token by the probability that the model gave it, and say how many steps it took where that is its own", 0, 0},
     {0, "color", CH_OPT_STR, O(color), "WHEN", "of shades: auto, always, never [auto: on a terminal, unless NO_COLOR is set]", 0, 0},
@@ -73,6 +76,7 @@ struct running {
     ch_model *model;
     ch_lora *lora;
     ch_tokenizer *tokenizer;
+    ch_grammar *grammar;
     ch_session *session;
     ch_tokens prompt;
     ch_session *base; /* holds the prompt; the session itself, where there is one answer */
@@ -94,7 +98,9 @@ static int open_model(struct running *r, ch_err *e)
         rc = ch_cli_open_model(&r->model, r->path, r->o->threads, e);
     if (rc == CH_OK)
         rc = ch_cli_lora(&r->lora, r->model, &r->o->lora, e);
-    return rc == CH_OK ? ch_tokenizer_open(&r->tokenizer, r->path, r->o->tokenizer, e) : rc;
+    if (rc == CH_OK)
+        rc = ch_tokenizer_open(&r->tokenizer, r->path, r->o->tokenizer, e);
+    return rc == CH_OK ? ch_cli_grammar(&r->grammar, &r->o->grammar, r->tokenizer, e) : rc;
 }
 
 static int read_prompt(struct running *r, ch_err *e)
@@ -197,7 +203,7 @@ static int generate(struct running *r, ch_err *e)
 {
     const struct options *o = r->o;
     const int most = o->count == COUNT_UNSAID ? DEFAULT_COUNT : o->count;
-    int rc = CH_OK;
+    int rc = r->grammar ? ch_session_grammar(r->session, r->grammar, e) : CH_OK;
     r->stop = "length";
     const int length = ch_session_length(r->session);
     ch_token before = length > 0 ? ch_session_tokens(r->session)[length - 1] : -1;
@@ -439,8 +445,10 @@ int ch_cmd_run(int argc, char **argv)
         return ch_cli_usage("run", "-p and -f are two prompts; give one");
     if (o.save && (o.beams || o.answers > 1))
         return ch_cli_usage("run", "--save keeps one answer's session, not --answers or --beams");
-    if (o.beams && (o.wishes.stop.n || o.wishes.bias.n || o.wishes.allow.n || o.log_probs >= 0))
-        return ch_cli_usage("run", "--beams knows no --stop, --logit-bias, --allow or --logprobs");
+    if (o.beams && (o.wishes.stop.n || o.wishes.bias.n || o.wishes.allow.n || o.log_probs >= 0 ||
+                    ch_cli_grammar_wanted(&o.grammar)))
+        return ch_cli_usage("run", "--beams knows no --stop, --logit-bias, --allow, --logprobs or "
+                                   "grammar");
     if (o.beams && o.answers > o.beams)
         return ch_cli_usage("run", "--answers is %d, --beams finds %d", o.answers, o.beams);
     struct running r = {.o = &o, .rows.top = o.log_probs, .prompt_rows.top = o.prompt_log_probs,
@@ -448,6 +456,7 @@ int ch_cmd_run(int argc, char **argv)
     ch_buf_init(&r.text, (size_t)1 << 30);
     const int code = run(&r);
     ch_session_close(&r.base);
+    ch_grammar_close(&r.grammar);
     ch_wishes_close(&o.wishes);
     ch_log_prob_rows_close(&r.rows);
     ch_log_prob_rows_close(&r.prompt_rows);

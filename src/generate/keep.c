@@ -47,8 +47,10 @@ int ch_session_rollback(ch_session *s, int length, ch_err *e)
         return rc;
     if (length < s->computed)
         rc = ch_session_go_back(s, length, e);
-    if (rc == CH_OK)
+    if (rc == CH_OK) {
         s->n_tokens = length;
+        ch_session_grammar_back(s, length);
+    }
     return rc;
 }
 

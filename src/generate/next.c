@@ -119,16 +119,23 @@ int ch_session_current(ch_session *s, ch_err *e)
     return ch_session_catch_up(s, e);
 }
 
-static ch_token draw(ch_session *s, const ch_sampling *how)
+static int draw(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)
 {
-    const float *logits[1] = {s->last};
+    const float *logits[1];
+    const int rc = ch_session_allowed(&logits[0], s, e);
+    if (rc < 0)
+        return rc;
     const ch_sample_view view = {.logits = logits,
                                  .n_sequences = 1,
                                  .vocab = s->family->model->config.vocab,
                                  .tokens = s->tokens,
                                  .n_tokens = s->n_tokens};
-    return ch_sample_draw(s->family->work, &view, how, s->has_own ? &s->own : NULL, how->sample,
-                          (uint64_t)s->n_tokens);
+    const ch_token t = ch_sample_draw(s->family->work, &view, how, s->has_own ? &s->own : NULL,
+                                      how->sample, (uint64_t)s->n_tokens);
+    *out = ch_session_obeying(s, logits[0], t);
+    return *out < 0 ? ch_fail(e, CH_EARG, "no token may be drawn: all %d are banned%s",
+                              view.vocab, s->grammar ? " or against the grammar" : " or not allowed")
+                    : CH_OK;
 }
 
 int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)
@@ -142,12 +149,10 @@ int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err
         return ch_fail(e, CH_ELIMIT, "the context of %d tokens is full", s->family->context);
     const uint64_t t0 = ch_clock_ns();
     rc = ch_session_current(s, e);
+    if (rc == CH_OK)
+        rc = draw(out, s, how, e);
     if (rc < 0)
         return rc;
-    *out = draw(s, how);
-    if (*out < 0)
-        return ch_fail(e, CH_EARG, "no token may be drawn: all %d are banned or not allowed",
-                       s->family->model->config.vocab);
     if (s->used < s->guesses && s->guess[s->used] != *out)
         rc = ch_session_drop_guesses(s, e);
     if (rc < 0)

@@ -22,6 +22,7 @@ static void close_family(ch_family *f)
     ch_pool_close(&f->pool);
     ch_arena_close(&f->scratch);
     free(f->work);
+    free(f->hidden);
     free(f);
 }
 
@@ -226,6 +227,10 @@ int ch_session_fork(ch_session **out, ch_session *s, ch_err *e)
     n->private_pages = s->private_pages;
     n->has_last = s->has_last;
     n->last_steps = s->last_steps;
+    n->grammar = s->grammar;
+    n->grammar_from = s->grammar_from;
+    n->grammar_at = s->grammar_at;
+    n->place = s->place;
     n->own = s->own;
     n->has_own = s->has_own;
     return CH_OK;

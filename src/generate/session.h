@@ -3,6 +3,7 @@
 #define CH_SESSION_H
 
 #include "generate.h"
+#include "grammar.h"
 #include "lora.h"
 
 #include <stdatomic.h>
@@ -24,6 +25,8 @@ typedef struct ch_family {
     int context, step_rows;
     int logit_rows;     /* most rows whose logits one step may give */
     ch_candidate *work; /* V */
+    float *hidden;      /* V times -inf, but while a token is drawn that obeys a grammar */
+    const uint64_t *mask; /* of that one */
 } ch_family;
 
 /* tokens[0..n_tokens) is the timeline.  The first `computed` of them have been through the
@@ -51,6 +54,10 @@ struct ch_session {
 
     double last_steps, guess_steps[CH_DRAFT_MOST]; /* ch_session_steps; guess: after guess[i] */
     double row_steps[CH_DRAFT_MOST + 1]; /* of the last step's last rows, the last one first */
+    ch_grammar *grammar; /* NULL: anything goes */
+    int grammar_from;    /* the token that is its first */
+    int grammar_at;      /* tokens it has seen, `place` is where that led; -1: begin again */
+    ch_place place;
 
     ch_own_sampler own;
     bool has_own;
@@ -87,6 +94,12 @@ int ch_session_go_back(ch_session *s, int length, ch_err *e);
 void ch_session_seal(ch_session *s);
 /* Takes guesses that were computed ahead out of the sequence again. */
 int ch_session_drop_guesses(ch_session *s, ch_err *e);
+/* The logits to draw from: s->last, or what the grammar leaves of it (obey.c).  After CH_OK nothing
+ * may happen but a draw and ch_session_obeying, which puts s->last back and returns the token
+ * drawn, or -1 where the grammar forbids it: nothing else could be drawn. */
+int ch_session_allowed(const float **logits, ch_session *s, ch_err *e);
+ch_token ch_session_obeying(ch_session *s, const float *logits, ch_token drawn);
+void ch_session_grammar_back(ch_session *s, int length); /* the timeline is that long again */
 /* Room for n more tokens, ids within the vocabulary: else CH_ELIMIT or CH_EARG with the numbers.
  */
 int ch_session_accepts(const ch_session *s, const ch_token *tokens, int n, ch_err *e);

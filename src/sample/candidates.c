@@ -8,6 +8,8 @@
  * them bounds the k-th best logit from below, so that two vectorizable passes over the logits
  * replace one over the list.
  * SPDX-License-Identifier: MIT */
+#include <float.h>
+
 #include "sample.h"
 
 #include <stdlib.h>
@@ -158,7 +160,9 @@ static bool none_reaches(const float *x, float least)
 
 void ch_candidates_fill(ch_candidates *c, const float *logits, int vocab, int first)
 {
-    const float least = lower_bound(c->at, logits, vocab, first);
+    float least = lower_bound(c->at, logits, vocab, first);
+    if (first > 0 && least < -FLT_MAX)
+        least = -FLT_MAX; /* what is -inf is never drawn, and a grammar leaves much of it */
     int n = 0;
     for (int i = 0; i < vocab; i += BLOCK) {
         const int end = CH_MIN(vocab - i, (int)BLOCK);

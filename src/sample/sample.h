@@ -77,8 +77,8 @@ bool ch_sampling_is_on(const ch_sampling *s, int i);
  * repetition: else CH_EARG with name, value and limits. */
 int ch_sampling_check(const ch_sampling *s, int vocab, ch_err *e);
 
-/* All ids whose logit is no NaN, ascending.  first > 0: at least those that can be among the best
- * `first`. */
+/* All ids whose logit is no NaN, ascending.  first > 0: at least those above -inf that can be among
+ * the best `first`. */
 void ch_candidates_fill(ch_candidates *c, const float *logits, int vocab, int first);
 /* At least the best `first` in order at the front; all: n. */
 void ch_candidates_sort(ch_candidates *c, int first);

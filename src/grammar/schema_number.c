@@ -1,0 +1,147 @@
+/* schema_number.c - numbers within bounds, as digits
+ *
+ * Without bounds: any number a double holds well.  With bounds: k / 10^d for whole k of at most 15
+ * digits and d = 0, 1, ... 12 digits behind the point; such numbers are read back as doubles in the
+ * same order, and the ends of k are found by asking the double itself, so none is outside.  Whole
+ * numbers are the case d = 0, with 18 digits.  SPDX-License-Identifier: MIT */
+#include "schema.h"
+
+#include <math.h>
+#include <string.h>
+
+static const int64_t most_whole = 999999999999999999, most_scaled = 999999999999999;
+enum { MOST_DECIMALS = 12, MOST_STEPS = 1024 }; /* doubles near 10^18 are 128 apart */
+
+bool ch_schema_number_holds(const ch_facts *f, double x)
+{
+    return x >= f->least && x <= f->most && !(f->above && x == f->least) &&
+           !(f->below && x == f->most);
+}
+
+static bool holds_at(const ch_facts *f, int64_t k, double scale)
+{
+    return ch_schema_number_holds(f, (double)k / scale);
+}
+
+/* The whole numbers k in [-most, most] for which k / scale is inside: [*lo, *hi]; false: none. */
+static bool find_ends(int64_t *lo, int64_t *hi, const ch_facts *f, double scale, int64_t most)
+{
+    const double low = f->least * scale, high = f->most * scale, limit = (double)most;
+    if (low > limit || high < -limit)
+        return false;
+    const int64_t slack = scale > 1; /* the product may be rounded; without one it is exact */
+    *lo = low < -limit ? -most : CH_MAX((int64_t)ceil(low) - slack, -most);
+    *hi = high > limit ? most : CH_MIN((int64_t)floor(high) + slack, most);
+    for (int i = 0; i < MOST_STEPS && *lo <= *hi && !holds_at(f, *lo, scale); i++)
+        ++*lo;
+    for (int i = 0; i < MOST_STEPS && *lo <= *hi && !holds_at(f, *hi, scale); i++)
+        --*hi;
+    return *lo <= *hi && holds_at(f, *lo, scale) && holds_at(f, *hi, scale);
+}
+
+struct digits {
+    ch_nfa *n;
+    uint32_t to;
+    int decimals;
+    uint32_t any[20]; /* the state before that many digits of any kind; 0: not made yet */
+};
+
+static uint32_t point(struct digits *d, uint32_t from, int left)
+{
+    return left == d->decimals && left > 0 ? ch_nfa_text(d->n, from, ".", 1) : from;
+}
+
+static uint32_t any_digits(struct digits *d, int left)
+{
+    if (left == 0)
+        return d->to;
+    if (!d->any[left]) {
+        const uint32_t next = any_digits(d, left - 1), s = ch_nfa_state(d->n);
+        ch_nfa_bytes(d->n, point(d, s, left), next, '0', '9');
+        d->any[left] = s;
+    }
+    return d->any[left];
+}
+
+static const char zeros[] = "0000000000000000000", nines[] = "9999999999999999999";
+
+static bool starts(const char *a, const char *b, int n) { return strncmp(a, b, (size_t)n) == 0; }
+
+/* All texts of `left` digits from lo to hi. */
+static void between(struct digits *d, uint32_t from, const char *lo, const char *hi, int left)
+{
+    if (starts(lo, zeros, left) && starts(hi, nines, left)) {
+        ch_nfa_empty(d->n, from, any_digits(d, left));
+        return;
+    }
+    from = point(d, from, left);
+    int a = *lo, b = *hi;
+    const bool same = a == b;
+    if (same || !starts(lo + 1, zeros, left - 1)) {
+        const uint32_t next = ch_nfa_state(d->n);
+        ch_nfa_bytes(d->n, from, next, a, a);
+        between(d, next, lo + 1, same ? hi + 1 : nines, left - 1);
+        a++;
+    }
+    if (!same && !starts(hi + 1, nines, left - 1)) {
+        const uint32_t next = ch_nfa_state(d->n);
+        ch_nfa_bytes(d->n, from, next, b, b);
+        between(d, next, zeros, hi + 1, left - 1);
+        b--;
+    }
+    if (!same && a <= b)
+        ch_nfa_bytes(d->n, from, any_digits(d, left - 1), a, b);
+}
+
+/* lo to hi, both 0 or more, by the number of digits. */
+static void positive(struct digits *d, uint32_t from, int64_t lo, int64_t hi)
+{
+    int64_t ten = 10; /* 10^digits */
+    for (int digits = 1; digits <= 18; digits++, ten = ten < most_whole / 10 ? ten * 10 : ten) {
+        char a[24], b[24];
+        const int64_t last = digits == 18 ? most_whole : ten - 1;
+        const int64_t first = digits <= d->decimals + 1 ? 0 : ten / 10;
+        if (digits < d->decimals + 1)
+            continue; /* one digit at least stands before the point */
+        const int64_t x = CH_MAX(lo, digits == 18 ? most_whole / 10 + 1 : first);
+        const int64_t y = CH_MIN(hi, last);
+        if (x > y)
+            continue;
+        snprintf(a, sizeof a, "%0*lld", digits, (long long)x);
+        snprintf(b, sizeof b, "%0*lld", digits, (long long)y);
+        between(d, from, a, b, digits);
+    }
+}
+
+static void scaled(ch_nfa *n, uint32_t from, uint32_t to, int64_t lo, int64_t hi, int decimals)
+{
+    struct digits d = {.n = n, .to = to, .decimals = decimals};
+    if (hi >= 0)
+        positive(&d, from, CH_MAX(lo, 0), hi);
+    if (lo < 0)
+        positive(&d, ch_nfa_text(n, from, "-", 1), CH_MAX(-hi, 1), -lo);
+}
+
+static void regex(ch_schema *s, uint32_t from, uint32_t to, const char *text)
+{
+    const ch_piece p = ch_regex_piece(s->n, text, strlen(text), false, "schema");
+    ch_nfa_empty(s->n, from, p.in);
+    ch_nfa_empty(s->n, p.out, to);
+}
+
+void ch_schema_number(ch_schema *s, const ch_facts *f, uint32_t from, uint32_t to)
+{
+    int64_t lo, hi;
+    const bool bounded = f->least > -HUGE_VAL || f->most < HUGE_VAL;
+    if (!(f->types & CH_J_FRACTION)) {
+        if (find_ends(&lo, &hi, f, 1, most_whole))
+            scaled(s->n, from, to, lo, hi, 0);
+    } else if (!bounded) {
+        regex(s, from, to, "-?(0|[1-9][0-9]{0,15})(\\.[0-9]{1,16})?([eE][+-]?[0-9]{1,2})?");
+    } else {
+        double scale = 1;
+        for (int d = 0; d <= MOST_DECIMALS; d++, scale *= 10)
+            if (find_ends(&lo, &hi, f, scale, most_scaled))
+                scaled(s->n, from, to, lo, hi, d);
+    }
+}
