@@ -1,6 +1,6 @@
 /* chalcis.h - run small language models on the CPU
  *
- *   1 Errors and words   2 Tokenizers   3 Models   4 Sessions   5 Perplexity
+ *   1 Errors and words   2 Tokenizers   3 Models   4 Sessions   5 Grammars   6 Perplexity
  *
  * Conventions.  Functions that can fail return int: CH_OK (0) or a negative CH_E... code, and
  * write one sentence into the ch_err that they are given (which may be NULL).  Out-parameters
@@ -242,7 +242,15 @@ int ch_session_load(ch_session *s, const char *path, ch_err *e);
  * CH_ECANCELED soon; the session stays usable at the last whole token. */
 void ch_session_cancel(ch_session *s);
 
-/* ---- Grammars --------------------------------------------------------------------------
+typedef struct ch_session_stats {
+    uint64_t prompt_tokens, drawn_tokens;
+    uint64_t shared_tokens; /* found in the cache instead of computed */
+    uint64_t drafted, accepted;
+    double prompt_s, drawn_s;
+} ch_session_stats;
+ch_session_stats ch_session_get_stats(const ch_session *s);
+
+/* ---- 5 Grammars ------------------------------------------------------------------------
  *     ch_grammar *g;
  *     ch_grammar_open(&g, tk, CH_GRAMMAR_SCHEMA, schema, strlen(schema), NULL, &e);
  *     ch_session_grammar(s, g, &e);
@@ -272,15 +280,7 @@ void ch_grammar_close(ch_grammar **g); /* after the sessions that use it */
  * with it where they are, a rollback takes it back, too; tokens that are fed have to obey. */
 int ch_session_grammar(ch_session *s, ch_grammar *g, ch_err *e);
 
-typedef struct ch_session_stats {
-    uint64_t prompt_tokens, drawn_tokens;
-    uint64_t shared_tokens; /* found in the cache instead of computed */
-    uint64_t drafted, accepted;
-    double prompt_s, drawn_s;
-} ch_session_stats;
-ch_session_stats ch_session_get_stats(const ch_session *s);
-
-/* ---- 5 Perplexity -------------------------------------------------------------------------- */
+/* ---- 6 Perplexity -------------------------------------------------------------------------- */
 
 typedef struct ch_perplexity {
     double nll;   /* mean negative log-likelihood, nats a token */

@@ -29,7 +29,7 @@ static int take_words(ch_grammar *g, const ch_tokenizer *t, const ch_grammar *li
         return ch_fail(e, CH_EARG, "a grammar can share the vocabulary of one for the same "
                                    "tokenizer only");
     g->words = like->words;
-    g->words->holders++;
+    atomic_fetch_add(&g->words->holders, 1);
     return CH_OK;
 }
 

@@ -29,9 +29,9 @@ int ch_grammar_mask(const uint64_t **out, ch_place *p, ch_grammar *g, ch_err *e)
 size_t ch_grammar_mask_words(const ch_grammar *g);
 int ch_grammar_vocab(const ch_grammar *g);
 size_t ch_grammar_bytes_used(const ch_grammar *g);
-/* One of logits and hidden (`vocab` each; hidden: all -inf) becomes the logits of the tokens that the
- * mask allows and -inf elsewhere, and is returned: the one for which less has to move.  show puts
- * back what hide did; both must be as they were left. */
+/* One of logits and hidden (`vocab` each; hidden: all -inf) becomes the logits of the tokens that
+ * the mask allows and -inf elsewhere, and is returned: the one for which less has to move.  show
+ * puts back what hide did; both must be as they were left. */
 float *ch_grammar_hide(float *logits, float *hidden, int vocab, const uint64_t *mask, int n_mask);
 void ch_grammar_show(float *logits, float *hidden, int vocab, const uint64_t *mask, int n_mask);
 

@@ -8,6 +8,8 @@
 #ifndef CH_MACHINE_H
 #define CH_MACHINE_H
 
+#include <stdatomic.h>
+
 #include "automaton.h"
 #include "grammar.h"
 
@@ -80,7 +82,7 @@ typedef struct ch_word_tree {
 enum { CH_SHORT = 16, CH_TREES = 2 };
 
 struct ch_words {
-    int holders;
+    atomic_int holders;
     const ch_tokenizer *of;
     int n_ids;
     ch_word_tree tree[CH_TREES]; /* short ones; the others */

@@ -11,7 +11,7 @@
 
 void ch_words_close(struct ch_words **w)
 {
-    if (!*w || --(*w)->holders > 0) {
+    if (!*w || atomic_fetch_sub(&(*w)->holders, 1) > 1) {
         *w = NULL;
         return;
     }
@@ -161,7 +161,7 @@ int ch_words_open(struct ch_words **out, const ch_tokenizer *t, ch_err *e)
     if (!w)
         return ch_fail(e, CH_ENOMEM, "no memory for a vocabulary");
     const size_t n = (size_t)ch_tokenizer_size(t);
-    w->holders = 1;
+    atomic_init(&w->holders, 1);
     w->n_ids = (int)n;
     w->of = t;
     w->at = malloc((n + 1) * sizeof *w->at);
