@@ -14,8 +14,8 @@ matches "its text" '[0-9]{4}-[0-9]{2}'
 says "it ends" "stop: end"
 is "a choice of a schema" 0 r --json-schema '{"enum":["yes","no",3]}' --temp 2
 matches "its text" '"yes"|"no"|3'
-echo '{"type":"object","properties":{"n":{"type":"integer","minimum":10,"maximum":12},"b":{"type":"boolean"}},
-"required":["n","b"],"additionalProperties":false}' >"$tmp/s.json"
+echo '{"type":"object","properties":{"n":{"type":"integer","minimum":10,"maximum":12},
+"b":{"type":"boolean"}},"required":["n","b"],"additionalProperties":false}' >"$tmp/s.json"
 is "a schema from a file" 0 r --json-schema "$tmp/s.json" --json-compact
 matches "its text" '\{"n":1[0-2],"b":(true|false)\}'
 is "an object" 0 r --json-object --json-compact -n 3
