@@ -1,8 +1,9 @@
 /* determine.c - a rule without empty arcs, deterministic where that is affordable
  *
  * Subset construction (Rabin, Scott 1959); a call is a letter like any other.  Where sets grow far
- * beyond the rule's own states, every set is the closure of one state instead: then there are at
- * most as many as the rule has, and what runs it follows several at once.
+ * beyond the rule's own states, or take long to make, every set is the closure of one state
+ * instead: then there are at most as many as the rule has, and what runs it follows several at
+ * once.
  * SPDX-License-Identifier: MIT */
 #include "automaton.h"
 
@@ -10,7 +11,7 @@
 #include <string.h>
 
 enum { FREE_STATES = 4096, TIMES_STATES = 8 };
-static const uint64_t most_work = (uint64_t)1 << 28;
+static const uint64_t most_work = (uint64_t)1 << 28, most_of_one = (uint64_t)1 << 26;
 
 struct making {
     ch_automaton *a;
@@ -211,14 +212,15 @@ static int make_state(struct making *m, uint32_t set, uint32_t base)
     return bytes_together(m, base) < 0 ? m->n->rc : jumps_together(m, base);
 }
 
-/* False: there would be too many. */
-static bool make_states(struct making *m, size_t most)
+/* False: there would be too many, or it takes too long. */
+static bool make_states(struct making *m, size_t most, uint64_t work)
 {
+    const uint64_t upto = m->n->work + CH_MIN(work, most_work);
     const uint32_t base = (uint32_t)m->a->n_states;
     ch_intern_clear(&m->sets);
     closure(m, &m->rule->start, 1);
     for (uint32_t set = 0; set < m->sets.n && m->n->rc == CH_OK; set++) {
-        if (m->sets.n > most)
+        if (m->sets.n > most || m->n->work > upto)
             return false;
         make_state(m, set, base);
     }
@@ -235,13 +237,13 @@ int ch_automaton_determine(ch_automaton *a, ch_nfa *n, uint32_t rule)
     m.found = malloc((states + 1) * sizeof *m.found);
     if (!m.stamp || !m.todo || !m.found) {
         starve(&m);
-    } else if (!make_states(&m, TIMES_STATES * states + FREE_STATES)) {
+    } else if (!make_states(&m, TIMES_STATES * states + FREE_STATES, most_of_one)) {
         a->n_states = before.n_states;
         a->n_edges = before.n_edges;
         a->n_jumps = before.n_jumps;
         m.together = false;
         a->nondeterministic = true;
-        make_states(&m, SIZE_MAX);
+        make_states(&m, SIZE_MAX, UINT64_MAX);
     }
     free(m.stamp);
     free(m.todo);
