@@ -91,10 +91,11 @@ static void set_bits(uint64_t *bits, const ch_token *t, uint32_t n)
         bits[t[i] >> 6] |= (uint64_t)1 << (t[i] & 63);
 }
 
-/* Reads the tree's nodes [from, upto), all below one at `depth`, from a configuration there.  Their
- * tokens go to bits or to `allowed`; nodes where the open bottom is reached to `leaves`. */
+/* Reads the tree's nodes [from, upto), all below one, from the configuration that one has led to.
+ * Their tokens go to bits; nodes where the open bottom is reached to `leaves`, unless that is NULL.
+ */
 static int walk(ch_grammar *g, const ch_word_tree *w, uint32_t config, uint32_t from, uint32_t upto,
-                uint64_t *bits, struct growing *allowed, struct growing *leaves, ch_err *e)
+                uint64_t *bits, struct growing *leaves, ch_err *e)
 {
     uint32_t *path = g->masks.path;
     path[from < upto ? w->depth[from] - 1 : 0] = config;
@@ -108,11 +109,7 @@ static int walk(ch_grammar *g, const ch_word_tree *w, uint32_t config, uint32_t 
             continue;
         }
         path[depth] = c;
-        if (bits)
-            set_bits(bits, w->token + w->first[i], w->first[i + 1] - w->first[i]);
-        for (uint32_t k = w->first[i]; !bits && k < w->first[i + 1]; k++)
-            if (!push(allowed, (uint32_t)w->token[k]))
-                return starve(e);
+        set_bits(bits, w->token + w->first[i], w->first[i + 1] - w->first[i]);
         if (leaves && (g->m.flags[c] & CH_CONFIG_LEAVES) && w->skip[i] > i + 1 && !push(leaves, i))
             return starve(e);
         i++;
@@ -120,52 +117,50 @@ static int walk(ch_grammar *g, const ch_word_tree *w, uint32_t config, uint32_t 
     return CH_OK;
 }
 
-/* The list as it is, or as bits where that is smaller. */
-static bool settle(struct ch_local *l, ch_grammar *g, struct growing *allowed)
+/* The bits as a list, where that is smaller. */
+static bool settle(struct ch_local *l, ch_grammar *g)
 {
     const size_t words = ch_grammar_mask_words(g);
-    l->n_allowed = (uint32_t)allowed->n;
-    if (allowed->n * sizeof *l->allowed <= words * sizeof *l->bits) {
-        l->allowed = malloc(allowed->n * sizeof *l->allowed + 1);
-        for (size_t i = 0; l->allowed && i < allowed->n; i++)
-            l->allowed[i] = (ch_token)allowed->at[i];
-        g->masks.bytes += allowed->n * sizeof *l->allowed;
-        return l->allowed != NULL;
-    }
-    l->bits = calloc(words, sizeof *l->bits);
-    for (size_t i = 0; l->bits && i < allowed->n; i++)
-        l->bits[allowed->at[i] >> 6] |= (uint64_t)1 << (allowed->at[i] & 63);
-    g->masks.bytes += words * sizeof *l->bits;
-    return l->bits != NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < words; i++)
+        n += (size_t)__builtin_popcountll(l->bits[i]);
+    g->masks.bytes += CH_MIN(n * sizeof *l->allowed, words * sizeof *l->bits);
+    if (n * sizeof *l->allowed > words * sizeof *l->bits)
+        return true;
+    l->allowed = malloc(n * sizeof *l->allowed + 1);
+    for (size_t i = 0; l->allowed && i < words; i++)
+        for (uint64_t left = l->bits[i]; left; left &= left - 1)
+            l->allowed[l->n_allowed++] = (ch_token)(64 * i) + __builtin_ctzll(left);
+    free(l->bits);
+    l->bits = NULL;
+    return l->allowed != NULL;
 }
 
 static int make_local(uint32_t *index, ch_grammar *g, const ch_word_tree *tree, uint32_t state,
                       ch_err *e)
 {
     struct ch_masks *k = &g->masks;
-    struct growing allowed = {0}, leaves = {0};
-    struct ch_local l = {0};
+    struct growing leaves = {0};
+    struct ch_local l = {.bits = calloc(ch_grammar_mask_words(g) + 1, sizeof *l.bits)};
     const uint32_t config = ch_machine_state(&g->m, state, CH_STACK_OPEN);
-    int rc = config == CH_NO_ID
-                 ? ch_machine_fail(&g->m, e)
-                 : walk(g, tree, config, 0, tree->n_nodes, NULL, &allowed, &leaves, e);
-    if (rc == CH_OK && (!settle(&l, g, &allowed) ||
-                        !ch_array_room(&k->local, &k->local_cap, k->n_local + 1, sizeof l))) {
+    int rc = config == CH_NO_ID ? ch_machine_fail(&g->m, e)
+             : l.bits           ? walk(g, tree, config, 0, tree->n_nodes, l.bits, &leaves, e)
+                                : starve(e);
+    if (rc == CH_OK && (!settle(&l, g) ||
+                        !ch_array_room(&k->local, &k->local_cap, k->n_local + 1, sizeof l)))
+        rc = starve(e);
+    if (rc < 0) {
         free(l.bits);
         free(l.allowed);
-        rc = starve(e);
+        free(leaves.at);
+        return rc;
     }
-    if (rc == CH_OK) {
-        l.leaves = leaves.at;
-        l.n_leaves = (uint32_t)leaves.n;
-        leaves.at = NULL;
-        k->bytes += leaves.cap * sizeof *l.leaves + sizeof l;
-        k->local[k->n_local++] = l;
-        *index = (uint32_t)k->n_local;
-    }
-    free(allowed.at);
-    free(leaves.at);
-    return rc;
+    l.leaves = leaves.at;
+    l.n_leaves = (uint32_t)leaves.n;
+    k->bytes += leaves.cap * sizeof *l.leaves + sizeof l;
+    k->local[k->n_local++] = l;
+    *index = (uint32_t)k->n_local;
+    return CH_OK;
 }
 
 /* Of one tree, what one way to read the text so far allows: state and stack. */
@@ -190,7 +185,7 @@ static int add_tree(uint64_t *mask, ch_grammar *g, int tree, uint32_t state, uin
     if (config == CH_NO_ID)
         return ch_machine_fail(&g->m, e);
     for (uint32_t i = 0; i < l->n_leaves && rc == CH_OK; i++)
-        rc = walk(g, w, config, l->leaves[i] + 1, w->skip[l->leaves[i]], mask, NULL, NULL, e);
+        rc = walk(g, w, config, l->leaves[i] + 1, w->skip[l->leaves[i]], mask, NULL, e);
     return rc;
 }
 
