@@ -53,13 +53,13 @@ says "and the order" "samplers"
 
 # ---- Tokens that are wanted, and seeds --------------------------------------------------------
 run "one token alone" -n 5 --allow 80 --json
-json "is drawn" 'v["text"] == "OOOOO"'
+json "is drawn" 'v["text"] == "MMMMM"'
 run "a ban" -n 1 --temp 0 --logprobs 0 --json
 id=$(value id)
 run "of the likeliest" -n 1 --temp 0 --logprobs 0 --json --logit-bias "$id=-inf"
 json "another is drawn" "v['logprobs'][0]['id'] != $id"
 run "a bias as others write it" -n 3 --logit-bias 80+1000 --json
-json "is added" 'v["text"] == "OOO"'
+json "is added" 'v["text"] == "MMM"'
 is "an id out of range" 1 "$bin" run -p x --logit-bias 999999=1
 says "says so" "token 0 is 999999, the vocabulary has"
 for bad in x 5 5=x 5=nan 5=inf; do
