@@ -11,6 +11,8 @@
 #include "sample.h"
 #include "wishes.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { DEFAULT_COUNT = 256, COUNT_UNSAID = -2, FILES_MOST = 64 };
@@ -85,10 +87,13 @@ struct running {
     size_t shown;   /* bytes of it that are on stdout */
     size_t safe;    /* bytes of it that no stop can take back */
     int drawn, written; /* by this answer, by all */
+    int prompt_length;  /* tokens before the answer */
     const char *stop;
     ch_log_prob_rows rows, prompt_rows;
     ch_session_stats stats;
     json_t *answers; /* of several, with --json */
+    size_t *ends;    /* of each drawn token, in the text */
+    size_t n_ends, cap_ends;
 };
 
 static int open_model(struct running *r, ch_err *e)
@@ -100,6 +105,10 @@ static int open_model(struct running *r, ch_err *e)
         rc = ch_cli_lora(&r->lora, r->model, &r->o->lora, e);
     if (rc == CH_OK)
         rc = ch_tokenizer_open(&r->tokenizer, r->path, r->o->tokenizer, e);
+    if (rc == CH_OK) { /* there are no more */
+        r->rows.top = CH_MIN(r->rows.top, ch_tokenizer_size(r->tokenizer));
+        r->prompt_rows.top = CH_MIN(r->prompt_rows.top, ch_tokenizer_size(r->tokenizer));
+    }
     return rc == CH_OK ? ch_cli_grammar(&r->grammar, &r->o->grammar, r->tokenizer, e) : rc;
 }
 
@@ -145,9 +154,12 @@ static int open_session(struct running *r, ch_err *e)
     const struct options *o = r->o;
     ch_model_info info;
     ch_model_get_info(&info, r->model);
-    const int64_t asked = (int64_t)r->prompt.n + CH_MAX(o->count, 0);
+    int loaded = 0, rc = o->load ? ch_session_saved_length(&loaded, o->load, e) : CH_OK;
+    if (rc < 0)
+        return rc;
+    const int64_t asked = loaded + (int64_t)r->prompt.n + CH_MAX(o->count, 0);
     int context = o->context;
-    if (!context && o->count > 0 && asked > CH_MIN(info.context, 4096)) {
+    if (!context && (o->count > 0 || loaded > 0) && asked > CH_MIN(info.context, 4096)) {
         if (asked > CH_MAX_CONTEXT)
             return ch_fail(e, CH_ELIMIT, "prompt and -n make %lld tokens, a context holds %d",
                            (long long)asked, CH_MAX_CONTEXT);
@@ -157,7 +169,7 @@ static int open_session(struct running *r, ch_err *e)
         .threads = o->threads, .context = context, .k_type = o->k_type, .v_type = o->v_type,
         .cache_tokens = beams_need(r, context ? context : CH_MIN(info.context, 4096)),
         .lora = r->lora};
-    int rc = ch_session_open(&r->base, r->model, &so, e);
+    rc = ch_session_open(&r->base, r->model, &so, e);
     if (rc < 0)
         return rc;
     if (context > info.context)
@@ -225,6 +237,9 @@ static int generate(struct running *r, ch_err *e)
             return ch_buf_check(&r->text, "the completion", e);
         before = t;
         r->drawn++;
+        if (!ch_array_room(&r->ends, &r->cap_ends, r->n_ends + 1, sizeof *r->ends))
+            return ch_fail(e, CH_ENOMEM, "no memory for %d tokens", r->drawn);
+        r->ends[r->n_ends++] = r->text.size;
         rc = ch_log_prob_rows_drawn(&r->rows, r->session, e);
         if (o->cost && rc == CH_OK)
             rc = ch_cost_add(&r->cost, r->session, r->text.size, e);
@@ -269,6 +284,8 @@ static void finish(struct running *r)
                               "stop", r->stop);
         if (r->rows.top >= 0)
             json_object_set_new(v, "logprobs", ch_log_prob_rows_json(&r->rows, r->tokenizer));
+        if (r->o->cost)
+            json_object_set_new(v, "cost", ch_cost_json(&r->cost, &r->text));
         json_array_append_new(r->answers, v);
     }
 }
@@ -280,7 +297,7 @@ static int answer(struct running *r, int i, ch_err *e)
     if (rc < 0)
         return rc;
     ch_buf_clear(&r->text);
-    r->shown = r->safe = r->rows.n = r->cost.n = r->cost.shown = 0;
+    r->shown = r->safe = r->rows.n = r->cost.n = r->cost.shown = r->n_ends = 0;
     r->drawn = 0;
     r->o->sampling.sample = (uint32_t)i;
     if (r->o->wishes.stops)
@@ -300,9 +317,9 @@ static int beams(struct running *r, ch_err *e)
     const struct options *o = r->o;
     const int most = o->count == COUNT_UNSAID ? DEFAULT_COUNT : o->count;
     ch_beam_options b = {.width = o->beams,
-                         .most = most < 0 ? INT32_MAX : CH_MAX(most, 1),
+                         .most = most < 0 ? INT32_MAX : most,
                          .least = o->wishes.least,
-                         .length_penalty = o->length_penalty,
+                         .length_penalty = isnan(o->length_penalty) ? 1 : o->length_penalty,
                          .ends = o->wishes.ends.id,
                          .n_ends = o->ignore_end ? 0 : (int)o->wishes.ends.n};
     const uint64_t t0 = ch_clock_ns();
@@ -330,11 +347,22 @@ static int answer_all(struct running *r, ch_err *e)
         return rc;
     }
     r->session = r->base;
+    r->prompt_length = ch_session_length(r->base);
     if (rc == CH_OK)
         rc = generate(r, e);
     finish(r);
     r->session = NULL;
     return rc;
+}
+
+/* What is saved is what was shown, as far as whole tokens go: neither a stop nor an end. */
+static int save(struct running *r, ch_err *e)
+{
+    int shown = 0;
+    while (shown < r->drawn && r->ends[shown] <= r->safe)
+        shown++;
+    const int rc = ch_session_rollback(r->base, r->prompt_length + shown, e);
+    return rc < 0 ? rc : ch_session_save(r->base, r->o->save, e);
 }
 
 static double rate(double n, double s)
@@ -417,7 +445,7 @@ static int run(struct running *r)
     rc = answer_all(r, &e);
     ch_cli_catch_interrupts(NULL);
     if ((rc == CH_OK || rc == CH_ECANCELED) && r->o->save) {
-        const int saved = ch_session_save(r->base, r->o->save, &e);
+        const int saved = save(r, &e);
         rc = saved < 0 ? saved : rc;
     }
     if (rc < 0 && rc != CH_ECANCELED)
@@ -431,27 +459,47 @@ static int run(struct running *r)
     return code;
 }
 
+/* Options that exclude each other, or are nothing without another. */
+static const char *contradiction(const struct options *o)
+{
+    const struct {
+        bool wrong;
+        const char *says;
+    } rules[] = {
+        {o->chat && o->load, "--chat begins a conversation, --load goes on with a text; give one"},
+        {o->prompt && o->file, "-p and -f are two prompts; give one"},
+        {o->system && !o->chat, "--system goes with --chat"},
+        {o->echo && o->json, "--echo prints the prompt, --json an object; give one"},
+        {o->save && (o->beams || o->answers > 1),
+         "--save keeps one answer's session, not --answers or --beams"},
+        {o->beams && (o->wishes.stop.n || o->wishes.bias.n || o->wishes.allow.n ||
+                      o->log_probs >= 0 || o->cost || ch_cli_grammar_wanted(&o->grammar)),
+         "--beams knows no --stop, --logit-bias, --allow, --logprobs, --show-cost or grammar"},
+        {o->beams && o->count == 0, "-n 0 leaves --beams nothing to search"},
+        {!o->beams && (o->early || !isnan(o->length_penalty)),
+         "--early-stopping and --length-penalty go with --beams"},
+        {o->grammar.compact && !o->grammar.schema && !o->grammar.object,
+         "--json-compact goes with --json-schema or --json-object"},
+    };
+    for (size_t i = 0; i < CH_COUNT(rules); i++)
+        if (rules[i].wrong)
+            return rules[i].says;
+    return NULL;
+}
+
 int ch_cmd_run(int argc, char **argv)
 {
     struct options o = {.count = COUNT_UNSAID, .sampling = CH_SAMPLING, .answers = 1,
-                        .log_probs = -1, .prompt_log_probs = -1, .length_penalty = 1};
+                        .log_probs = -1, .prompt_log_probs = -1, .length_penalty = (double)NAN};
     const int rc = ch_cli_parse(&o, o.files, &o.n_files, argc, argv, &usage);
     if (rc >= 0)
         return rc;
-    if (o.chat && o.load)
-        return ch_cli_usage("run", "--chat begins a conversation, --load goes on with a text; "
-                                   "give one");
-    if (o.prompt && o.file)
-        return ch_cli_usage("run", "-p and -f are two prompts; give one");
-    if (o.save && (o.beams || o.answers > 1))
-        return ch_cli_usage("run", "--save keeps one answer's session, not --answers or --beams");
-    if (o.beams && (o.wishes.stop.n || o.wishes.bias.n || o.wishes.allow.n || o.log_probs >= 0 ||
-                    ch_cli_grammar_wanted(&o.grammar)))
-        return ch_cli_usage("run", "--beams knows no --stop, --logit-bias, --allow, --logprobs or "
-                                   "grammar");
+    const char *wrong = contradiction(&o);
+    if (wrong)
+        return ch_cli_usage("run", "%s", wrong);
     if (o.beams && o.answers > o.beams)
         return ch_cli_usage("run", "--answers is %d, --beams finds %d", o.answers, o.beams);
-    struct running r = {.o = &o, .rows.top = o.log_probs, .prompt_rows.top = o.prompt_log_probs,
+    struct running r = {.o = &o, .stop = "interrupted", .rows.top = o.log_probs, .prompt_rows.top = o.prompt_log_probs,
                         .answers = json_array()};
     ch_buf_init(&r.text, (size_t)1 << 30);
     const int code = run(&r);
@@ -465,6 +513,7 @@ int ch_cmd_run(int argc, char **argv)
     ch_model_close(&r.model);
     ch_tokenizer_close(&r.tokenizer);
     ch_cost_close(&r.cost);
+    free(r.ends);
     ch_tokens_free(&r.prompt);
     ch_buf_close(&r.text);
     return code;

@@ -31,18 +31,21 @@ int ch_log_prob_rows_drawn(ch_log_prob_rows *r, ch_session *s, ch_err *e)
 int ch_log_prob_rows_feed(ch_log_prob_rows *r, ch_session *s, const ch_token *tokens, int n,
                           ch_err *e)
 {
+    enum { AT_ONCE = 64 };
     if (r->top < 0)
         return ch_session_feed(s, tokens, n, e);
-    const size_t count = (size_t)n, top = (size_t)r->top;
-    ch_log_prob *own = calloc(count * (top + 1) + 1, sizeof *own);
-    int rc = own ? room(r, count, e) : ch_fail(e, CH_ENOMEM, "no memory for log-probs");
-    if (rc == CH_OK)
-        rc = ch_session_feed_log_probs(own, own + count, r->top, s, tokens, n, e);
-    for (size_t i = 0; i < count && rc == CH_OK; i++) {
-        ch_log_prob *row = row_at(r, r->n++);
-        *row = own[i];
-        for (size_t k = 0; k < top; k++)
-            row[k + 1] = own[count + i * top + k];
+    const size_t top = (size_t)r->top;
+    ch_log_prob *own = calloc(AT_ONCE * (top + 1), sizeof *own);
+    int rc = own ? room(r, (size_t)n, e) : ch_fail(e, CH_ENOMEM, "no memory for log-probs");
+    for (int i = 0; i < n && rc == CH_OK; i += AT_ONCE) {
+        const int count = CH_MIN(n - i, (int)AT_ONCE);
+        rc = ch_session_feed_log_probs(own, own + AT_ONCE, r->top, s, tokens + i, count, e);
+        for (int j = 0; j < count && rc == CH_OK; j++) {
+            ch_log_prob *row = row_at(r, r->n++);
+            *row = own[j];
+            for (size_t k = 0; k < top; k++)
+                row[k + 1] = own[AT_ONCE + (size_t)j * top + k];
+        }
     }
     free(own);
     return rc;

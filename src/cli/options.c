@@ -107,8 +107,9 @@ static int unsigned_number(uint64_t *out, const char *command, const char *name,
 {
     char *end;
     errno = 0;
-    *out = strtoull(text, &end, 0);
-    if (end == text || *end != '\0' || errno == ERANGE || *text == '-')
+    const bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+    *out = strtoull(text, &end, hex ? 16 : 10);
+    if (end == text || *end != '\0' || errno == ERANGE || *text < '0' || *text > '9')
         return ch_cli_usage(command, "--%s wants a whole number from 0 to 2^64-1, not \"%.40s\"",
                             name, text);
     return -1;

@@ -21,13 +21,11 @@ int ch_cli_grammar(ch_grammar **out, const ch_grammar_flags *f, const ch_tokeniz
                                  : f->regex ? CH_GRAMMAR_REGEX : CH_GRAMMAR_GBNF;
     const ch_grammar_options o = {.compact = f->compact};
     *out = NULL;
-    if (given == 0 && !f->compact)
+    if (given == 0)
         return CH_OK;
     if (given != 1)
-        return ch_fail(e, CH_EARG, "%s", given ? "--grammar, --grammar-text, --json-schema, "
-                                                 "--json-object and --regex exclude each other"
-                                               : "--json-compact goes with --json-schema or "
-                                                 "--json-object");
+        return ch_fail(e, CH_EARG, "--grammar, --grammar-text, --json-schema, --json-object and "
+                                   "--regex exclude each other");
     ch_buf b;
     ch_buf_init(&b, MOST_BYTES);
     int rc = file ? ch_io_read_file(&b, file, e) : CH_OK;

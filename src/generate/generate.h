@@ -34,6 +34,8 @@ typedef struct ch_feed {
 } ch_feed;
 typedef int ch_feed_fn(void *arg, int feed, int position, const float *logits);
 int ch_session_feed_together(const ch_feed *feeds, int n, ch_feed_fn *each, void *arg, ch_err *e);
+/* Tokens of a saved session, by its file's head alone. */
+int ch_session_saved_length(int *out, const char *path, ch_err *e);
 void ch_session_own_sampler(ch_session *s, const ch_own_sampler *own); /* NULL: none; copied */
 void ch_session_tap(ch_session *s, ch_tap_fn *tap, void *arg);
 /* Feeds rows that enter as vectors of D reals instead of tokens; not shared through page keys. */

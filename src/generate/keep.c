@@ -8,6 +8,8 @@
  * field of their own.  Little-endian.  SPDX-License-Identifier: MIT */
 #include "session.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char magic[8] = "CHSESS02";
@@ -110,6 +112,22 @@ static int check_maker(const struct made_by *was, const struct made_by *is, cons
     }
     if (!ch_hash_equal(was->scope, is->scope))
         return ch_fail(e, CH_EFORMAT, "%s: it was saved under another policy of the cache", path);
+    return CH_OK;
+}
+
+int ch_session_saved_length(int *out, const char *path, ch_err *e)
+{
+    char head[sizeof magic + sizeof(struct made_by) + sizeof(int32_t)];
+    int32_t n = 0;
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return ch_fail(e, CH_EIO, "%s: %s", path, strerror(errno));
+    const bool whole = fread(head, 1, sizeof head, f) == sizeof head;
+    fclose(f);
+    memcpy(&n, head + sizeof magic + sizeof(struct made_by), sizeof n);
+    if (!whole || memcmp(head, magic, sizeof magic) != 0 || n < 0 || n > CH_MAX_CONTEXT)
+        return ch_fail(e, CH_EFORMAT, "%s: it is not a saved session", path);
+    *out = n;
     return CH_OK;
 }
 

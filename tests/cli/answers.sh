@@ -129,4 +129,27 @@ is "an unknown way to stop" 1 "$bin" run -p x --beams 2 --early-stopping soon
 says "names those there are" "no, yes and never"
 is "more answers than beams" 2 "$bin" run -p x --beams 2 --answers 3
 is "beams and stops" 2 "$bin" run -p x --beams 2 --stop a
+# ---- What goes with what, and what is kept ------------------------------------------------------
+while IFS='|' read -r args says; do
+    # shellcheck disable=SC2086
+    is "refused: $args" 2 "$bin" run -p x $args
+    says "in words: $args" "$says"
+done <<'END'
+--system y|--system goes with --chat
+--json-compact --regex a|--json-compact goes with
+--early-stopping yes|go with --beams
+--length-penalty 1|go with --beams
+--beams 2 -n 0|nothing to search
+--beams 2 --show-cost|--beams knows no
+--echo --json|give one
+-s +5|a whole number
+END
+run "a stop" --temp 0 --stop " and" --save "$tmp/stopped" -n 40
+is "what was saved ends there" 0 "$bin" run --load "$tmp/stopped" --temp 0 -n 1
+says "so that the stop comes again" " and"
+run "a long session" -n 600 --ignore-end --save "$tmp/long"
+is "has room for more" 0 "$bin" run --load "$tmp/long" -n 20 --ignore-end
+says "all of it" "written 20 tokens"
+run "more log-probs than tokens" -n 2 --logprobs 1000000 --prompt-logprobs 1000000 --json
+json "as many as there are" 'len(v["logprobs"][0]["top"]) == 4096'
 echo "1..$n"
