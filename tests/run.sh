@@ -13,7 +13,7 @@ mkdir -p "$B/log"
 
 # one NAME COMMAND...: cmocka writes skipped tests as "not ok ... # SKIP"
 one() {
-    local name=$1 log p f s planned rc reasons=""
+    local name=$1 log p f s planned rc reasons="" t0=$SECONDS
     shift
     log="$B/log/$(echo "$name" | tr / _).log"
     timeout -k 10 1800 "$@" >"$log" 2>&1 </dev/null
@@ -37,6 +37,7 @@ one() {
             tr '\n' ';')
         reasons=", $s skipped: $reasons"
     fi
+    [ $((SECONDS - t0)) -gt 1 ] && reasons="$reasons, $((SECONDS - t0)) s"
     printf 'ok    %-34s %d passed%s\n' "$name" "$p" "$reasons"
 }
 
