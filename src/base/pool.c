@@ -3,8 +3,8 @@
  *     claim = run number << 32 | tasks of the thread's share not yet claimed
  *
  * The tasks are cut into as many stretches as there are threads.  A thread does its own stretch
- * first, so that task 7 of 64 reads the same weights on the same core, from that core's cache, every
- * time; then it helps with the others' from the next thread's on.
+ * first, so that task 7 of 64 reads the same weights on the same core, from that core's cache,
+ * every time; then it helps with the others' from the next thread's on.
  * It takes a task by lowering a count with compare-and-swap.  Because the word carries the
  * run's number, a thread that comes late from an earlier run can never take a task of a later one,
  * so a run ends as soon as its tasks are done: it need not wait for every worker to have seen it.

@@ -490,7 +490,8 @@ static const char *contradiction(const struct options *o)
 int ch_cmd_run(int argc, char **argv)
 {
     struct options o = {.count = COUNT_UNSAID, .sampling = CH_SAMPLING, .answers = 1,
-                        .log_probs = -1, .prompt_log_probs = -1, .length_penalty = (double)NAN};
+                        .log_probs = -1, .prompt_log_probs = -1,
+                        .length_penalty = (double)NAN};
     const int rc = ch_cli_parse(&o, o.files, &o.n_files, argc, argv, &usage);
     if (rc >= 0)
         return rc;
@@ -499,7 +500,8 @@ int ch_cmd_run(int argc, char **argv)
         return ch_cli_usage("run", "%s", wrong);
     if (o.beams && o.answers > o.beams)
         return ch_cli_usage("run", "--answers is %d, --beams finds %d", o.answers, o.beams);
-    struct running r = {.o = &o, .stop = "interrupted", .rows.top = o.log_probs, .prompt_rows.top = o.prompt_log_probs,
+    struct running r = {.o = &o, .stop = "interrupted", .rows.top = o.log_probs,
+                        .prompt_rows.top = o.prompt_log_probs,
                         .answers = json_array()};
     ch_buf_init(&r.text, (size_t)1 << 30);
     const int code = run(&r);

@@ -133,9 +133,10 @@ static int draw(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)
     const ch_token t = ch_sample_draw(s->family->work, &view, how, s->has_own ? &s->own : NULL,
                                       how->sample, (uint64_t)s->n_tokens);
     *out = ch_session_obeying(s, logits[0], t);
-    return *out < 0 ? ch_fail(e, CH_EARG, "no token may be drawn: all %d are banned%s",
-                              view.vocab, s->grammar ? " or against the grammar" : " or not allowed")
-                    : CH_OK;
+    if (*out >= 0)
+        return CH_OK;
+    return ch_fail(e, CH_EARG, "no token may be drawn: all %d are banned or %s", view.vocab,
+                   s->grammar ? "against the grammar" : "not allowed");
 }
 
 int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)
