@@ -39,5 +39,5 @@ const ch_reply_format *ch_reply_format_of(const char *jinja)
             (*f->has_not == 0 || strstr(jinja, f->has_not) == NULL))
             return f;
     }
-    return &formats[CH_COUNT(formats) - 1];
+    return ch_reply_format_named("text");
 }

@@ -93,6 +93,12 @@ static const struct {
      "CALL f{\"a\":\"\"} "},
     {"qwen3-coder", NULL, NULL, "<function=f><parameter=a>\xff</parameter></function>",
      "BAD C[<function=f><parameter=a>\xff</parameter></function>] "},
+    /* ---- generic ---- */
+    {"generic", NULL, NULL, "{\"name\": \"f\", \"arguments\": {\"a\": [1, {\"b\": \"}\"}]}}",
+     "CALL f{\"a\":[1,{\"b\":\"}\"}]} "},
+    {"generic", NULL, NULL, "{\"city\": \"Rome\"}", "C[{\"city\": \"Rome\"}] "},
+    {"generic", NULL, NULL, "It is warm.", "C[It is warm.] "},
+
     /* ---- llama3 ---- */
     {"llama3", NULL, NULL, "{\"name\": \"f\", \"parameters\": {\"a\": \"b\"}}", "CALL f{\"a\":\"b\"} "},
     {"llama3", NULL, NULL, "\n{\"type\": \"function\", \"name\": \"f\", \"parameters\": {}}; "

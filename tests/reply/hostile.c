@@ -25,8 +25,12 @@ static void random_replies(void **state)
                               "{\"type\": \"integer\"}}}}]");
     ch_buf b;
     ch_buf_init(&b, 1 << 16);
+    size_t formats = 0;
+    while (ch_reply_format_at(formats))
+        formats++;
+    assert_true(formats > 10);
     for (uint32_t k = 0; k < 4000; k++) {
-        const ch_reply_format *f = ch_reply_format_at(k % 10);
+        const ch_reply_format *f = ch_reply_format_at(k % formats);
         const ch_reply_options o = {.tools = k % 3 == 0 ? tools : NULL,
                                     .prompt = "<think>", .prompt_bytes = k % 5 == 0 ? 7 : 0};
         ch_buf_clear(&b);
@@ -43,7 +47,6 @@ static void random_replies(void **state)
         told_close(&whole);
         told_close(&cuts);
     }
-    assert_null(ch_reply_format_at(10));
     ch_buf_close(&b);
     json_decref(tools);
 }
