@@ -128,7 +128,8 @@ static int open_template(struct work *w, const struct options *o, ch_err *e)
         rc = rc < 0 ? rc : ch_template_names(&w->trusted, w->tk, e);
     }
     if (rc == CH_OK && o->file == NULL) {
-        const char *own = ch_tokenizer_template(w->tk);
+        const char *own = o->tools ? ch_tokenizer_tool_template(w->tk)
+                                   : ch_tokenizer_template(w->tk);
         if (own == NULL)
             return ch_fail(e, CH_EUNSUPPORTED, "%s has no chat template; give one with --file",
                            path);

@@ -63,7 +63,7 @@ static int document(json_t **out, const ch_tokenizer *t, ch_err *e)
 static int write_config(const ch_tokenizer *t, const char *path, ch_err *e)
 {
     const char *slash = strrchr(path, '/');
-    if (t->bos < 0 && t->eos < 0 && t->template == NULL)
+    if (t->bos < 0 && t->eos < 0 && t->template == NULL && t->tool_template == NULL)
         return CH_OK;
     ch_buf b;
     ch_buf_init(&b, 1 << 26);
@@ -83,7 +83,12 @@ static int write_config(const ch_tokenizer *t, const char *path, ch_err *e)
     for (size_t i = 0; i < CH_COUNT(more) && ok; i++)
         ok = more[i].id < 0 ||
              json_object_set_new(o, more[i].key, name_or_null(t, more[i].id)) == 0;
-    if (ok && t->template != NULL)
+    if (ok && t->tool_template != NULL)
+        ok = json_object_set_new(o, "chat_template",
+                                 json_pack("[{s:s, s:s*}, {s:s, s:s}]", "name", "default",
+                                           "template", t->template, "name", "tool_use",
+                                           "template", t->tool_template)) == 0;
+    else if (ok && t->template != NULL)
         ok = json_object_set_new(o, "chat_template", json_string(t->template)) == 0;
     char *file = malloc(strlen(path) + 32);
     int rc = ok && file != NULL ? ch_json_dump(&b, o, e)

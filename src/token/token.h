@@ -64,6 +64,8 @@ int ch_tokenizer_encode_spans(ch_tokens *out, const ch_tokenizer *t, const char 
 
 /* The model's own chat template, in Jinja; borrowed, NULL: it has none. */
 const char *ch_tokenizer_template(const ch_tokenizer *t);
+/* The one for conversations with tools, where the model has two (Hermes 2, Command R). */
+const char *ch_tokenizer_tool_template(const ch_tokenizer *t);
 
 /* Of all that decides how text becomes ids; equal after writing and reading. */
 ch_hash128 ch_tokenizer_hash(const ch_tokenizer *t);

@@ -70,25 +70,25 @@ static void read_names(ch_tokenizer *t, const json_t *config)
             *ids[i].id = ch_token_by_json(t, json_object_get(config, ids[i].key));
 }
 
-static int keep_template(ch_tokenizer *t, const char *text, size_t n, ch_err *e)
+static int keep_template(char **to, const char *text, size_t n, ch_err *e)
 {
-    if (text == NULL || t->template != NULL || memchr(text, 0, n) != NULL)
+    if (text == NULL || *to != NULL || memchr(text, 0, n) != NULL)
         return CH_OK;
-    t->template = strndup(text, n);
-    return t->template != NULL ? CH_OK : ch_fail(e, CH_ENOMEM, "out of memory for a template");
+    *to = strndup(text, n);
+    return *to != NULL ? CH_OK : ch_fail(e, CH_ENOMEM, "out of memory for a template");
 }
 
-/* A string, or a list of which the one named "default" counts. */
-static const json_t *template_of(const json_t *config)
+/* A string, or the one of that name in a list. */
+static const json_t *template_of(const json_t *config, const char *wanted)
 {
     const json_t *v = json_object_get(config, "chat_template");
     for (size_t i = 0; i < json_array_size(v); i++) {
         const json_t *o = json_array_get(v, i);
         const char *name = json_string_value(json_object_get(o, "name"));
-        if (name != NULL && strcmp(name, "default") == 0)
+        if (name != NULL && strcmp(name, wanted) == 0)
             return json_object_get(o, "template");
     }
-    return v;
+    return json_is_string(v) ? v : NULL;
 }
 
 static int read_template(ch_tokenizer *t, const char *path, const json_t *config, ch_err *e)
@@ -100,11 +100,16 @@ static int read_template(ch_tokenizer *t, const char *path, const json_t *config
     ch_buf_init(&b, FILE_MAX);
     int rc = ch_io_exists(full) ? ch_io_read_file(&b, full, e) : CH_OK;
     if (rc == CH_OK)
-        rc = keep_template(t, b.data, b.size, e);
+        rc = keep_template(&t->template, b.data, b.size, e);
     ch_buf_close(&b);
     free(full);
-    const json_t *own = template_of(config);
-    return rc < 0 ? rc : keep_template(t, json_string_value(own), json_string_length(own), e);
+    const json_t *own = template_of(config, "default"), *tools = template_of(config, "tool_use");
+    if (rc == CH_OK)
+        rc = keep_template(&t->template, json_string_value(own), json_string_length(own), e);
+    if (rc == CH_OK && tools != own)
+        rc = keep_template(&t->tool_template, json_string_value(tools), json_string_length(tools),
+                           e);
+    return rc;
 }
 
 static ch_token id_in(const ch_tokenizer *t, const json_t *v)

@@ -304,3 +304,8 @@ const char *ch_tokenizer_template(const ch_tokenizer *t)
 {
     return t->template;
 }
+
+const char *ch_tokenizer_tool_template(const ch_tokenizer *t)
+{
+    return t->tool_template != NULL ? t->tool_template : t->template;
+}

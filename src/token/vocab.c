@@ -91,6 +91,7 @@ void ch_tokenizer_close(ch_tokenizer **t)
     free((*t)->norm_json);
     free((*t)->pre_json);
     free((*t)->template);
+    free((*t)->tool_template);
     free((*t)->order);
     ch_added_close(&(*t)->added[0]);
     ch_added_close(&(*t)->added[1]);

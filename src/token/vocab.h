@@ -95,6 +95,7 @@ struct ch_tokenizer {
     char pre_name[32];          /* as the file calls it */
     char *pre_json;             /* as tokenizer.json has it, where it is no line; NULL: none */
     char *template;             /* tokenizer.chat_template; NULL: none */
+    char *tool_template;        /* tokenizer.chat_template.tool_use; NULL: the same */
     ch_cutter *cutter;
     ch_pairs pairs;
 

@@ -249,13 +249,20 @@ static int read_normalizer(ch_tokenizer *t, const ch_file *f, ch_err *e)
     return rc;
 }
 
-static int read_template(ch_tokenizer *t, const ch_file *f, ch_err *e)
+static int read_template(char **to, const ch_file *f, const char *key, ch_err *e)
 {
-    const ch_meta *m = ch_file_meta_find(f, "tokenizer.chat_template");
+    const ch_meta *m = ch_file_meta_find(f, key);
     if (m == NULL || m->type != CH_META_STR || memchr(m->v.s.p, 0, m->v.s.n) != NULL)
         return CH_OK;
-    t->template = strndup(m->v.s.p, m->v.s.n);
-    return t->template != NULL ? CH_OK : ch_fail(e, CH_ENOMEM, "out of memory for a template");
+    *to = strndup(m->v.s.p, m->v.s.n);
+    return *to != NULL ? CH_OK : ch_fail(e, CH_ENOMEM, "out of memory for a template");
+}
+
+static int read_templates(ch_tokenizer *t, const ch_file *f, ch_err *e)
+{
+    const int rc = read_template(&t->template, f, "tokenizer.chat_template", e);
+    return rc < 0 ? rc
+                  : read_template(&t->tool_template, f, "tokenizer.chat_template.tool_use", e);
 }
 
 static int read_flags(ch_tokenizer *t, const ch_file *f, ch_err *e)
@@ -341,7 +348,7 @@ int ch_tokenizer_from_file(ch_tokenizer **out, const ch_file *f, ch_err *e)
     if (rc == CH_OK)
         rc = read_flags(*out, f, e);
     if (rc == CH_OK)
-        rc = read_template(*out, f, e);
+        rc = read_templates(*out, f, e);
     if (rc == CH_OK)
         rc = at_file(f, ch_token_index(*out, e), e);
     if (rc == CH_OK && kind->merges)

@@ -183,6 +183,9 @@ static int write_settings(const ch_tokenizer *t, ch_file *f, ch_err *e)
         rc = ch_file_set_bool(f, KEY "normalizer.strip_accents", bert & CH_NORM_ACCENTS, e);
     if (rc == CH_OK && t->template != NULL)
         rc = ch_file_set_str(f, "tokenizer.chat_template", t->template, strlen(t->template), e);
+    if (rc == CH_OK && t->tool_template != NULL)
+        rc = ch_file_set_str(f, "tokenizer.chat_template.tool_use", t->tool_template,
+                             strlen(t->tool_template), e);
     return rc;
 }
 

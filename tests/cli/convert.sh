@@ -4,6 +4,7 @@ set -u
 bin=${CHALCIS_BIN:-./chalcis}
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
+bundled=$(cd "$(dirname "$0")" && pwd)/../../models/chalcis-tiny.gguf
 cd "$tmp" || exit 1
 case $bin in /*) ;; *) bin=$OLDPWD/$bin ;; esac
 text="It is a truth universally acknowledged, that a single man in possession of a good fortune"
@@ -99,4 +100,19 @@ if "$bin" finetune -m base.gguf --data data --lora 4 --steps 3 --length 16 --lr 
 else
     not_ok "an adapter is trained: $(tail -1 log)"
 fi
+# ---- Two templates -----------------------------------------------------------------------------
+is "a model as a folder" 0 "$bin" convert "$bundled" "$tmp/two"
+sed -i 's/^{/{"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "called"}],/' \
+    "$tmp/two/tokenizer_config.json"
+is "with two templates" 0 "$bin" convert "$tmp/two" "$tmp/two.gguf"
+is "and back" 0 "$bin" convert "$tmp/two.gguf" "$tmp/three"
+echo '[{"role": "user", "content": "Hi"}]' >"$tmp/messages"
+echo '[{"type": "function", "function": {"name": "f"}}]' >"$tmp/tools"
+for m in "$tmp/two.gguf" "$tmp/three"; do
+    is "without tools" 0 "$bin" template -m "$m" --messages "$tmp/messages"
+    says "the usual one" "plain"
+    is "with tools" 0 "$bin" template -m "$m" --messages "$tmp/messages" --tools "$tmp/tools"
+    says "theirs" "called"
+done
+
 echo "1..$n"
