@@ -4,16 +4,27 @@
  *     dh = scale B^T dy             dB += dy^T h     dA += dh^T x             dx += dh A
  *
  * Each row has at most one adapter; consecutive rows of the same one go through the kernels
- * together, which by their contract changes no bit.  Cost: T R (N + K) multiply-adds.
+ * together, which by their contract changes no bit.  Cost: T R (N + K) multiply-adds, backward
+ * three times that.  dA and dB are sums over rows: h and dh, thin, are transposed whole (zeros for
+ * rows of other adapters); x and dy become panels a cacheful at a time, in the task that sums.
  * SPDX-License-Identifier: MIT */
 #include "linear.h"
 
-enum { COLUMNS = 16 }; /* that a task of a column-wise sum counts as one row */
+#include <stdalign.h>
+#include <string.h>
+
+enum {
+    COLUMNS = 32, /* of a sum over rows, for a task */
+    STRETCH = 256, /* rows of it at a time: 32 KB of panels */
+    MACS_AT_ONCE = 16 /* by kernels, in the time of one operation that ch_op_for_rows counts */
+};
 
 typedef struct part { /* what one adapter does to this map; rank 0: nothing */
     ch_product a, b;   /* forward: h = x A^T, y += h B^T */
     ch_product bt, at; /* backward: dh = dy B, dx += dh A */
     real *da, *db;     /* gradients, or NULL */
+    real *ht, *dht;    /* backward: h and dh transposed (rank, T) */
+    real *dbt;         /* (rank, N), what is added to db */
     real scale;
     int rank;
 } part;
@@ -135,7 +146,8 @@ void ch_op_adapter_forward(ch_run *r, ch_tensor *y, const ch_tensor *x, const ch
             b->kind == CH_PANEL_F32 ? k.most * (ptrdiff_t)sizeof(real) : (ptrdiff_t)k.row_bytes;
     }
     if (ch_op_computes(r) && chosen)
-        ch_op_for_rows(r, ch_tensor_rows(x), (double)k.most * (k.N + (double)ch_tensor_width(x)),
+        ch_op_for_rows(r, ch_tensor_rows(x),
+                       (double)k.most * (k.N + (double)ch_tensor_width(x)) / MACS_AT_ONCE,
                        forward_rows, &k);
 }
 
@@ -144,6 +156,7 @@ void ch_op_adapter_forward(ch_run *r, ch_tensor *y, const ch_tensor *x, const ch
 static void backward_rows(void *arg, int64_t row0, int64_t row1)
 {
     const work *k = arg;
+    const int64_t T = ch_tensor_rows(k->x);
     for (int64_t t = row0, end; t < row1; t = end) {
         const part *p = next_run(k, t, row1, &end);
         if (!p)
@@ -154,36 +167,91 @@ static void backward_rows(void *arg, int64_t row0, int64_t row1)
         scale_rows(k->dh, k, p, t, end);
         if (k->x->grad)
             ch_op_product_block(k->run, &p->at, (int)t, (int)end, 0, p->at.N);
+        ch_transpose_fn *transpose = k->run->kernels->transpose;
+        if (p->db)
+            transpose(p->ht + t, T, k->h + t * k->most, k->most, (int)(end - t), p->rank);
+        if (p->da)
+            transpose(p->dht + t, T, k->dh + t * k->most, k->most, (int)(end - t), p->rank);
     }
 }
 
-static void sum_a(void *arg, int64_t block0, int64_t block1)
+/* to (rank, width) (+)= left (rank, T) rows (T, width), COLUMNS columns from n0. */
+static void sum_rows(const work *k, real *to, const real *left, int rank, const real *rows,
+                     ptrdiff_t ld, int width, int n0, bool add)
 {
-    const work *k = arg;
-    const int64_t K = ch_tensor_width(k->x), T = ch_tensor_rows(k->x);
-    for (int64_t t = 0; t < T; t++) {
-        const int32_t j = k->chosen[t];
-        if (j < 0 || j >= k->n || !k->part[j].da)
-            continue;
-        const real *x = ch_tensor_row(k->x, t);
-        for (int i = 0; i < k->part[j].rank; i++)
-            for (int64_t c = block0 * COLUMNS; c < CH_MIN(block1 * COLUMNS, K); c++)
-                k->part[j].da[i * K + c] += k->dh[t * k->most + i] * x[c];
+    alignas(CH_ARENA_ALIGN) real panels[STRETCH * COLUMNS];
+    const int T = (int)ch_tensor_rows(k->x), n = CH_MIN(COLUMNS, width - n0);
+    for (int t = 0; t < T; t += STRETCH) {
+        const int length = CH_MIN(STRETCH, T - t);
+        ch_panel_pack_real(panels, rows + t * ld + n0, 1, ld, n, length, 0, n);
+        const ch_product p = {.y = to + n0,
+                              .ldy = width,
+                              .x = left + t,
+                              .ldx = T * (ptrdiff_t)sizeof(real),
+                              .panels = panels,
+                              .kind = CH_PANEL_F32,
+                              .M = rank,
+                              .N = n,
+                              .K = length,
+                              .flags = add || t ? CH_GEMM_ADD : 0};
+        ch_op_product_block(k->run, &p, 0, rank, 0, n);
     }
 }
 
-static void sum_b(void *arg, int64_t block0, int64_t block1)
+static int column_blocks(int64_t width)
+{
+    return (int)((width + COLUMNS - 1) / COLUMNS);
+}
+
+static void sum_a(const work *k, const part *p, int c0)
+{
+    sum_rows(k, p->da, p->dht, p->rank, k->x->data, k->x->stride[0], (int)ch_tensor_width(k->x),
+             c0, true);
+}
+
+static void sum_b(const work *k, const part *p, int n0)
+{
+    sum_rows(k, p->dbt, p->ht, p->rank, k->dy, k->N, k->N, n0, false);
+    for (ptrdiff_t n = n0; n < CH_MIN(n0 + COLUMNS, k->N); n++)
+        for (int i = 0; i < p->rank; i++)
+            p->db[n * p->rank + i] += p->dbt[(ptrdiff_t)i * k->N + n];
+}
+
+/* Blocks of A's columns, then of B's rows. */
+static void sum_blocks(void *arg, int64_t block0, int64_t block1)
 {
     const work *k = arg;
-    const int64_t T = ch_tensor_rows(k->x);
-    for (int64_t t = 0; t < T; t++) {
-        const int32_t j = k->chosen[t];
-        if (j < 0 || j >= k->n || !k->part[j].db)
-            continue;
-        const part *p = &k->part[j];
-        for (int64_t n = block0 * COLUMNS; n < CH_MIN(block1 * COLUMNS, k->N); n++)
-            for (int i = 0; i < p->rank; i++)
-                p->db[n * p->rank + i] += k->dy[t * k->N + n] * k->h[t * k->most + i];
+    const int of_a = column_blocks(ch_tensor_width(k->x));
+    for (int block = (int)block0; block < block1; block++)
+        for (int j = 0; j < k->n; j++) {
+            const part *p = &k->part[j];
+            if (block < of_a && p->da)
+                sum_a(k, p, block * COLUMNS);
+            if (block >= of_a && p->db)
+                sum_b(k, p, (block - of_a) * COLUMNS);
+        }
+}
+
+/* Zeros: for rows that do not choose this adapter. */
+static real *take_transposed(ch_run *r, int rank, int64_t T)
+{
+    const size_t bytes = ch_size_mul(ch_size_mul((size_t)rank, (size_t)T), sizeof(real));
+    real *t = ch_arena_take(r->scratch, bytes);
+    if (ch_op_computes(r))
+        memset(t, 0, bytes);
+    return t;
+}
+
+static void take_sums(ch_run *r, part *p, const ch_low_rank *l, int64_t T, int N)
+{
+    p->da = l->a->stored.grad;
+    p->db = l->b->stored.grad;
+    if (p->da)
+        p->dht = take_transposed(r, p->rank, T);
+    if (p->db) {
+        p->ht = take_transposed(r, p->rank, T);
+        p->dbt = ch_arena_take(
+            r->scratch, ch_size_mul(ch_size_mul((size_t)p->rank, (size_t)N), sizeof(real)));
     }
 }
 
@@ -222,12 +290,11 @@ void ch_op_adapter_backward(ch_run *r, const ch_tensor *y, const ch_tensor *x, c
                              .slice = CH_SLICE,
                              .flags = CH_GEMM_ADD,
                              .panels = ch_op_linear_transpose(r, l->a)};
-        p->da = l->a->stored.grad;
-        p->db = l->b->stored.grad;
+        take_sums(r, p, l, T, k.N);
     }
-    if (!ch_op_computes(r) || !chosen)
+    if (!ch_op_computes(r) || !chosen || T == 0)
         return;
-    ch_op_for_rows(r, T, (double)k.most * (k.N + 2 * (double)K), backward_rows, &k);
-    ch_op_for_rows(r, (K + COLUMNS - 1) / COLUMNS, (double)T * k.most * COLUMNS, sum_a, &k);
-    ch_op_for_rows(r, (k.N + COLUMNS - 1) / COLUMNS, (double)T * k.most * COLUMNS, sum_b, &k);
+    ch_op_for_rows(r, T, (double)k.most * (k.N + 2 * (double)K) / MACS_AT_ONCE, backward_rows, &k);
+    ch_op_for_rows(r, column_blocks(K) + column_blocks(k.N),
+                   (double)T * k.most * COLUMNS / MACS_AT_ONCE, sum_blocks, &k);
 }

@@ -147,7 +147,10 @@ void ch_panel_pack_real(void *panels, const real *src, ptrdiff_t row_stride, ptr
         real *panel = (real *)panels + (size_t)n * (size_t)K;
         const int lanes = CH_MIN(N - n, CH_PANEL_ROWS);
         const real *from = src + n * row_stride;
-        for (int k = 0; k < K; k++, panel += CH_PANEL_ROWS, from += col_stride)
+        const bool adjacent = lanes == CH_PANEL_ROWS && row_stride == 1;
+        for (int k = 0; k < K && adjacent; k++, panel += CH_PANEL_ROWS, from += col_stride)
+            memcpy(panel, from, CH_PANEL_ROWS * sizeof *panel);
+        for (int k = 0; k < K && !adjacent; k++, panel += CH_PANEL_ROWS, from += col_stride)
             for (int r = 0; r < CH_PANEL_ROWS; r++)
                 panel[r] = r < lanes ? from[r * row_stride] : 0;
     }
