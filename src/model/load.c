@@ -18,9 +18,24 @@ struct loading {
     const ch_model_load *o;
 };
 
-static bool kept_as_reals(const ch_weight_row *row, const ch_tensor *t)
+/* An embedding table that is no head is read row by row where it lies. */
+static bool looked_up_only(const ch_weight_row *row, const ch_config *c)
 {
-    return t->rank == 1 || (row->flags & CH_ROW_REALS);
+    return (row->flags & (CH_ROW_MEMORY | CH_ROW_POSITIONS)) ||
+           (row->shape[0] == 'V' && !(row->flags & CH_ROW_HEAD) && !c->tied);
+}
+
+/* Left to a run to pack, in its own precision. */
+static bool packed_at_use(const struct loading *l, const ch_weight_row *row, const ch_tensor *t)
+{
+    return l->o->plain_as_reals && ch_dtype_get(t->dtype)->block == 1 &&
+           !looked_up_only(row, &l->m->config);
+}
+
+static bool kept_as_reals(const struct loading *l, const ch_weight_row *row, const ch_tensor *t)
+{
+    return t->rank == 1 || (row->flags & CH_ROW_REALS) ||
+           (packed_at_use(l, row, t) && t->dtype != CH_REAL);
 }
 
 /* What a packed weight takes: panels, and before them its numbers, where they are not reals yet. */
@@ -41,17 +56,12 @@ static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int la
     w->stored = ch_file_tensor_find(l->f, w->name)->t;
     w->kind = ch_dtype_get(w->stored.dtype)->panel;
     l->stored += ch_dtype_bytes(w->stored.dtype, ch_tensor_count(&w->stored));
-    l->bytes += 3 * CH_ARENA_ALIGN + (kept_as_reals(row, &w->stored)
-                                          ? (size_t)ch_tensor_count(&w->stored) * sizeof(real)
-                                          : packed_bytes(row, w));
+    l->bytes += 3 * CH_ARENA_ALIGN;
+    if (kept_as_reals(l, row, &w->stored))
+        l->bytes += (size_t)ch_tensor_count(&w->stored) * sizeof(real);
+    else if (!packed_at_use(l, row, &w->stored))
+        l->bytes += packed_bytes(row, w);
     return CH_OK;
-}
-
-/* An embedding table that is no head is read row by row where it lies. */
-static bool looked_up_only(const ch_weight_row *row, const ch_config *c)
-{
-    return (row->flags & (CH_ROW_MEMORY | CH_ROW_POSITIONS)) ||
-           (row->shape[0] == 'V' && !(row->flags & CH_ROW_HEAD) && !c->tied);
 }
 
 static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
@@ -62,15 +72,16 @@ static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int 
         return CH_OK;
     ch_tensor *t = &w->stored;
     l->settled += ch_dtype_bytes(t->dtype, ch_tensor_count(t));
-    const bool reals = kept_as_reals(row, t);
+    const bool reals = kept_as_reals(l, row, t), later = packed_at_use(l, row, t);
     if (reals || ((row->flags & CH_ROW_EXACT) && t->dtype != CH_REAL)) {
         const int64_t n = ch_tensor_count(t);
         real *values = ch_arena_take(&l->m->arena, (size_t)n * sizeof(real));
         ch_tensor_read(values, t, 0, n);
         *t = t->rank == 1 ? ch_tensor_1d(values, CH_REAL, n)
                           : ch_tensor_2d(values, CH_REAL, t->dim[0], t->dim[1]);
+        w->kind = CH_PANEL_F32;
     }
-    if (!reals && !l->o->keep_unpacked && !looked_up_only(row, &l->m->config)) {
+    if (!reals && !later && !l->o->keep_unpacked && !looked_up_only(row, &l->m->config)) {
         ch_weight_pack(w, ch_arena_take(&l->m->arena, ch_weight_packed_bytes(w)), l->o->pool);
     }
     if (l->o->told)

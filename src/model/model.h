@@ -257,6 +257,9 @@ struct ch_model {
 typedef struct ch_model_load {
     ch_pool *pool;      /* packs weights; NULL: the caller */
     bool keep_unpacked; /* do not pack (show, quantize, save) */
+    /* Matrices of plain floats (f32, f16, bf16, f64) as reals and unpacked, so that a run packs
+     * them in its precision: what lies frozen under an adapter in training. */
+    bool plain_as_reals;
     /* NULL, or told after each weight: bytes of the file that are done, of how many. */
     void (*told)(void *arg, size_t done, size_t of);
     void *arg;

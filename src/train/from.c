@@ -235,7 +235,10 @@ int ch_train_from_model(ch_train_run *r)
         return ch_model_create(&r->model, &r->config, o->seed, r->source, r->e);
     const ch_lora_options lo = {
         .rank = o->lora, .alpha = o->lora_alpha, .targets = o->lora_targets, .seed = o->seed};
-    int rc = ch_model_load_file(&r->model, o->from, &(ch_model_load){.pool = r->pool}, r->e);
+    /* In i16 only: in f32 panels made once are as good and are not made again in every step. */
+    const ch_model_load how = {.pool = r->pool,
+                               .plain_as_reals = strcmp(o->precision, "i16") == 0};
+    int rc = ch_model_load_file(&r->model, o->from, &how, r->e);
     if (rc == CH_OK)
         rc = ch_lora_create(&r->lora, r->model, &lo, r->e);
     if (rc == CH_OK)

@@ -158,12 +158,71 @@ static void buckets(void **state)
     ch_model_free(&d);
 }
 
+struct loaded {
+    const ch_weight *weight[128];
+    int n, unpacked;
+};
+
+static int note(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
+{
+    struct loaded *l = arg;
+    (void)row, (void)layer;
+    if (w->stored.data && w->stored.rank == 2)
+        l->weight[l->n++] = w;
+    return 0;
+}
+
+/* Plain floats become reals that nothing has packed, with the values that they have in the file;
+ * quantized matrices are packed as ever. */
+static void plain_floats_as_reals(void **state)
+{
+    (void)state;
+    static const ch_dtype dtypes[] = {CH_F32, CH_F16, CH_BF16, CH_Q8_0};
+    for (size_t d = 0; d < CH_COUNT(dtypes); d++) {
+        ch_err e = {0};
+        char *dir = temp_dir(), *path = ch_io_join(dir, "m.gguf");
+        ch_model *usual, *plain;
+        struct loaded a = {.n = 0}, b = {.n = 0};
+        static real wanted[64 * 400], found[64 * 400];
+        tiny_write(path, "llama", dtypes[d], 1);
+        assert_ok(ch_model_load_file(&usual, path, NULL, &e), e);
+        assert_ok(ch_model_load_file(&plain, path, &(ch_model_load){.plain_as_reals = true}, &e),
+                  e);
+        ch_model_each(usual, note, &a);
+        ch_model_each(plain, note, &b);
+        assert_int_equal(a.n, b.n);
+        assert_true(a.n >= 3 * 7);
+        for (int i = 0; i < a.n; i++) {
+            const ch_tensor *was = &a.weight[i]->stored, *is = &b.weight[i]->stored;
+            const int64_t n = ch_tensor_count(was);
+            assert_true(n <= (int64_t)CH_COUNT(wanted));
+            ch_tensor_read(wanted, was, 0, n);
+            ch_tensor_read(found, is, 0, n);
+            assert_memory_equal(wanted, found, (size_t)n * sizeof *wanted);
+            if (b.weight[i]->panels)
+                assert_int_equal(is->dtype, was->dtype);
+            else if (a.weight[i]->panels)
+                assert_int_equal(is->dtype, CH_REAL);
+            b.unpacked += a.weight[i]->panels && !b.weight[i]->panels;
+        }
+        if (dtypes[d] == CH_Q8_0)
+            assert_int_equal(b.unpacked, 0);
+        else
+            assert_true(b.unpacked >= 3 * 7);
+        ch_model_close(&usual);
+        ch_model_close(&plain);
+        free(path);
+        temp_dir_remove(dir);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faults_are_sentences),
         cmocka_unit_test(info_and_count_agree),
         cmocka_unit_test(buckets),
+        cmocka_unit_test(plain_floats_as_reals),
     };
     return cmocka_run_group_tests_name("model/load", tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@
 
 enum { STEPS = 8 };
 
-static char text_path[4096], pairs_path[4096], q8[4096];
+static char text_path[4096], pairs_path[4096], q8[4096], bf16[4096];
 static const char *const texts[] = {text_path}, *const pairs[] = {pairs_path};
 
 static void write_pairs(void)
@@ -24,13 +24,15 @@ static void write_pairs(void)
     ch_buf_close(&b);
 }
 
-/* The base: base/ is a Hugging Face folder and holds model.gguf; q8.gguf is quantized. */
+/* The base: base/ is a Hugging Face folder and holds model.gguf; q8.gguf is quantized, bf16.gguf
+ * rounded. */
 static int open_all(void **state)
 {
     (void)state;
     dir = temp_dir();
     snprintf(text_path, sizeof text_path, "%s/text.txt", dir);
     snprintf(q8, sizeof q8, "%s/q8.gguf", dir);
+    snprintf(bf16, sizeof bf16, "%s/bf16.gguf", dir);
     snprintf(pairs_path, sizeof pairs_path, "%s/pairs.jsonl", dir);
     nano_text(text_path, 20000, 1);
     write_pairs();
@@ -47,11 +49,13 @@ static int open_all(void **state)
     const char *base = path_of("base", "model.gguf");
     assert_ok(ch_model_load_file(&m, base, &(ch_model_load){.keep_unpacked = true}, &e), e);
     assert_ok(ch_tokenizer_open(&tk, base, NULL, &e), e);
-    assert_ok(ch_file_new(&f, &e), e);
-    assert_ok(ch_model_to_file(m, f, CH_Q8_0, NULL, &e), e);
-    assert_ok(ch_tokenizer_to_file(tk, f, &e), e);
-    assert_ok(ch_gguf_write(f, q8, &e), e);
-    ch_file_close(&f);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(ch_file_new(&f, &e), e);
+        assert_ok(ch_model_to_file(m, f, i ? CH_BF16 : CH_Q8_0, NULL, &e), e);
+        assert_ok(ch_tokenizer_to_file(tk, f, &e), e);
+        assert_ok(ch_gguf_write(f, i ? bf16 : q8, &e), e);
+        ch_file_close(&f);
+    }
     ch_tokenizer_close(&tk);
     ch_model_free(&m);
     return 0;
@@ -122,6 +126,35 @@ static void adapters_resume(void **state)
     assert_ok(ch_lora_open(&l, m, path_of("whole", ""), 1, &e), e);
     ch_lora_close(&l);
     ch_model_close(&m);
+}
+
+static double first_loss(const char *from, int lora, const char *precision)
+{
+    ch_err e = {0};
+    ch_train_result r;
+    char out[32];
+    static int runs;
+    snprintf(out, sizeof out, "first%d", runs++);
+    ch_train_options o = options(path_of(out, ""), from, lora);
+    o.steps = 1;
+    o.precision = precision;
+    assert_ok(ch_train(&r, &o, &e), e);
+    return r.loss;
+}
+
+/* An adapter that is nothing yet on weights that are not quantized: they are multiplied just as
+ * they are where all of them train. */
+static void frozen_weights_in_the_runs_precision(void **state)
+{
+    (void)state;
+    char *f32 = strdup(path_of("base", "model.gguf"));
+    assert_non_null(f32);
+    const double full = first_loss(f32, 0, "i16"), rounded = first_loss(bf16, 0, "i16");
+    assert_true(first_loss(f32, 4, "i16") == full);
+    assert_true(first_loss(bf16, 4, "i16") == rounded && rounded != full);
+    assert_true(first_loss(f32, 4, "f32") == first_loss(f32, 0, "f32"));
+    assert_true(first_loss(f32, 0, "f32") != full);
+    free(f32);
 }
 
 /* A folder of Hugging Face's and the GGUF file of the same model train to the same bits. */
@@ -294,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(adapters_resume),
+        cmocka_unit_test(frozen_weights_in_the_runs_precision),
         cmocka_unit_test(all_weights),
         cmocka_unit_test(faults),
         cmocka_unit_test(the_source_is_never_replaced),
