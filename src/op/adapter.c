@@ -5,8 +5,9 @@
  *
  * Each row has at most one adapter; consecutive rows of the same one go through the kernels
  * together, which by their contract changes no bit.  Cost: T R (N + K) multiply-adds, backward
- * three times that.  dA and dB are sums over rows: h and dh, thin, are transposed whole (zeros for
- * rows of other adapters); x and dy become panels a cacheful at a time, in the task that sums.
+ * twice that; h is kept for it.  dA and dB are sums over rows: h and dh, thin, are transposed
+ * whole (zeros for rows of other adapters); x and dy become panels a cacheful at a time, in the
+ * task that sums.
  * SPDX-License-Identifier: MIT */
 #include "linear.h"
 
@@ -60,33 +61,30 @@ static int largest_rank(const ch_run *r, const ch_weight *w)
     return (int)most;
 }
 
-static real *take_hidden(ch_run *r, const ch_tensor *x, int most)
+real *ch_op_adapter_hidden(ch_run *r, const ch_tensor *x, const ch_weight *w)
 {
-    const size_t row = (size_t)most * sizeof(real);
+    const size_t row = (size_t)largest_rank(r, w) * sizeof(real);
     return ch_arena_take(r->scratch, ch_size_mul((size_t)ch_tensor_rows(x), row));
 }
 
 static work prepare(ch_run *r, const ch_tensor *x, const ch_weight *w, const int32_t *chosen,
-                    ch_encoded *e)
+                    real *h)
 {
     work k = {.run = r,
               .x = x,
               .chosen = chosen,
               .n = r->adapters->n,
               .most = largest_rank(r, w),
+              .h = h,
               .N = (int)ch_weight_rows(w)};
-    k.h = take_hidden(r, x, k.most);
     k.part = ch_arena_take_header(r->scratch, ch_size_mul((size_t)k.n, sizeof *k.part));
     for (int j = 0; j < k.n; j++) {
         const ch_low_rank *l = ch_op_low_rank(r, j, w);
-        part *p = &k.part[j];
-        *p = (part){0};
-        if (!l)
-            continue;
-        *p = (part){
-            .scale = l->scale, .rank = (int)ch_weight_rows(l->a), .a = {.y = k.h, .ldy = k.most}};
-        ch_op_product_weight(r, &p->a, l->a);
-        ch_op_product_rows(r, &p->a, e, x);
+        k.part[j] = (part){0};
+        if (l) {
+            k.part[j].scale = l->scale;
+            k.part[j].rank = (int)ch_weight_rows(l->a);
+        }
     }
     return k;
 }
@@ -126,13 +124,16 @@ static void forward_rows(void *arg, int64_t row0, int64_t row1)
 }
 
 void ch_op_adapter_forward(ch_run *r, ch_tensor *y, const ch_tensor *x, const ch_weight *w,
-                           const int32_t *chosen, ch_encoded *e)
+                           const int32_t *chosen, ch_encoded *e, real *h)
 {
-    work k = prepare(r, x, w, chosen, e);
+    work k = prepare(r, x, w, chosen, h);
     for (int j = 0; j < k.n; j++) {
-        ch_product *b = &k.part[j].b;
+        ch_product *a = &k.part[j].a, *b = &k.part[j].b;
         if (!k.part[j].rank)
             continue;
+        *a = (ch_product){.y = k.h, .ldy = k.most};
+        ch_op_product_weight(r, a, ch_op_low_rank(r, j, w)->a);
+        ch_op_product_rows(r, a, e, x);
         *b = (ch_product){.y = y->data, .ldy = y->stride[0], .flags = CH_GEMM_ADD};
         ch_op_product_weight(r, b, ch_op_low_rank(r, j, w)->b);
         k.row_bytes = CH_MAX(k.row_bytes, ch_row_bytes(b->kind, b->K));
@@ -161,8 +162,6 @@ static void backward_rows(void *arg, int64_t row0, int64_t row1)
         const part *p = next_run(k, t, row1, &end);
         if (!p)
             continue;
-        ch_op_product_block(k->run, &p->a, (int)t, (int)end, 0, p->rank);
-        scale_rows(k->h, k, p, t, end);
         ch_op_product_block(k->run, &p->bt, (int)t, (int)end, 0, p->rank);
         scale_rows(k->dh, k, p, t, end);
         if (k->x->grad)
@@ -256,13 +255,12 @@ static void take_sums(ch_run *r, part *p, const ch_low_rank *l, int64_t T, int N
 }
 
 void ch_op_adapter_backward(ch_run *r, const ch_tensor *y, const ch_tensor *x, const ch_weight *w,
-                            const int32_t *chosen)
+                            const int32_t *chosen, real *h)
 {
-    ch_encoded e = {{0}};
-    work k = prepare(r, x, w, chosen, &e);
+    work k = prepare(r, x, w, chosen, h);
     const ptrdiff_t size = (ptrdiff_t)sizeof(real);
     const int64_t T = ch_tensor_rows(x), K = ch_tensor_width(x);
-    k.dh = take_hidden(r, x, k.most);
+    k.dh = ch_op_adapter_hidden(r, x, w);
     k.dy = y->grad;
     for (int j = 0; j < k.n; j++) {
         part *p = &k.part[j];
@@ -294,7 +292,7 @@ void ch_op_adapter_backward(ch_run *r, const ch_tensor *y, const ch_tensor *x, c
     }
     if (!ch_op_computes(r) || !chosen || T == 0)
         return;
-    ch_op_for_rows(r, T, (double)k.most * (k.N + 2 * (double)K) / MACS_AT_ONCE, backward_rows, &k);
+    ch_op_for_rows(r, T, (double)k.most * (k.N + (double)K) / MACS_AT_ONCE, backward_rows, &k);
     ch_op_for_rows(r, column_blocks(K) + column_blocks(k.N),
                    (double)T * k.most * COLUMNS / MACS_AT_ONCE, sum_blocks, &k);
 }

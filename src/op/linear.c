@@ -20,7 +20,7 @@ typedef struct maps {
     struct map {
         ch_tensor *y;
         const ch_weight *w;
-        bool adapted;
+        real *hidden; /* of its adapters; NULL: there are none */
     } map[];
 } maps;
 
@@ -31,8 +31,9 @@ static ch_run in_floats(const ch_run *r)
     return exact;
 }
 
+/* m: what is recorded, or NULL. */
 static void forward(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w, int n,
-                    const ch_rows *rows, int flags)
+                    const ch_rows *rows, int flags, const maps *m)
 {
     const size_t mark = ch_arena_mark(r->scratch);
     const ch_op_timer t = ch_op_begin(r);
@@ -52,7 +53,8 @@ static void forward(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weigh
     ch_run exact = in_floats(r);
     for (int i = 0; i < n; i++)
         if (ch_op_adapter_applies(r, w[i], rows))
-            ch_op_adapter_forward(&exact, y[i], x, w[i], rows->adapter, &encoded);
+            ch_op_adapter_forward(&exact, y[i], x, w[i], rows->adapter, &encoded,
+                                  m ? m->map[i].hidden : ch_op_adapter_hidden(r, x, w[i]));
     ch_op_end(r, t, CH_OP_linear, macs, bytes);
     ch_arena_reset(r->scratch, mark);
 }
@@ -82,24 +84,28 @@ static void backward(ch_run *r, void *record)
         const void *wt = m->x->grad ? ch_op_linear_transpose(r, a->w) : NULL;
         ch_op_linear_gradient(r, a->w, m->x, a->y->grad, wt, xt);
         ch_arena_reset(r->scratch, mark);
-        if (a->adapted)
-            ch_op_adapter_backward(&exact, a->y, m->x, a->w, m->chosen);
+        if (a->hidden)
+            ch_op_adapter_backward(&exact, a->y, m->x, a->w, m->chosen, a->hidden);
         ch_arena_reset(r->scratch, mark);
     }
 }
 
-static void record_maps(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w,
-                        int n, const ch_rows *rows, const ch_tensor *residual)
+/* Before forward, so that what it keeps outlives what it takes for itself. */
+static maps *record_maps(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weight *const *w,
+                         int n, const ch_rows *rows, const ch_tensor *residual)
 {
     maps *m = ch_op_record(r, CH_OP_linear, sizeof *m + (size_t)n * sizeof m->map[0], backward);
     if (!m)
-        return;
+        return NULL;
     m->x = x;
     m->residual = residual;
     m->chosen = rows ? rows->adapter : NULL;
     m->n = n;
     for (int i = 0; i < n; i++)
-        m->map[i] = (struct map){y[i], w[i], ch_op_adapter_applies(r, w[i], rows)};
+        m->map[i] = (struct map){
+            y[i], w[i],
+            ch_op_adapter_applies(r, w[i], rows) ? ch_op_adapter_hidden(r, x, w[i]) : NULL};
+    return m;
 }
 
 /* ---- The operations ----------------------------------------------------------------------- */
@@ -109,8 +115,7 @@ void ch_op_linear_many(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_we
 {
     for (int i = 0; i < n; i++)
         y[i] = ch_op_output(r, ch_tensor_rows(x), ch_weight_rows(w[i]));
-    forward(r, y, x, w, n, rows, 0);
-    record_maps(r, y, x, w, n, rows, NULL);
+    forward(r, y, x, w, n, rows, 0, record_maps(r, y, x, w, n, rows, NULL));
 }
 
 ch_tensor *ch_op_linear(ch_run *r, const ch_tensor *x, const ch_weight *w, const ch_rows *rows)
@@ -142,7 +147,6 @@ ch_tensor *ch_op_linear_add(ch_run *r, ch_tensor *residual, const ch_tensor *x, 
             ch_op_for_rows(r, ch_tensor_rows(y), (double)ch_tensor_width(y), copy,
                            &(copying){y, residual});
     }
-    forward(r, &y, x, &w, 1, rows, CH_GEMM_ADD);
-    record_maps(r, &y, x, &w, 1, rows, residual);
+    forward(r, &y, x, &w, 1, rows, CH_GEMM_ADD, record_maps(r, &y, x, &w, 1, rows, residual));
     return y;
 }

@@ -25,10 +25,12 @@ static inline const ch_low_rank *ch_op_low_rank(const ch_run *r, int j, const ch
 }
 /* Whether an adapter may apply; by shape alone, so that a measuring run answers the same. */
 bool ch_op_adapter_applies(const ch_run *r, const ch_weight *w, const ch_rows *rows);
-/* y += scale B (A x) for the rows that choose an adapter of w. */
+/* y += scale B (A x) for the rows that choose an adapter of w.  h: from ch_op_adapter_hidden, room
+ * for scale A x, which backward is given as forward leaves it. */
+real *ch_op_adapter_hidden(ch_run *r, const ch_tensor *x, const ch_weight *w);
 void ch_op_adapter_forward(ch_run *r, ch_tensor *y, const ch_tensor *x, const ch_weight *w,
-                           const int32_t *chosen, ch_encoded *e);
+                           const int32_t *chosen, ch_encoded *e, real *h);
 void ch_op_adapter_backward(ch_run *r, const ch_tensor *y, const ch_tensor *x, const ch_weight *w,
-                            const int32_t *chosen);
+                            const int32_t *chosen, real *h);
 
 #endif
