@@ -2,15 +2,15 @@
  *
  * Subset construction (Rabin, Scott 1959); a call is a letter like any other.  Where sets grow far
  * beyond the rule's own states, or take long to make, every set is the closure of one state
- * instead: then there are at most as many as the rule has, and what runs it follows several at
- * once.
+ * instead: then there are at most as many as the rule has, each made once, and what runs it follows
+ * several at once.  Both ways are given up before a set is made that goes beyond the bounds.
  * SPDX-License-Identifier: MIT */
 #include "automaton.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { FREE_STATES = 4096, TIMES_STATES = 8 };
+enum { FREE_STATES = 4096, TIMES_STATES = 8, MOST_ARCS = 1 << 22 };
 static const uint64_t most_work = (uint64_t)1 << 28, most_of_one = (uint64_t)1 << 26;
 
 struct making {
@@ -18,8 +18,11 @@ struct making {
     ch_nfa *n;
     const ch_nfa_rule *rule;
     ch_intern sets;
-    bool together; /* one set for all targets of a letter */
-    uint32_t *stamp, round; /* by state, from the rule's first */
+    bool together;   /* one set for all targets of a letter */
+    size_t most;     /* sets, while they are made together */
+    uint64_t began;  /* n->work then */
+    uint32_t *alone; /* by state, from the rule's first: its closure + 1, where it is known */
+    uint32_t *stamp, round; /* by state, as well */
     uint32_t *todo, *found; /* room for all its states */
     ch_arc *arcs;           /* of the set at hand, that take bytes or call */
     size_t n_arcs, arcs_cap;
@@ -27,9 +30,33 @@ struct making {
     size_t n_targets, targets_cap;
 };
 
-static int starve(struct making *m)
+/* What returns bool: false where it was given up, or failed (n->rc). */
+static bool starve(struct making *m)
 {
-    return ch_nfa_fail(m->n, CH_ENOMEM, "no memory to make a grammar deterministic");
+    ch_nfa_fail(m->n, CH_ENOMEM, "no memory to make a grammar deterministic");
+    return false;
+}
+
+/* Together, too much means to try it the other way; there it is a failure. */
+static bool bounded(struct making *m, uint64_t n, uint64_t most, const char *what)
+{
+    if (n <= most)
+        return true;
+    if (!m->together)
+        ch_nfa_fail(m->n, CH_ELIMIT, "the grammar is too large: with rule \"%.60s\" it comes to "
+                                     "more than %llu %s",
+                    m->rule->name, (unsigned long long)most, what);
+    return false;
+}
+
+static bool affordable(struct making *m)
+{
+    const ch_automaton *a = m->a;
+    return (!m->together || m->sets.n <= m->most) &&
+           bounded(m, a->n_states, CH_MOST_STATES, "states") &&
+           bounded(m, a->n_edges + a->n_jumps, MOST_ARCS, "arcs between its states") &&
+           bounded(m, m->n->work - m->began, most_of_one, "steps of finding its states") &&
+           bounded(m, m->n->work, most_work, "steps of finding states");
 }
 
 static int by_number(const void *a, const void *b)
@@ -38,13 +65,33 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The id of the set of states that can be reached from `from` without a letter. */
+/* The n states in m->found; their stamps are what no other's is.  Close together, they are counted
+ * off. */
+static void sort_found(struct making *m, size_t n)
+{
+    const uint32_t base = m->rule->from;
+    uint32_t lo = UINT32_MAX, hi = 0;
+    for (size_t i = 0; i < n; i++) {
+        lo = CH_MIN(lo, m->found[i]);
+        hi = CH_MAX(hi, m->found[i]);
+    }
+    if (n > 1 && (hi - lo) / 8 >= n)
+        qsort(m->found, n, sizeof *m->found, by_number);
+    else if (n > 1)
+        for (uint32_t s = lo, k = 0; s <= hi; s++)
+            if (m->stamp[s - base] == m->round + 1)
+                m->found[k++] = s;
+}
+
+/* The id of the set of states that can be reached from `from` without a letter; CH_NO_ID: false. */
 static uint32_t closure(struct making *m, const uint32_t *from, size_t n_from)
 {
     const ch_nfa *n = m->n;
     const uint32_t base = m->rule->from;
     size_t n_todo = 0, n_found = 0;
-    m->round++;
+    if (!affordable(m))
+        return CH_NO_ID;
+    m->round += 2; /* the stamp of those that were seen; + 1: and found */
     for (size_t i = 0; i < n_from; i++)
         if (m->stamp[from[i] - base] != m->round) {
             m->stamp[from[i] - base] = m->round;
@@ -58,16 +105,17 @@ static uint32_t closure(struct making *m, const uint32_t *from, size_t n_from)
             m->n->work++;
             if (arc->kind != CH_ARC_EMPTY) {
                 takes = true;
-            } else if (m->stamp[arc->to - base] != m->round) {
+            } else if (m->stamp[arc->to - base] < m->round) {
                 m->stamp[arc->to - base] = m->round;
                 m->todo[n_todo++] = arc->to;
             }
         }
-        if (takes)
+        if (takes) {
+            m->stamp[s - base]++;
             m->found[n_found++] = s;
+        }
     }
-    if (n_found)
-        qsort(m->found, n_found, sizeof *m->found, by_number);
+    sort_found(m, n_found);
     m->n->work += n_found;
     const uint32_t id = ch_intern_add(&m->sets, m->found, n_found);
     if (id == CH_NO_ID)
@@ -83,35 +131,35 @@ static bool add_target(struct making *m, uint32_t to)
     return true;
 }
 
-static int add_edge(struct making *m, int lo, int hi, uint32_t set, uint32_t base)
+static bool add_edge(struct making *m, int lo, int hi, uint32_t set, uint32_t base)
 {
     ch_automaton *a = m->a;
     ch_auto_state *s = &a->state[a->n_states - 1];
     if (set == CH_NO_ID)
-        return m->n->rc;
+        return false;
     if (m->together && a->n_edges > s->edge && a->edge[a->n_edges - 1].to == base + set &&
         a->edge[a->n_edges - 1].hi + 1 == lo) {
         a->edge[a->n_edges - 1].hi = (uint8_t)hi;
-        return CH_OK;
+        return true;
     }
     if (!ch_array_room(&a->edge, &a->edges_cap, a->n_edges + 1, sizeof *a->edge))
         return starve(m);
     a->edge[a->n_edges++] = (ch_edge){base + set, (uint8_t)lo, (uint8_t)hi};
-    return CH_OK;
+    return true;
 }
 
-static int add_jump(struct making *m, uint32_t rule, uint32_t set, uint32_t base)
+static bool add_jump(struct making *m, uint32_t rule, uint32_t set, uint32_t base)
 {
     ch_automaton *a = m->a;
     if (set == CH_NO_ID)
-        return m->n->rc;
+        return false;
     if (!ch_array_room(&a->jump, &a->jumps_cap, a->n_jumps + 1, sizeof *a->jump))
         return starve(m);
     a->jump[a->n_jumps++] = (ch_jump){rule, base + set};
-    return CH_OK;
+    return true;
 }
 
-static int collect(struct making *m, uint32_t set)
+static bool collect(struct making *m, uint32_t set)
 {
     size_t n;
     m->n_arcs = 0;
@@ -125,11 +173,11 @@ static int collect(struct making *m, uint32_t set)
             m->arcs[m->n_arcs++] = m->n->arc[i - 1];
         }
     m->n->work += m->n_arcs;
-    return CH_OK;
+    return true;
 }
 
 /* Intervals of bytes that all arcs treat alike. */
-static int bytes_together(struct making *m, uint32_t base)
+static bool bytes_together(struct making *m, uint32_t base)
 {
     bool begins[257] = {true};
     for (size_t i = 0; i < m->n_arcs; i++)
@@ -144,11 +192,10 @@ static int bytes_together(struct making *m, uint32_t base)
                 !add_target(m, m->arcs[i].to))
                 return starve(m);
         m->n->work += m->n_arcs;
-        if (m->n_targets &&
-            add_edge(m, lo, hi, closure(m, m->targets, m->n_targets), base) < 0)
-            return m->n->rc;
+        if (m->n_targets && !add_edge(m, lo, hi, closure(m, m->targets, m->n_targets), base))
+            return false;
     }
-    return CH_OK;
+    return true;
 }
 
 static int by_rule(const void *a, const void *b)
@@ -159,7 +206,7 @@ static int by_rule(const void *a, const void *b)
     return x->rule < y->rule ? -1 : x->rule > y->rule;
 }
 
-static int jumps_together(struct making *m, uint32_t base)
+static bool jumps_together(struct making *m, uint32_t base)
 {
     if (m->n_arcs)
         qsort(m->arcs, m->n_arcs, sizeof *m->arcs, by_rule);
@@ -169,33 +216,38 @@ static int jumps_together(struct making *m, uint32_t base)
             if (!add_target(m, m->arcs[k].to))
                 return starve(m);
         if (m->arcs[i].kind == CH_ARC_CALL &&
-            add_jump(m, m->arcs[i].rule, closure(m, m->targets, m->n_targets), base) < 0)
-            return m->n->rc;
+            !add_jump(m, m->arcs[i].rule, closure(m, m->targets, m->n_targets), base))
+            return false;
     }
-    return CH_OK;
+    return true;
 }
 
-static int each_alone(struct making *m, uint32_t base)
+static uint32_t closure_of_one(struct making *m, uint32_t state)
 {
-    for (size_t i = 0; i < m->n_arcs && m->n->rc == CH_OK; i++) {
-        const ch_arc *arc = &m->arcs[i];
-        const uint32_t set = closure(m, &arc->to, 1);
-        if (arc->kind == CH_ARC_BYTES)
-            add_edge(m, arc->lo, arc->hi, set, base);
-        else
-            add_jump(m, arc->rule, set, base);
-    }
-    return m->n->rc;
+    uint32_t *known = &m->alone[state - m->rule->from];
+    const uint32_t set = *known ? *known - 1 : closure(m, &state, 1);
+    if (set != CH_NO_ID)
+        *known = set + 1;
+    return set;
 }
 
-static int make_state(struct making *m, uint32_t set, uint32_t base)
+static bool each_alone(struct making *m, uint32_t base)
+{
+    bool ok = true;
+    for (size_t i = 0; i < m->n_arcs && ok; i++) {
+        const ch_arc *arc = &m->arcs[i];
+        const uint32_t set = closure_of_one(m, arc->to);
+        ok = arc->kind == CH_ARC_BYTES ? add_edge(m, arc->lo, arc->hi, set, base)
+                                       : add_jump(m, arc->rule, set, base);
+    }
+    return ok;
+}
+
+static bool make_state(struct making *m, uint32_t set, uint32_t base)
 {
     ch_automaton *a = m->a;
-    if (a->n_states >= CH_MOST_STATES || m->n->work > most_work)
-        return ch_nfa_fail(m->n, CH_ELIMIT, "the grammar is too large: with rule \"%.60s\" it has "
-                                            "%zu states, allowed are %d, after %llu steps of %llu",
-                           m->rule->name, a->n_states, CH_MOST_STATES,
-                           (unsigned long long)m->n->work, (unsigned long long)most_work);
+    if (!affordable(m))
+        return false;
     if (!ch_array_room(&a->state, &a->states_cap, a->n_states + 2, sizeof *a->state))
         return starve(m);
     size_t n;
@@ -205,26 +257,20 @@ static int make_state(struct making *m, uint32_t set, uint32_t base)
         final |= s[k] == m->rule->end;
     a->state[a->n_states++] = (ch_auto_state){
         .edge = (uint32_t)a->n_edges, .jump = (uint32_t)a->n_jumps, .final = final};
-    if (collect(m, set) < 0)
-        return m->n->rc;
-    if (!m->together)
-        return each_alone(m, base);
-    return bytes_together(m, base) < 0 ? m->n->rc : jumps_together(m, base);
+    if (!collect(m, set))
+        return false;
+    return m->together ? bytes_together(m, base) && jumps_together(m, base) : each_alone(m, base);
 }
 
-/* False: there would be too many, or it takes too long. */
-static bool make_states(struct making *m, size_t most, uint64_t work)
+static bool make_states(struct making *m)
 {
-    const uint64_t upto = m->n->work + CH_MIN(work, most_work);
     const uint32_t base = (uint32_t)m->a->n_states;
+    m->began = m->n->work;
     ch_intern_clear(&m->sets);
-    closure(m, &m->rule->start, 1);
-    for (uint32_t set = 0; set < m->sets.n && m->n->rc == CH_OK; set++) {
-        if (m->sets.n > most || m->n->work > upto)
-            return false;
-        make_state(m, set, base);
-    }
-    return true;
+    bool ok = closure(m, &m->rule->start, 1) != CH_NO_ID;
+    for (uint32_t set = 0; ok && set < m->sets.n; set++)
+        ok = make_state(m, set, base);
+    return ok;
 }
 
 int ch_automaton_determine(ch_automaton *a, ch_nfa *n, uint32_t rule)
@@ -232,19 +278,22 @@ int ch_automaton_determine(ch_automaton *a, ch_nfa *n, uint32_t rule)
     struct making m = {.a = a, .n = n, .rule = &n->rule[rule], .together = true};
     const size_t states = m.rule->upto - m.rule->from;
     const ch_automaton before = *a;
+    m.most = TIMES_STATES * states + FREE_STATES;
+    m.alone = calloc(states + 1, sizeof *m.alone);
     m.stamp = calloc(states + 1, sizeof *m.stamp);
     m.todo = malloc((states + 1) * sizeof *m.todo);
     m.found = malloc((states + 1) * sizeof *m.found);
-    if (!m.stamp || !m.todo || !m.found) {
+    if (!m.alone || !m.stamp || !m.todo || !m.found) {
         starve(&m);
-    } else if (!make_states(&m, TIMES_STATES * states + FREE_STATES, most_of_one)) {
+    } else if (!make_states(&m) && n->rc == CH_OK) {
         a->n_states = before.n_states;
         a->n_edges = before.n_edges;
         a->n_jumps = before.n_jumps;
         m.together = false;
         a->nondeterministic = true;
-        make_states(&m, SIZE_MAX, UINT64_MAX);
+        make_states(&m);
     }
+    free(m.alone);
     free(m.stamp);
     free(m.todo);
     free(m.found);

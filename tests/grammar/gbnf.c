@@ -124,6 +124,15 @@ static void regexes(void **state)
     assert_true(takes(CH_GRAMMAR_REGEX, "(a|b)*a(a|b){40}", text));
 }
 
+/* Neither as sets nor as it is can that be had within the bounds: the one that was met is told. */
+static void explosive(void **state)
+{
+    (void)state;
+    refuses(CH_GRAMMAR_REGEX, "(a?){12000}", CH_ELIMIT,
+            "rule \"root\" it comes to more than 67108864 steps");
+    assert_true(takes(CH_GRAMMAR_REGEX, "(a?){1000}", "aaa"));
+}
+
 static void choices(void **state)
 {
     (void)state;
@@ -183,7 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gbnf_allows), cmocka_unit_test(gbnf_refuses), cmocka_unit_test(regexes),
-        cmocka_unit_test(choices),     cmocka_unit_test(shipped),
+        cmocka_unit_test(explosive),   cmocka_unit_test(choices),   cmocka_unit_test(shipped),
     };
     return cmocka_run_group_tests_name("grammar/gbnf", tests, open_all, close_all);
 }
