@@ -39,8 +39,8 @@ typedef struct ch_facts {
     unsigned types;
     bool never;
     json_t *values; /* an array of all there can be, or NULL */
-    double least, most;
-    bool above, below; /* least and most themselves are out */
+    const json_t *least, *most; /* numbers of the schema, or NULL */
+    bool above, below;          /* least and most themselves are out */
     int64_t min_length, max_length, min_items, max_items, min_properties, max_properties;
     ch_text_rule pattern[CH_MOST_PATTERNS];
     int n_patterns;
@@ -66,11 +66,15 @@ int ch_schema_fail(ch_schema *s, const json_t *schema, const char *word, int cod
 /* The JSON pointer of a part of the document. */
 void ch_schema_pointer(ch_buf *out, const ch_schema *s, const json_t *part);
 bool ch_parts_add(ch_parts *p, json_t *schema, unsigned skip); /* false: too many */
-unsigned ch_json_kind(const json_t *v);
 /* What holds for a member of that name, or for the item at a place (any beyond the named ones:
  * SIZE_MAX). */
 int ch_facts_member(ch_parts *out, ch_schema *s, const ch_facts *f, const char *name);
 int ch_facts_item(ch_parts *out, ch_schema *s, const ch_facts *f, size_t place);
+
+/* schema_value.c */
+unsigned ch_json_kind(const json_t *v);
+int ch_json_compare(const json_t *a, const json_t *b); /* of numbers: below 0, 0, above 0 */
+bool ch_json_same(json_t *a, const json_t *b);
 
 /* schema_disjoint.c: is it certain that no value is in both? */
 bool ch_facts_disjoint(ch_schema *s, const ch_facts *a, const ch_facts *b, int depth);
@@ -82,8 +86,8 @@ void ch_schema_string(ch_schema *s, const ch_facts *f, uint32_t from, uint32_t t
 void ch_schema_other_name(ch_schema *s, json_t *names, uint32_t from, uint32_t to);
 /* Of f->values, takes out the strings for which f's other facts do not hold. */
 int ch_schema_keep_texts(ch_schema *s, const ch_facts *f);
-/* Does the bound of f hold for a number? */
-bool ch_schema_number_holds(const ch_facts *f, double x);
+/* Do the bounds of f hold for a number? */
+bool ch_schema_number_holds(const ch_facts *f, const json_t *v);
 uint32_t ch_schema_rule(ch_schema *s, const ch_parts *parts);
 uint32_t ch_schema_text_rule(ch_schema *s);
 

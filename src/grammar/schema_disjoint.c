@@ -15,15 +15,11 @@ static bool may_be(const ch_facts *f, const json_t *v)
 {
     if (f->never || !(ch_json_kind(v) & f->types))
         return false;
-    if (json_is_number(v) && !ch_schema_number_holds(f, json_number_value(v)))
+    if (json_is_number(v) && !ch_schema_number_holds(f, v))
         return false;
     bool among = f->values == NULL;
-    for (size_t i = 0; i < json_array_size(f->values); i++) {
-        const json_t *w = json_array_get(f->values, i);
-        among |= json_is_number(v) && json_is_number(w)
-                     ? json_number_value(v) == json_number_value(w)
-                     : json_equal(v, w) == 1;
-    }
+    for (size_t i = 0; i < json_array_size(f->values) && !among; i++)
+        among = ch_json_same(json_array_get(f->values, i), v);
     return among;
 }
 
@@ -38,6 +34,15 @@ static bool none_is(const ch_facts *a, const ch_facts *b)
 static bool apart(int64_t least, int64_t most, int64_t other_least, int64_t other_most)
 {
     return most < other_least || other_most < least;
+}
+
+/* Are all numbers of a below all of b? */
+static bool below(const ch_facts *a, const ch_facts *b)
+{
+    if (!a->most || !b->least)
+        return false;
+    const int way = ch_json_compare(a->most, b->least);
+    return way < 0 || (way == 0 && (a->below || b->above));
 }
 
 static bool requires(const ch_facts *f, const char *name)
@@ -92,9 +97,7 @@ bool ch_facts_disjoint(ch_schema *s, const ch_facts *a, const ch_facts *b, int d
         return none_is(b, a);
     if (both & (CH_J_NULL | CH_J_BOOL))
         return false;
-    const bool touch = (a->most == b->least && !a->below && !b->above) ||
-                       (b->most == a->least && !b->below && !a->above);
-    if ((both & CH_J_NUMBER) && !((a->most <= b->least || b->most <= a->least) && !touch))
+    if ((both & CH_J_NUMBER) && !below(a, b) && !below(b, a))
         return false;
     if ((both & CH_J_STRING) &&
         !apart(a->min_length, a->max_length, b->min_length, b->max_length))

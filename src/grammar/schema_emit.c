@@ -153,7 +153,7 @@ static void emit_values(ch_schema *s, const ch_facts *f, uint32_t from, uint32_t
         const unsigned kind = ch_json_kind(v);
         json_t *owner = NULL;
         if (!(kind & f->types) ||
-            (json_is_number(v) && !ch_schema_number_holds(f, json_number_value(v))))
+            (json_is_number(v) && !ch_schema_number_holds(f, v)))
             continue;
         const char *word = kind & (CH_J_OBJECT | CH_J_ARRAY) ? word_about(f, kind, &owner) : NULL;
         if (word)

@@ -96,20 +96,6 @@ static void fail(struct reading *r, int code, const char *what)
 
 /* ---- Words ----------------------------------------------------------------------------------- */
 
-unsigned ch_json_kind(const json_t *v)
-{
-    switch (json_typeof(v)) {
-    case JSON_NULL: return CH_J_NULL;
-    case JSON_TRUE: case JSON_FALSE: return CH_J_BOOL;
-    case JSON_INTEGER: return CH_J_INT;
-    case JSON_REAL: return floor(json_real_value(v)) == json_real_value(v) ? CH_J_INT
-                                                                           : CH_J_FRACTION;
-    case JSON_STRING: return CH_J_STRING;
-    case JSON_ARRAY: return CH_J_ARRAY;
-    default: return CH_J_OBJECT;
-    }
-}
-
 static void passed_over(struct reading *r, json_t *v)
 {
     (void)r;
@@ -146,17 +132,10 @@ static void read_type(struct reading *r, json_t *v)
     r->f->types &= types;
 }
 
-static bool same_value(const json_t *a, const json_t *b)
-{
-    if (json_is_number(a) && json_is_number(b)) /* 1 and 1.0 are one number */
-        return json_number_value(a) == json_number_value(b);
-    return json_equal(a, b) == 1;
-}
-
 static bool among(const json_t *list, const json_t *v)
 {
     for (size_t i = 0; i < json_array_size(list); i++)
-        if (same_value(json_array_get(list, i), v))
+        if (ch_json_same(json_array_get(list, i), v))
             return true;
     return false;
 }
@@ -199,15 +178,15 @@ static void read_bound(struct reading *r, json_t *v)
 {
     ch_facts *f = r->f;
     const bool lower = strstr(r->word, "inimum") != NULL, open = r->word[0] == 'e';
-    const double x = json_number_value(v);
+    const json_t **bound = lower ? &f->least : &f->most;
     if (!json_is_number(v)) {
         fail(r, CH_EFORMAT, "a bound is a number");
-    } else if (lower && (x > f->least || (x == f->least && open))) {
-        f->least = x;
-        f->above = open;
-    } else if (!lower && (x < f->most || (x == f->most && open))) {
-        f->most = x;
-        f->below = open;
+        return;
+    }
+    const int tighter = !*bound ? 1 : ch_json_compare(v, *bound) * (lower ? 1 : -1);
+    if (tighter > 0 || (tighter == 0 && open)) {
+        *bound = v;
+        *(lower ? &f->above : &f->below) = open;
     }
 }
 
@@ -495,7 +474,7 @@ static void read_schema_into(struct reading *outer, json_t *schema, unsigned ski
 
 int ch_facts_read(ch_facts *f, ch_schema *s, const ch_parts *parts)
 {
-    *f = (ch_facts){.types = CH_J_ALL, .least = -HUGE_VAL, .most = HUGE_VAL,
+    *f = (ch_facts){.types = CH_J_ALL,
                     .max_length = INT64_MAX, .max_items = INT64_MAX, .max_properties = INT64_MAX};
     struct reading r = {.f = f, .s = s, .schema = s->root};
     for (int i = 0; i < parts->n && s->n->rc == CH_OK; i++)

@@ -2,30 +2,61 @@
  *
  * Without bounds: any number a double holds well.  With bounds: k / 10^d for whole k of at most 15
  * digits and d = 0, 1, ... 12 digits behind the point; such numbers are read back as doubles in the
- * same order, and the ends of k are found by asking the double itself, so none is outside.  Whole
- * numbers are the case d = 0, with 18 digits.  SPDX-License-Identifier: MIT */
+ * same order, and the ends of k are found by asking the double itself, so none is outside.  Where
+ * only whole numbers are wanted they have 18 digits, and no double is asked.  SPDX-License-Identifier: MIT */
 #include "schema.h"
 
 #include <math.h>
 #include <string.h>
 
 static const int64_t most_whole = 999999999999999999, most_scaled = 999999999999999;
-enum { MOST_DECIMALS = 12, MOST_STEPS = 1024 }; /* doubles near 10^18 are 128 apart */
+enum { MOST_DECIMALS = 12, MOST_STEPS = 16 }; /* by which a product may be off */
 
-bool ch_schema_number_holds(const ch_facts *f, double x)
+bool ch_schema_number_holds(const ch_facts *f, const json_t *v)
 {
+    const int low = f->least ? ch_json_compare(v, f->least) : 1;
+    const int high = f->most ? ch_json_compare(v, f->most) : -1;
+    return (f->above ? low > 0 : low >= 0) && (f->below ? high < 0 : high <= 0);
+}
+
+/* A bound of whole numbers, cut to one more than there can be; step: 1 for the least, -1. */
+static int64_t whole_bound(const json_t *v, bool open, int step)
+{
+    const int64_t end = most_whole + 1;
+    if (!v)
+        return -step * end;
+    if (json_is_integer(v))
+        return CH_MAX(-end, CH_MIN((int64_t)json_integer_value(v), end)) + (open ? step : 0);
+    const double x = json_real_value(v), whole = step > 0 ? ceil(x) : floor(x);
+    if (fabs(x) >= (double)end)
+        return x < 0 ? -end : end;
+    return (int64_t)whole + (open && whole == x ? step : 0);
+}
+
+static bool find_whole_ends(int64_t *lo, int64_t *hi, const ch_facts *f)
+{
+    *lo = CH_MAX(whole_bound(f->least, f->above, 1), -most_whole);
+    *hi = CH_MIN(whole_bound(f->most, f->below, -1), most_whole);
+    return *lo <= *hi;
+}
+
+/* The bounds as doubles: k / scale has 15 digits, so beyond 2^53 rounding them changes nothing. */
+struct ends {
+    double least, most;
+    bool above, below;
+};
+
+static bool holds_at(const struct ends *f, int64_t k, double scale)
+{
+    const double x = (double)k / scale;
     return x >= f->least && x <= f->most && !(f->above && x == f->least) &&
            !(f->below && x == f->most);
 }
 
-static bool holds_at(const ch_facts *f, int64_t k, double scale)
+/* The whole numbers k of at most 15 digits for which k / scale is inside: [*lo, *hi]; false: none. */
+static bool find_ends(int64_t *lo, int64_t *hi, const struct ends *f, double scale)
 {
-    return ch_schema_number_holds(f, (double)k / scale);
-}
-
-/* The whole numbers k in [-most, most] for which k / scale is inside: [*lo, *hi]; false: none. */
-static bool find_ends(int64_t *lo, int64_t *hi, const ch_facts *f, double scale, int64_t most)
-{
+    const int64_t most = most_scaled;
     const double low = f->least * scale, high = f->most * scale, limit = (double)most;
     if (low > limit || high < -limit)
         return false;
@@ -132,16 +163,18 @@ static void regex(ch_schema *s, uint32_t from, uint32_t to, const char *text)
 void ch_schema_number(ch_schema *s, const ch_facts *f, uint32_t from, uint32_t to)
 {
     int64_t lo, hi;
-    const bool bounded = f->least > -HUGE_VAL || f->most < HUGE_VAL;
     if (!(f->types & CH_J_FRACTION)) {
-        if (find_ends(&lo, &hi, f, 1, most_whole))
+        if (find_whole_ends(&lo, &hi, f))
             scaled(s->n, from, to, lo, hi, 0);
-    } else if (!bounded) {
+    } else if (!f->least && !f->most) {
         regex(s, from, to, "-?(0|[1-9][0-9]{0,15})(\\.[0-9]{1,16})?([eE][+-]?[0-9]{1,2})?");
     } else {
+        const struct ends ends = {f->least ? json_number_value(f->least) : -HUGE_VAL,
+                                  f->most ? json_number_value(f->most) : HUGE_VAL, f->above,
+                                  f->below};
         double scale = 1;
         for (int d = 0; d <= MOST_DECIMALS; d++, scale *= 10)
-            if (find_ends(&lo, &hi, f, scale, most_scaled))
+            if (find_ends(&lo, &hi, &ends, scale))
                 scaled(s->n, from, to, lo, hi, d);
     }
 }

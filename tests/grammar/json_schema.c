@@ -154,6 +154,21 @@ static void what_is_allowed(void **state)
          {"null", "{\"next\":{\"next\":null}}"}, {"{}", "{\"next\":1}"}},
         {"{\"enum\":[1.5,\"a\\n\",[1,{\"b\":null}],\"xx\"],\"maxLength\":2}",
          {"1.5", "\"a\\n\"", "[1,{\"b\":null}]"}, {"1", "\"a\"", "[1]"}},
+        {"{\"type\":\"integer\",\"minimum\":9007199254740993,"
+         "\"exclusiveMaximum\":9007199254740995}",
+         {"9007199254740993", "9007199254740994"}, {"9007199254740992", "9007199254740995"}},
+        {"{\"type\":\"integer\",\"exclusiveMinimum\":-2.5,\"maximum\":3.0}", {"-2", "0", "3"},
+         {"-3", "4"}},
+        {"{\"type\":\"integer\",\"exclusiveMinimum\":-9223372036854775808,"
+         "\"maximum\":9223372036854775807}",
+         {"-999999999999999999", "999999999999999999"}, {"1000000000000000000"}},
+        {"{\"enum\":[9007199254740993,1.5,1e20],\"maximum\":9007199254740993}",
+         {"9007199254740993", "1.5"}, {"9007199254740992", "1e20"}},
+        {"{\"enum\":[9007199254740993,2.0],\"allOf\":[{\"enum\":[9007199254740992,2]}]}",
+         {"2"}, {"9007199254740993", "9007199254740992"}},
+        {"{\"oneOf\":[{\"type\":\"integer\",\"maximum\":9007199254740992},"
+         "{\"type\":\"integer\",\"minimum\":9007199254740993}]}",
+         {"9007199254740992", "9007199254740993"}, {"1.5"}},
         {"{\"format\":\"date-time\",\"type\":\"string\"}",
          {"\"2024-02-28T23:59:59Z\"", "\"1999-12-31T00:00:00.123+01:30\""},
          {"\"2024-02-30T23:59:59Z\"", "\"2024-04-31T00:00:00Z\"", "\"2024-01-01\""}},
@@ -196,6 +211,10 @@ static void what_is_refused(void **state)
     refuses("{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]}",
             CH_EARG, "no text at all");
     refuses("{\"oneOf\":[{\"minimum\":1},{\"maximum\":1}],\"type\":\"number\"}", CH_EUNSUPPORTED,
+            "branches 0 and 1");
+    refuses("{\"oneOf\":[{\"enum\":[[1]]},{\"enum\":[[1.0]]}]}", CH_EUNSUPPORTED,
+            "branches 0 and 1");
+    refuses("{\"oneOf\":[{\"enum\":[{\"a\":[2.0]}]},{\"const\":{\"a\":[2]}}]}", CH_EUNSUPPORTED,
             "branches 0 and 1");
     refuses("{\"type\":\"integer\",\"minimum\":3,\"maximum\":2}", CH_EARG, "no text at all");
     refuses("{\"enum\":[{}],\"required\":[\"a\"]}", CH_EUNSUPPORTED, "#/required");
