@@ -52,9 +52,11 @@ typedef struct ch_schema {
     ch_nfa *n;
     json_t *root;
     bool compact;
-    ch_intern lists; /* of parts, three numbers each; rule_of[i] is list i's rule */
-    uint32_t *rule_of;
-    size_t rules_cap;
+    ch_intern lists; /* of parts in any one order, three numbers each */
+    struct ch_schema_list *list; /* by a list's number */
+    size_t lists_cap;
+    ch_part *part; /* of all lists, each in the order in which it first came */
+    size_t n_part, part_cap;
     uint32_t blank, text; /* rules + 1, made at the end if they are used */
 } ch_schema;
 

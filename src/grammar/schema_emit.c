@@ -18,6 +18,12 @@ enum { MOST_NAMED = 200, MOST_LISTS = 1 << 14, INDENT = 24 };
 
 /* ---- Rules ----------------------------------------------------------------------------------- */
 
+struct ch_schema_list {
+    uint32_t rule, n;
+    size_t from; /* in ch_schema.part */
+};
+
+/* By address: only to know a list again.  No text may depend on it. */
 static int by_schema(const void *a, const void *b)
 {
     const ch_part *x = a, *y = b;
@@ -39,13 +45,27 @@ static uint32_t new_rule(ch_schema *s, const ch_parts *parts)
     return rule;
 }
 
+/* The list that was interned last. */
+static bool add_list(ch_schema *s, const ch_parts *p)
+{
+    const size_t id = s->lists.n - 1, n = (size_t)p->n;
+    if (!ch_array_room(&s->list, &s->lists_cap, id + 1, sizeof *s->list) ||
+        !ch_array_room(&s->part, &s->part_cap, s->n_part + n + 1, sizeof *s->part))
+        return false;
+    s->list[id] = (struct ch_schema_list){.n = (uint32_t)n, .from = s->n_part};
+    memcpy(s->part + s->n_part, p->at, n * sizeof *p->at);
+    s->n_part += n;
+    return true;
+}
+
 uint32_t ch_schema_rule(ch_schema *s, const ch_parts *parts)
 {
-    ch_parts sorted = {0};
+    ch_parts said = {0};
     uint32_t flat[3 * CH_MOST_PARTS];
     for (int i = 0; i < parts->n; i++)
         if (!json_is_true(parts->at[i].schema))
-            ch_parts_add(&sorted, parts->at[i].schema, parts->at[i].skip);
+            ch_parts_add(&said, parts->at[i].schema, parts->at[i].skip);
+    ch_parts sorted = said;
     qsort(sorted.at, (size_t)sorted.n, sizeof *sorted.at, by_schema);
     for (int i = 0; i < sorted.n; i++) {
         const uint64_t p = (uint64_t)(uintptr_t)sorted.at[i].schema;
@@ -55,7 +75,7 @@ uint32_t ch_schema_rule(ch_schema *s, const ch_parts *parts)
     }
     const size_t before = s->lists.n;
     const uint32_t id = ch_intern_add(&s->lists, flat, 3 * (size_t)sorted.n);
-    if (id == CH_NO_ID || !ch_array_room(&s->rule_of, &s->rules_cap, s->lists.n, sizeof *flat)) {
+    if (id == CH_NO_ID || (s->lists.n > before && !add_list(s, &said))) {
         ch_nfa_fail(s->n, CH_ENOMEM, "no memory for the rules of a schema");
         return 0;
     }
@@ -63,18 +83,14 @@ uint32_t ch_schema_rule(ch_schema *s, const ch_parts *parts)
         ch_schema_fail(s, s->root, NULL, CH_ELIMIT, "more than %d combinations of schemas",
                        MOST_LISTS);
     if (s->lists.n > before)
-        s->rule_of[id] = new_rule(s, parts);
-    return s->rule_of[id];
+        s->list[id].rule = new_rule(s, parts);
+    return s->list[id].rule;
 }
 
 static void parts_of(ch_parts *out, const ch_schema *s, uint32_t id)
 {
-    size_t n;
-    const uint32_t *flat = ch_intern_get(&s->lists, id, &n);
-    out->n = 0;
-    for (size_t i = 0; i < n; i += 3)
-        out->at[out->n++] = (ch_part){
-            (json_t *)(uintptr_t)((uint64_t)flat[i + 1] << 32 | flat[i]), flat[i + 2]};
+    out->n = (int)s->list[id].n;
+    memcpy(out->at, s->part + s->list[id].from, s->list[id].n * sizeof *out->at);
 }
 
 /* ---- Small things ---------------------------------------------------------------------------- */
@@ -436,7 +452,7 @@ static void make_rule(ch_schema *s, uint32_t list)
     ch_parts parts;
     ch_facts f = {0};
     ch_nfa *n = s->n;
-    const uint32_t rule = s->rule_of[list];
+    const uint32_t rule = s->list[list].rule;
     parts_of(&parts, s, list);
     ch_nfa_rule_begin(n, rule);
     if (ch_facts_read(&f, s, &parts) == CH_OK)
@@ -489,7 +505,8 @@ int ch_schema_read(ch_nfa *n, const char *text, size_t size, bool compact)
     if (s.blank && n->rc == CH_OK)
         make_blank(&s);
     ch_intern_close(&s.lists);
-    free(s.rule_of);
+    free(s.list);
+    free(s.part);
     json_decref(s.root);
     return n->rc;
 }

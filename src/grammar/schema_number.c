@@ -3,7 +3,8 @@
  * Without bounds: any number a double holds well.  With bounds: k / 10^d for whole k of at most 15
  * digits and d = 0, 1, ... 12 digits behind the point; such numbers are read back as doubles in the
  * same order, and the ends of k are found by asking the double itself, so none is outside.  Where
- * only whole numbers are wanted they have 18 digits, and no double is asked.  SPDX-License-Identifier: MIT */
+ * only whole numbers are wanted they have 18 digits, and no double is asked.
+ * SPDX-License-Identifier: MIT */
 #include "schema.h"
 
 #include <math.h>
@@ -53,7 +54,7 @@ static bool holds_at(const struct ends *f, int64_t k, double scale)
            !(f->below && x == f->most);
 }
 
-/* The whole numbers k of at most 15 digits for which k / scale is inside: [*lo, *hi]; false: none. */
+/* The whole k of at most 15 digits for which k / scale is inside: [*lo, *hi]; false: none. */
 static bool find_ends(int64_t *lo, int64_t *hi, const struct ends *f, double scale)
 {
     const int64_t most = most_scaled;

@@ -169,6 +169,13 @@ static void what_is_allowed(void **state)
         {"{\"oneOf\":[{\"type\":\"integer\",\"maximum\":9007199254740992},"
          "{\"type\":\"integer\",\"minimum\":9007199254740993}]}",
          {"9007199254740992", "9007199254740993"}, {"1.5"}},
+        /* merged members come in the order of the words that brought them together */
+        {"{\"$defs\":{\"a\":{\"properties\":{\"m\":{\"properties\":{\"p\":{\"const\":1}},"
+         "\"required\":[\"p\"]}}},\"z\":{\"properties\":{\"m\":{\"properties\":"
+         "{\"q\":{\"const\":2}},\"type\":\"object\",\"required\":[\"q\"]}}}},"
+         "\"allOf\":[{\"$ref\":\"#/$defs/z\"},{\"$ref\":\"#/$defs/a\"}],"
+         "\"type\":\"object\"}",
+         {"{\"m\":{\"q\":2,\"p\":1}}"}, {"{\"m\":{\"p\":1,\"q\":2}}"}},
         {"{\"format\":\"date-time\",\"type\":\"string\"}",
          {"\"2024-02-28T23:59:59Z\"", "\"1999-12-31T00:00:00.123+01:30\""},
          {"\"2024-02-30T23:59:59Z\"", "\"2024-04-31T00:00:00Z\"", "\"2024-01-01\""}},
