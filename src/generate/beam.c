@@ -210,6 +210,9 @@ static int check(const ch_session *s, const ch_beam_options *o, ch_err *e)
         return ch_fail(e, CH_EARG,
                        "beams of %d tokens, %d ends and a length penalty of %g are not possible",
                        o->most, o->n_ends, o->length_penalty);
+    if (s->grammar || s->has_own)
+        return ch_fail(e, CH_EUNSUPPORTED, "beam search cannot follow a session's %s",
+                       s->grammar ? "grammar" : "own sampler");
     if (s->n_tokens == 0)
         return ch_fail(e, CH_EARG, "an empty session has no next token: feed at least one");
     if (s->n_tokens == s->family->context)

@@ -42,7 +42,8 @@ typedef struct ch_beams {
     int n;                     /* W, or what there is */
 } ch_beams;
 
-/* Continues s, which holds at least one token and stays as it is; the family's cache must have room
+/* Continues s, which holds at least one token, has neither a grammar nor an own sampler
+ * (CH_EUNSUPPORTED), and stays as it is; the family's cache must have room
  * for W timelines.  Free with ch_beams_free, after a failure, too. */
 int ch_beam_search(ch_beams *out, ch_session *s, const ch_beam_options *o, ch_err *e);
 void ch_beams_free(ch_beams *b);

@@ -260,6 +260,13 @@ static void one_beam_is_greedy(void **state)
     ch_session_close(&s);
 }
 
+static void as_is(void *arg, ch_candidates *c, const ch_sample_view *v)
+{
+    (void)arg;
+    (void)c;
+    (void)v;
+}
+
 static void limits_are_told(void **state)
 {
     (void)state;
@@ -278,6 +285,10 @@ static void limits_are_told(void **state)
     assert_ok(ch_beam_search(&found, s, &o, &e), e);
     assert_int_equal(found.at[0].n, 64 - 3);
     ch_beams_free(&found);
+    const ch_own_sampler own = {.apply = as_is};
+    ch_session_own_sampler(s, &own);
+    assert_fails(ch_beam_search(&found, s, &o, &e), CH_EUNSUPPORTED, e, "own sampler");
+    ch_session_own_sampler(s, NULL);
     ch_session_cancel(s);
     assert_int_equal(ch_beam_search(&found, s, &o, &e), CH_ECANCELED);
     ch_beams_free(&found);
