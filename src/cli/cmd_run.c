@@ -211,6 +211,14 @@ static bool ends(struct running *r)
     return true;
 }
 
+/* Where nothing can be drawn: because the text is whole by its grammar, and cannot say so? */
+static bool is_complete(const struct running *r)
+{
+    bool yes = false;
+    return r->grammar && r->drawn > 0 &&
+           ch_session_may_end(&yes, r->session, NULL) == CH_OK && yes;
+}
+
 static int generate(struct running *r, ch_err *e)
 {
     const struct options *o = r->o;
@@ -226,6 +234,11 @@ static int generate(struct running *r, ch_err *e)
         }
         ch_token t;
         rc = ch_session_next(&t, r->session, &o->sampling, e);
+        if ((rc == CH_ELIMIT || rc == CH_EARG) && is_complete(r)) {
+            r->stop = "grammar";
+            rc = CH_OK;
+            break;
+        }
         if (rc < 0)
             break;
         if (!o->ignore_end &&

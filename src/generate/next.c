@@ -119,6 +119,15 @@ int ch_session_current(ch_session *s, ch_err *e)
     return ch_session_catch_up(s, e);
 }
 
+static int nothing_left(const ch_session *s, int vocab, ch_err *e)
+{
+    if (s->grammar && ch_grammar_may_end(s->grammar, s->place))
+        return ch_fail(e, CH_EARG, "the text is complete by its grammar, and its end tokens are "
+                                   "banned, as is all with which it could go on");
+    return ch_fail(e, CH_EARG, "no token may be drawn: all %d are banned%s", vocab,
+                   s->grammar ? " or against the grammar" : " or not allowed");
+}
+
 static int draw(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)
 {
     const float *logits[1];
@@ -133,10 +142,7 @@ static int draw(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)
     const ch_token t = ch_sample_draw(s->family->work, &view, how, s->has_own ? &s->own : NULL,
                                       how->sample, (uint64_t)s->n_tokens);
     *out = ch_session_obeying(s, logits[0], t);
-    if (*out >= 0)
-        return CH_OK;
-    return ch_fail(e, CH_EARG, "no token may be drawn: all %d are banned or %s", view.vocab,
-                   s->grammar ? "against the grammar" : "not allowed");
+    return *out < 0 ? nothing_left(s, view.vocab, e) : CH_OK;
 }
 
 int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)

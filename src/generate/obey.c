@@ -51,6 +51,13 @@ static int catch_up(ch_session *s, ch_err *e)
     return rc;
 }
 
+int ch_session_may_end(bool *yes, ch_session *s, ch_err *e)
+{
+    const int rc = s->grammar ? catch_up(s, e) : CH_OK;
+    *yes = rc == CH_OK && (!s->grammar || ch_grammar_may_end(s->grammar, s->place));
+    return rc;
+}
+
 static int finished(const ch_session *s, ch_err *e)
 {
     return ch_grammar_may_end(s->grammar, s->place)

@@ -1,6 +1,7 @@
 /* tests/grammar/masks.c - masks against every token tried alone, memory, and sessions that obey
  *
  * SPDX-License-Identifier: MIT */
+#include "beam.h"
 #include "generate.h"
 #include "obey.h"
 
@@ -231,6 +232,87 @@ static void sessions_obey(void **state)
     ch_model_close(&m);
 }
 
+/* Bans the tokens that the regex [0-9] could begin with; there are at most ten. */
+static int digits(ch_logit_bias *out)
+{
+    int n = 0;
+    for (ch_token t = 0; t < ch_tokenizer_size(vocabulary) && n < 10; t++) {
+        char piece[8];
+        if (!ch_tokenizer_is_control(vocabulary, t) &&
+            ch_tokenizer_piece(piece, sizeof piece, vocabulary, 100, t) == 1 &&
+            piece[0] >= '0' && piece[0] <= '9')
+            out[n++] = (ch_logit_bias){.id = t, .bias = -INFINITY};
+    }
+    return n;
+}
+
+/* A text that is complete, and the token that would say so is banned. */
+static void complete_without_an_end(void **state)
+{
+    (void)state;
+    ch_model *m;
+    ch_session *s;
+    ch_err e = {0};
+    ch_token t;
+    bool yes = false;
+    const ch_session_options o = {.threads = 1, .context = 64};
+    const ch_token prompt[] = {300};
+    ch_token end[8];
+    int n_ends = 0;
+    for (t = 0; t < ch_tokenizer_size(vocabulary) && n_ends < 8; t++)
+        if (ch_tokenizer_is_end(vocabulary, t))
+            end[n_ends++] = t;
+    ch_sampling how = CH_SAMPLING;
+    assert_ok(ch_model_open(&m, "models/chalcis-tiny.gguf", 1, &e), e);
+    assert_ok(ch_session_open(&s, m, &o, &e), e);
+    ch_grammar *g = open_with(CH_GRAMMAR_REGEX, "[0-9]", 0);
+    assert_ok(ch_session_feed(s, prompt, 1, &e), e);
+    assert_ok(ch_session_may_end(&yes, s, &e), e);
+    assert_true(yes); /* no grammar */
+    assert_ok(ch_session_grammar(s, g, &e), e);
+    assert_ok(ch_session_may_end(&yes, s, &e), e);
+    assert_false(yes);
+    ch_logit_bias none[10];
+    how.bias = none;
+    how.n_bias = digits(none); /* nothing left, and not complete */
+    assert_fails(ch_session_next(&t, s, &how, &e), CH_EARG, e, "or against the grammar");
+    how.n_bias = 0;
+    assert_ok(ch_session_next(&t, s, &how, &e), e);
+    how.ends = end;
+    how.n_ends = n_ends;
+    how.ends_from = 60;
+    assert_fails(ch_session_next(&t, s, &how, &e), CH_EARG, e, "complete by its grammar");
+    assert_int_equal(ch_session_length(s), 2);
+    assert_ok(ch_session_may_end(&yes, s, &e), e);
+    assert_true(yes);
+    how.ends_from = 0;
+    assert_ok(ch_session_next(&t, s, &how, &e), e);
+    assert_true(ch_tokenizer_is_end(vocabulary, t));
+    ch_session_close(&s);
+    ch_grammar_close(&g);
+    ch_model_close(&m);
+}
+
+/* No beams by a grammar, rather than beams that do not obey. */
+static void beams_do_not(void **state)
+{
+    (void)state;
+    static ch_beams found;
+    ch_model *m;
+    ch_session *s;
+    ch_err e = {0};
+    const ch_session_options o = {.threads = 1, .context = 64};
+    const ch_beam_options beams = {.width = 2, .most = 3};
+    const ch_token prompt[] = {300};
+    assert_ok(ch_model_open(&m, "models/chalcis-tiny.gguf", 1, &e), e);
+    assert_ok(ch_session_open(&s, m, &o, &e), e);
+    assert_ok(ch_session_feed(s, prompt, 1, &e), e);
+    assert_ok(ch_session_grammar(s, shared, &e), e);
+    assert_fails(ch_beam_search(&found, s, &beams, &e), CH_EUNSUPPORTED, e, "grammar");
+    ch_session_close(&s);
+    ch_model_close(&m);
+}
+
 static int open_all(void **state)
 {
     (void)state;
@@ -253,6 +335,7 @@ int main(void)
         cmocka_unit_test(each_token_alone), cmocka_unit_test(control_tokens_are_never_allowed),
         cmocka_unit_test(memory_is_bounded), cmocka_unit_test(too_many_readings),
         cmocka_unit_test(logits), cmocka_unit_test(sessions_obey),
+        cmocka_unit_test(complete_without_an_end), cmocka_unit_test(beams_do_not),
     };
     return cmocka_run_group_tests_name("grammar/masks", tests, open_all, close_all);
 }
