@@ -42,6 +42,8 @@ int ch_session_saved_length(int *out, const char *path, ch_err *e);
 int ch_session_may_end(bool *yes, ch_session *s, ch_err *e);
 void ch_session_own_sampler(ch_session *s, const ch_own_sampler *own); /* NULL: none; copied */
 void ch_session_tap(ch_session *s, ch_tap_fn *tap, void *arg);
+/* Appends what ch_session_save writes; errors name it `name`. */
+int ch_session_dump(ch_buf *b, ch_session *s, const char *name, ch_err *e);
 /* Feeds rows that enter as vectors of D reals instead of tokens; not shared through page keys. */
 int ch_session_feed_vectors(ch_session *s, const real *vectors, int n, ch_err *e);
 void ch_session_profile(ch_session *s, ch_profile *p); /* NULL: stop counting */

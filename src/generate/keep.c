@@ -144,26 +144,33 @@ static void header(ch_buf *b, const ch_session *s)
         ch_buf_put(b, s->last, (size_t)s->family->model->config.vocab * sizeof *s->last);
 }
 
-int ch_session_save(ch_session *s, const char *path, ch_err *e)
+int ch_session_dump(ch_buf *b, ch_session *s, const char *name, ch_err *e)
 {
+    const size_t from = b->size;
     int rc = ch_session_drop_guesses(s, e);
     if (rc == CH_OK && s->family->model->parameters)
         rc = ch_fail(e, CH_EUNSUPPORTED,
                      "%s: the session's model is being trained: what it remembers is no one's",
-                     path);
+                     name);
     if (rc < 0)
         return rc;
+    header(b, s);
+    rc = ch_buf_check(b, name, e);
+    if (rc == CH_OK)
+        rc = ch_sequence_snapshot(&s->sequence, b, e);
+    if (rc == CH_OK) {
+        const ch_hash128 sum = checksum(b->data + from, b->size - from);
+        ch_buf_put(b, &sum, sizeof sum);
+        rc = ch_buf_check(b, name, e);
+    }
+    return rc;
+}
+
+int ch_session_save(ch_session *s, const char *path, ch_err *e)
+{
     ch_buf b;
     ch_buf_init(&b, SIZE_MAX / 4);
-    header(&b, s);
-    rc = ch_buf_check(&b, path, e);
-    if (rc == CH_OK)
-        rc = ch_sequence_snapshot(&s->sequence, &b, e);
-    if (rc == CH_OK) {
-        const ch_hash128 sum = checksum(b.data, b.size);
-        ch_buf_put(&b, &sum, sizeof sum);
-        rc = ch_buf_check(&b, path, e);
-    }
+    int rc = ch_session_dump(&b, s, path, e);
     if (rc == CH_OK)
         rc = ch_io_write_file(path, b.data, b.size, e);
     ch_buf_close(&b);

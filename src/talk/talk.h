@@ -66,7 +66,10 @@ int ch_talk_answered(ch_talk *t, ch_err *e);
 
 /* FILE.json has the messages and what the session's tokens say, FILE the session itself
  * (ch_session_save).  A path that ends in ".json" is messages alone: they are read anew, by any
- * model.  load changes nothing when it fails, but the session may have to read again. */
+ * model.  save renames neither file before both are written, FILE.json first: what fails or is cut
+ * short between the two renames leaves new messages beside an old session, which load refuses;
+ * FILE.json alone can be read.  load changes nothing when it fails, but the session may have to
+ * read again. */
 int ch_talk_save(ch_talk *t, const char *path, ch_err *e);
 int ch_talk_load(ch_talk *t, const char *path, ch_err *e);
 

@@ -71,22 +71,15 @@ static json_t *document(const ch_talk *t, bool alone)
     return v;
 }
 
-static int write_json(const json_t *v, const char *path, ch_err *e)
+static int dump_json(ch_buf *b, const json_t *v, const char *path, ch_err *e)
 {
-    ch_buf b;
     if (!v)
         return ch_fail(e, CH_EFORMAT, "%s: the conversation cannot be written as JSON: there is "
                                       "no memory, or its template is not UTF-8",
                        path);
-    ch_buf_init(&b, FILE_MOST);
-    int rc = ch_json_dump(&b, v, e);
-    ch_buf_str(&b, "\n");
-    if (rc == CH_OK)
-        rc = ch_buf_check(&b, path, e);
-    if (rc == CH_OK)
-        rc = ch_io_write_file(path, b.data, b.size, e);
-    ch_buf_close(&b);
-    return rc;
+    const int rc = ch_json_dump(b, v, e);
+    ch_buf_str(b, "\n");
+    return rc < 0 ? rc : ch_buf_check(b, path, e);
 }
 
 static int beside(ch_buf *b, const char *path, bool alone, ch_err *e)
@@ -97,17 +90,51 @@ static int beside(ch_buf *b, const char *path, bool alone, ch_err *e)
     return ch_buf_check(b, "a path", e);
 }
 
+/* What the disk has no room for shows here as far as it can, and not when the first is renamed. */
+static int write_all(ch_writer *w, const char *path, const ch_buf *b, ch_err *e)
+{
+    int rc = ch_io_create(w, path, e);
+    if (rc < 0)
+        return rc;
+    ch_io_write(w, b->data, b->size);
+    return w->failed_errno ? ch_io_commit(w, e) : CH_OK;
+}
+
+/* Neither is renamed before both are written.  Messages go first: they alone can be read again. */
+static int write_pair(const char *path, const ch_buf *session, const char *json_path,
+                      const ch_buf *json, ch_err *e)
+{
+    ch_writer to_session, to_json = {0};
+    int rc = write_all(&to_session, path, session, e);
+    if (rc == CH_OK)
+        rc = write_all(&to_json, json_path, json, e);
+    if (rc == CH_OK)
+        rc = ch_io_commit(&to_json, e);
+    if (rc == CH_OK)
+        return ch_io_commit(&to_session, e);
+    ch_io_abandon(&to_session);
+    ch_io_abandon(&to_json);
+    return rc;
+}
+
 int ch_talk_save(ch_talk *t, const char *path, ch_err *e)
 {
     const bool alone = messages_alone(path);
-    ch_buf name;
-    json_t *v = document(t, alone);
+    ch_buf name, session, json;
+    ch_buf_init(&session, SIZE_MAX / 4);
     int rc = beside(&name, path, alone, e);
     if (rc == CH_OK && !alone)
-        rc = ch_session_save(t->session, path, e);
+        rc = ch_session_dump(&session, t->session, path, e);
+    json_t *v = rc == CH_OK ? document(t, alone) : NULL;
+    ch_buf_init(&json, FILE_MOST);
     if (rc == CH_OK)
-        rc = write_json(v, name.data, e);
+        rc = dump_json(&json, v, name.data, e);
+    if (rc == CH_OK)
+        rc = alone ? ch_io_write_file(path, json.data, json.size, e)
+                   : write_pair(path, &session, name.data, &json, e);
     json_decref(v);
+    ch_buf_close(&session);
+    ch_buf_close(&json);
     ch_buf_close(&name);
     return rc;
 }
@@ -178,11 +205,10 @@ static int read_marks(ch_talk *into, const json_t *list, int64_t tokens, const c
 }
 
 /* What the session will hold, into a conversation that is nothing else. */
-static int read_said(ch_talk *into, const char **hash, const json_t *v, const char *name,
-                     ch_err *e)
+static int read_said(ch_talk *into, int64_t *tokens, const char **hash, const json_t *v,
+                     const char *name, ch_err *e)
 {
-    int64_t tokens = 0;
-    int rc = ch_json_int(&tokens, v, "tokens", 0, 0, ch_session_context(into->session), name, e);
+    int rc = ch_json_int(tokens, v, "tokens", 0, 0, ch_session_context(into->session), name, e);
     if (rc == CH_OK)
         rc = ch_json_str(hash, v, "hash", "", name, e);
     const json_t *said = json_object_get(v, "said");
@@ -192,7 +218,7 @@ static int read_said(ch_talk *into, const char **hash, const json_t *v, const ch
         ch_buf_put(&into->said, json_string_value(said), json_string_length(said));
         rc = read_origin(into, json_object_get(v, "origin"), name, e);
     }
-    return rc < 0 ? rc : read_marks(into, json_object_get(v, "marks"), tokens, name, e);
+    return rc < 0 ? rc : read_marks(into, json_object_get(v, "marks"), *tokens, name, e);
 }
 
 static void take_said(ch_talk *t, ch_talk *from)
@@ -204,8 +230,9 @@ static void take_said(ch_talk *t, ch_talk *from)
     from->mark = was.mark, from->n_marks = was.n_marks, from->cap_marks = was.cap_marks;
 }
 
-/* The session becomes the file's; where it cannot, it is empty. */
-static int load_session(ch_talk *t, ch_talk *from, const char *path, const char *hash, ch_err *e)
+/* The session becomes the file's; where it cannot, it is empty.  Marks reach up to `tokens`. */
+static int load_session(ch_talk *t, ch_talk *from, const char *path, int64_t tokens,
+                        const char *hash, ch_err *e)
 {
     char is[40];
     ch_talk_forget(t, 0);
@@ -215,7 +242,7 @@ static int load_session(ch_talk *t, ch_talk *from, const char *path, const char 
     if (rc < 0)
         return rc;
     token_hash(is, t->session);
-    if (strcmp(is, hash) != 0) {
+    if (ch_session_length(t->session) != tokens || strcmp(is, hash) != 0) {
         ch_session_rollback(t->session, 0, NULL);
         return ch_fail(e, CH_EFORMAT, "%s and %s.json are not of the same moment; %s.json alone "
                                       "can be read again",
@@ -229,6 +256,7 @@ int ch_talk_load(ch_talk *t, const char *path, ch_err *e)
 {
     const bool alone = messages_alone(path);
     const char *hash = "";
+    int64_t tokens = 0;
     ch_talk from = {.session = t->session};
     ch_buf name;
     json_t *v = NULL;
@@ -240,9 +268,9 @@ int ch_talk_load(ch_talk *t, const char *path, ch_err *e)
     if (rc == CH_OK)
         rc = check_messages(v, name.data, e);
     if (rc == CH_OK && !alone)
-        rc = read_said(&from, &hash, v, name.data, e);
+        rc = read_said(&from, &tokens, &hash, v, name.data, e);
     if (rc == CH_OK && !alone)
-        rc = load_session(t, &from, path, hash, e);
+        rc = load_session(t, &from, path, tokens, hash, e);
     if (rc == CH_OK) {
         json_decref(t->messages);
         t->messages = json_incref(json_object_get(v, "messages"));

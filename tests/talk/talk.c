@@ -473,6 +473,77 @@ static void saved_talks_go_on_as_they_were(void **state)
     temp_dir_remove(dir);
 }
 
+static void read_into(ch_buf *b, const char *path)
+{
+    ch_err e = {0};
+    ch_buf_init(b, 1 << 26);
+    assert_ok(ch_io_read_file(b, path, &e), e);
+}
+
+/* Where the messages cannot be written the session is not, and what was there stays. */
+static void a_save_that_fails_changes_nothing(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    char *dir = temp_dir(), *path = ch_io_join(dir, "s"), *json = ch_io_join(dir, "s.json");
+    struct both b;
+    ch_buf was, is;
+    open_both(&b, NULL, 250);
+    turn(&b, "Hello.", 5);
+    assert_ok(ch_session_save(b.s, path, &e), e);
+    assert_ok(ch_io_make_dir(json, &e), e);
+    read_into(&was, path);
+    turn(&b, "Yes.", 5);
+    assert_fails(ch_talk_save(b.t, path, &e), CH_EARG, e, "directory");
+    read_into(&is, path);
+    assert_int_equal(is.size, was.size);
+    assert_memory_equal(is.data, was.data, is.size);
+    assert_int_equal(rmdir(json), 0);
+    assert_ok(ch_talk_save(b.t, path, &e), e);
+    assert_ok(ch_talk_load(b.t, path, &e), e);
+    unlink(path);
+    unlink(json);
+    assert_int_equal(rmdir(dir), 0); /* no temporary stays behind */
+    ch_buf_close(&was);
+    ch_buf_close(&is);
+    close_both(&b);
+    free(path);
+    free(json);
+    free(dir);
+}
+
+/* Marks lie within the tokens that the file says there are: so those must be there. */
+static void tokens_that_are_not_there_are_refused(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    char *dir = temp_dir(), *path = ch_io_join(dir, "s"), *json = ch_io_join(dir, "s.json");
+    struct both b;
+    ch_buf text;
+    json_t *v;
+    open_both(&b, NULL, 250);
+    turn(&b, "Hello.", 5);
+    const int length = ch_session_length(b.s);
+    assert_ok(ch_talk_save(b.t, path, &e), e);
+    assert_ok(ch_json_load(&v, json, 1 << 20, &e), e);
+    json_object_set_new(v, "tokens", json_integer(length + 100));
+    json_t *marks = json_object_get(v, "marks"), *mark;
+    mark = json_array_get(marks, json_array_size(marks) - 1);
+    json_array_set_new(mark, 1, json_integer(length + 90));
+    ch_buf_init(&text, 1 << 20);
+    assert_ok(ch_json_dump(&text, v, &e), e);
+    assert_ok(ch_io_write_file(json, text.data, text.size, &e), e);
+    assert_fails(ch_talk_load(b.t, path, &e), CH_EFORMAT, e, "same moment");
+    assert_int_equal(ch_session_length(b.s), 0);
+    turn(&b, "Yes.", 5);
+    json_decref(v);
+    ch_buf_close(&text);
+    close_both(&b);
+    free(path);
+    free(json);
+    temp_dir_remove(dir);
+}
+
 static void damaged_files_change_nothing(void **state)
 {
     static const char *const bad[] = {
@@ -571,6 +642,8 @@ int main(void)
         cmocka_unit_test(the_context_ends_an_answer),
         cmocka_unit_test(templates_refuse_in_their_own_words),
         cmocka_unit_test(saved_talks_go_on_as_they_were),
+        cmocka_unit_test(a_save_that_fails_changes_nothing),
+        cmocka_unit_test(tokens_that_are_not_there_are_refused),
         cmocka_unit_test(damaged_files_change_nothing),
         cmocka_unit_test(changed_files_are_refused_or_good),
     };
