@@ -24,6 +24,7 @@ struct ch_talk {
     ch_template *template;
     const char *format;
     bool bos;                /* stands before the text: the template says nothing of it */
+    bool thinks;             /* the template reads enable_thinking */
     const char *before_text; /* of chats.def: what the model writes before an answer */
     struct tm now;
     json_t *messages, *variables, *names;

@@ -15,6 +15,7 @@ static int open_format(ch_talk *t, const char *jinja, const char *name, ch_err *
     const char *own = jinja ? jinja : ch_tokenizer_template(t->tk);
     t->format = "template";
     t->replies = ch_reply_format_of(own ? own : "");
+    t->thinks = own && strstr(own, "enable_thinking");
     if (own)
         return ch_template_parse(&t->template, own, strlen(own), jinja && name ? name : "template",
                                  e);
@@ -93,6 +94,13 @@ void ch_talk_close(ch_talk **t)
 }
 
 const char *ch_talk_format(const ch_talk *t) { return t->format; }
+const char *ch_talk_own_stop(const ch_talk *t) { return t->own_stop; }
+const char *ch_talk_before_text(const ch_talk *t) 
+{
+    return t->before_text && *t->before_text ? t->before_text : NULL;
+}
+
+bool ch_talk_thinks(const ch_talk *t) { return t->thinks; }
 json_t *ch_talk_messages(ch_talk *t) { return t->messages; }
 
 int ch_talk_set(ch_talk *t, const char *name, json_t *v, ch_err *e)

@@ -36,6 +36,13 @@ void ch_talk_close(ch_talk **t);
 
 /* "template", or the name of a line of chats.def. */
 const char *ch_talk_format(const ch_talk *t);
+/* What a line of chats.def needs where an answer is drawn without ch_talk_next; NULL: nothing.  The
+ * text at which answers end, where no special token ends a message; what the model writes before an
+ * answer, which is none of it.  Both are borrowed. */
+const char *ch_talk_own_stop(const ch_talk *t);
+const char *ch_talk_before_text(const ch_talk *t);
+/* Does the template say enable_thinking anywhere? */
+bool ch_talk_thinks(const ch_talk *t);
 /* A list, borrowed: the caller may change it between calls. */
 json_t *ch_talk_messages(ch_talk *t);
 /* Appends a message; bytes that are not UTF-8 become U+FFFD. */

@@ -289,6 +289,8 @@ static void answers_are_told_apart(void **state)
     struct both b;
     struct told told;
     open_both(&b, hermes, 250);
+    assert_null(ch_talk_own_stop(b.t));
+    assert_null(ch_talk_before_text(b.t));
     scripted(&b, &told, "Well?", "<think>\nhm\n</think>\n\nYes.");
     assert_string_equal(told.thought, "hm");
     assert_string_equal(told.said, "Yes.");
@@ -316,6 +318,9 @@ static void answers_end_at_stops(void **state)
     struct both b;
     struct told told;
     open_both(&b, NULL, 250); /* no special token ends a message: the next one's beginning does */
+    assert_string_equal(ch_talk_own_stop(b.t), "\nUser:");
+    assert_string_equal(ch_talk_before_text(b.t), " ");
+    assert_false(ch_talk_thinks(b.t));
     scripted(&b, &told, "Well?", " Yes.\nUse it.\nUser: I say");
     assert_string_equal(told.said, "Yes.\nUse it.");
     assert_string_equal(field(last_message(&b), "content"), "Yes.\nUse it.");
