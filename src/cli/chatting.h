@@ -17,6 +17,7 @@ typedef struct ch_chatting {
     ch_talk *talk;
     ch_line *line;
     ch_sampling sampling;
+    ch_tokens broken; /* where DRY's repeats end; sampling points to them */
     int count; /* most tokens of an answer; below 0: as many as fit; 0: half as many */
     ch_think think;
     bool terminal; /* somebody types */

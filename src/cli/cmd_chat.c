@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "chatting.h"
+#include "wishes.h"
 
 struct options {
     const char *model, *tokenizer, *k_type, *v_type, *system, *think, *load, *color, *template;
-    ch_list lora, stop;
+    ch_list lora, stop, breakers;
     int count, threads, context;
     bool no_history, no_status;
     ch_sampling sampling;
@@ -24,6 +25,7 @@ static const ch_opt opts[] = {
     {0, "chat-template", CH_OPT_STR, O(template), "FILE", "another template, in Jinja [the model's, or one that fits its vocabulary]", 0, 0},
     {'n', "count", CH_OPT_INT, O(count), "N", "most tokens of an answer; -1: until the context is full [half of what is left of it]", -1, 1e9},
     {0, "stop", CH_OPT_LIST, O(stop), "TEXT", "an answer ends where this text would begin; may be given several times", 0, 0},
+    CH_OPT_BREAKERS(O(breakers)),
     {'s', "seed", CH_OPT_SEED, O(sampling.seed), "S", "same seed, same conversation; random: another each time [0]", 0, 0},
     CH_OPT_THREADS(O(threads), "the text"),
     {'c', "context", CH_OPT_INT, O(context), "N", "most tokens in all [the model's, at most 4096]", 1, 1e9},
@@ -187,10 +189,20 @@ static int open_model(ch_chatting *c, const struct options *o, ch_err *e)
     return rc;
 }
 
+/* /set may switch DRY on at any time. */
+static int open_breakers(ch_chatting *c, const struct options *o, ch_err *e)
+{
+    const int rc = ch_wishes_breakers(&c->broken, &o->breakers, c->tk, e);
+    c->sampling.dry_breakers = c->broken.id;
+    c->sampling.n_dry_breakers = (int)c->broken.n;
+    return rc;
+}
+
 static int open_chat(ch_chatting *c, const struct options *o, ch_err *e)
 {
     int rc = ch_cli_color(&c->colour, o->color, stdout, e);
     rc = rc < 0 ? rc : open_model(c, o, e);
+    rc = rc < 0 ? rc : open_breakers(c, o, e);
     rc = rc < 0 ? rc : open_talk(c, o, e);
     if (rc < 0)
         return rc;
@@ -237,6 +249,7 @@ int ch_cmd_chat(int argc, char **argv)
     ch_session_close(&c.session);
     ch_lora_close(&c.lora);
     ch_model_close(&c.model);
+    ch_tokens_free(&c.broken);
     ch_tokenizer_close(&c.tk);
     return code;
 }

@@ -61,19 +61,17 @@ static int read_allowed(ch_tokens *out, const char *text, ch_err *e)
     return rc;
 }
 
-static int read_breakers(ch_wishes *w, const ch_sampling *how, const ch_tokenizer *tk, ch_err *e)
+int ch_wishes_breakers(ch_tokens *out, const ch_list *text, const ch_tokenizer *tk, ch_err *e)
 {
     static const char *const usual[] = {"\n", ":", "\"", "*"};
     int rc = CH_OK;
-    if (!ch_sampling_is_on(how, CH_SAMPLER_dry))
+    if (text->n == 1 && strcmp(text->at[0], "none") == 0)
         return CH_OK;
-    if (w->breakers.n == 1 && strcmp(w->breakers.at[0], "none") == 0)
-        return CH_OK;
-    for (int i = 0; i < w->breakers.n && rc == CH_OK; i++)
-        rc = ch_sampling_breakers(&w->broken, tk, w->breakers.at[i], e);
-    for (size_t i = 0; i < CH_COUNT(usual) && w->breakers.n == 0 && rc != CH_ENOMEM; i++)
-        rc = ch_sampling_breakers(&w->broken, tk, usual[i], e);
-    return rc == CH_EARG && w->breakers.n == 0 ? CH_OK : rc; /* a vocabulary may have no colon */
+    for (int i = 0; i < text->n && rc == CH_OK; i++)
+        rc = ch_sampling_breakers(out, tk, text->at[i], e);
+    for (size_t i = 0; i < CH_COUNT(usual) && text->n == 0 && rc != CH_ENOMEM; i++)
+        rc = ch_sampling_breakers(out, tk, usual[i], e);
+    return rc == CH_EARG && text->n == 0 ? CH_OK : rc; /* a vocabulary may have no colon */
 }
 
 static int read_ends(ch_wishes *w, const ch_tokenizer *tk, ch_err *e)
@@ -92,8 +90,8 @@ int ch_wishes_open(ch_wishes *w, ch_sampling *how, const ch_tokenizer *tk, int f
         rc = read_bias(&w->bias_at[i], w->bias.at[i], e);
     for (int i = 0; i < w->allow.n && rc == CH_OK; i++)
         rc = read_allowed(&w->allowed, w->allow.at[i], e);
-    if (rc == CH_OK)
-        rc = read_breakers(w, how, tk, e);
+    if (rc == CH_OK && ch_sampling_is_on(how, CH_SAMPLER_dry))
+        rc = ch_wishes_breakers(&w->broken, &w->breakers, tk, e);
     if (rc == CH_OK)
         rc = read_ends(w, tk, e);
     if (rc == CH_OK && w->stop.n > 0)

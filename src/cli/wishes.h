@@ -26,12 +26,17 @@ typedef struct ch_wishes {
          "add to a token's logit (-inf: it is never drawn); may be given several times", 0, 0},   \
         {0, "allow", CH_OPT_LIST, (w) + offsetof(ch_wishes, allow), "ID,ID,...",                  \
          "draw no other tokens than these", 0, 0},                                                \
-        {0, "dry-sequence-breaker", CH_OPT_LIST, (w) + offsetof(ch_wishes, breakers), "TEXT",     \
-         "repeats do not reach over tokens with this text (none: over all) [\\n, :, \" and *]",   \
-         0, 0}
+        CH_OPT_BREAKERS((w) + offsetof(ch_wishes, breakers))
+
+/* The argument is the offset of a ch_list. */
+#define CH_OPT_BREAKERS(list)                                                                     \
+    {0, "dry-sequence-breaker", CH_OPT_LIST, (list), "TEXT",                                      \
+     "repeats do not reach over tokens with this text (none: over all) [\\n, :, \" and *]", 0, 0}
 
 /* Reads what was given; points `how` to it, whose draws begin at position `from`. */
 int ch_wishes_open(ch_wishes *w, ch_sampling *how, const ch_tokenizer *tk, int from, ch_err *e);
+/* Appends the tokens at which repeats end: those with one of these texts, or with the usual ones. */
+int ch_wishes_breakers(ch_tokens *out, const ch_list *text, const ch_tokenizer *tk, ch_err *e);
 void ch_wishes_close(ch_wishes *w);
 
 #endif

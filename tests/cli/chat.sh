@@ -45,6 +45,17 @@ for bad in "/set temp -1" "/set samplers x" "/set temp x" "/set nonsense 1" "/se
     rc=$?
     if [ $rc -eq 0 ] && [ -s "$tmp/err" -o "$bad" = /set ]; then ok "$bad"; else not_ok "$bad"; fi
 done
+dry() { printf '/set dry-multiplier 5\nOnce there was a fox.\n' |
+    "$bin" chat -n 80 --temp 0 "$@" >"$tmp/out" 2>"$tmp/err"; }
+dry
+cp "$tmp/out" "$tmp/usual"
+dry --dry-sequence-breaker $'\n' --dry-sequence-breaker : --dry-sequence-breaker '"' \
+    --dry-sequence-breaker '*'
+that "repeats end at the usual breakers" cmp "$tmp/out" "$tmp/usual"
+dry --dry-sequence-breaker none
+that "or at none" [ -s "$tmp/out" ]
+that "which is another answer" sh -c "! cmp -s '$tmp/out' '$tmp/usual'"
+is "a breaker that no token holds" 1 "$bin" chat --dry-sequence-breaker "qx qx"
 chat /exit "Hello."
 that "leaves" [ ! -s "$tmp/out" ]
 printf 'Hello.\n' | "$bin" chat -c 8 >"$tmp/out" 2>"$tmp/err"
