@@ -218,6 +218,25 @@ static int run(struct work *w, const struct options *o)
     return CH_EXIT_OK;
 }
 
+static bool is_stdin(const char *path) { return path && strcmp(path, "-") == 0; }
+
+/* What cannot be meant; NULL: nothing. */
+static const char *nonsense(const struct options *o)
+{
+    const bool talk = o->text || o->messages;
+    if (o->text && o->messages)
+        return "-p and --messages are two conversations; give one";
+    if (o->format && !o->parse)
+        return "--format is for --parse";
+    if (o->format && !talk && (o->model || o->tokenizer || o->file))
+        return "--format says how the reply is written, so that without a conversation -m, "
+               "--tokenizer and --file are not read; give -p or --messages, or leave them out";
+    const bool messages = is_stdin(o->messages) || (!talk && !o->parse);
+    if (messages + is_stdin(o->tools) + is_stdin(o->parse) > 1)
+        return "messages, tools and a reply cannot all be standard input; one of them can";
+    return NULL;
+}
+
 int ch_cmd_template(int argc, char **argv)
 {
     struct options o = {0};
@@ -226,10 +245,9 @@ int ch_cmd_template(int argc, char **argv)
     const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
     if (rc >= 0)
         return rc;
-    if (o.text && o.messages)
-        return ch_cli_usage("template", "-p and --messages are two conversations; give one");
-    if (o.format && !o.parse)
-        return ch_cli_usage("template", "--format is for --parse");
+    const char *wrong = nonsense(&o);
+    if (wrong)
+        return ch_cli_usage("template", "%s", wrong);
     const int code = o.parse ? parse(&w, &o) : run(&w, &o);
     ch_tokens_free(&w.ids);
     ch_rendered_free(&w.text);

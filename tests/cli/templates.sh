@@ -47,6 +47,11 @@ echo '{% if' >"$tmp/bad.jinja"
 is "a template that is none" 1 "$bin" template --file "$tmp/bad.jinja" -p x
 says "says where" "bad.jinja:1:1"
 is "two conversations" 2 t -p x --messages "$tmp/m.json"
+is "standard input twice" 2 t --messages - --parse -
+says "says so" "standard input"
+is "and without being said" 2 t --tools -
+is "a model that nobody reads" 2 "$bin" template -m x.gguf --format think --parse "$tmp/t.jinja"
+says "says so" "not read"
 is "no JSON" 1 t --messages "$tmp/t.jinja"
 is "no name" 1 t -p x --set think
 says "says what is wanted" "NAME=JSON"
