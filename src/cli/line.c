@@ -4,14 +4,21 @@
  * in brackets (ESC [200~ ... ESC [201~, which terminals send where ESC [?2004h asked for it) and
  * enters the line as it is, its newlines too.  Without libedit the terminal's own line is all there
  * is.
+ *
+ * The history's file is libedit's.  Each line is appended as soon as it is remembered, so that
+ * neither a signal nor another program that keeps lines there loses one; at opening it is cut, and
+ * renamed, where it has grown too long.  A lock keeps the two apart.
  * SPDX-License-Identifier: MIT */
 #include "line.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifdef CH_LIBEDIT
@@ -29,6 +36,7 @@ struct ch_line {
     ch_line_words *words;
     void *arg;
     bool typed, shows; /* by somebody; a prompt too */
+    wchar_t pasted;    /* what the line began with when that was pasted, or 0 */
 #ifdef CH_LIBEDIT
     EditLine *edit;
     History *history;
@@ -89,12 +97,46 @@ static unsigned char interrupt(EditLine *edit, wint_t key)
     return CC_EOF;
 }
 
+/* The terminal is asked to bracket what it pastes while a line is read, and not else. */
+static void ask_for_brackets(bool on)
+{
+    fputs(on ? "\033[?2004h" : "\033[?2004l", stdout);
+    fflush(stdout);
+}
+
 static unsigned char suspend(EditLine *edit, wint_t key)
 {
     (void)edit;
     (void)key;
+    ask_for_brackets(false);
     raise(SIGTSTP); /* libedit gives the terminal back meanwhile */
+    ask_for_brackets(true);
     return CC_REDISPLAY;
+}
+
+/* libedit gives the terminal back and sends the signal again, to this; the third one ends it. */
+static void on_end(int sig)
+{
+    static const char plain[] = "\033[?2004l";
+    const ssize_t told = write(STDOUT_FILENO, plain, sizeof plain - 1);
+    (void)told;
+    raise(sig); /* SA_RESETHAND: the default */
+}
+
+static const int endings[] = {SIGHUP, SIGTERM, SIGQUIT};
+
+static void catch_endings(struct sigaction was[CH_COUNT(endings)])
+{
+    const struct sigaction on = {.sa_handler = on_end, .sa_flags = (int)SA_RESETHAND};
+    for (size_t i = 0; i < CH_COUNT(endings); i++)
+        if (sigaction(endings[i], NULL, &was[i]) == 0 && was[i].sa_handler == SIG_DFL)
+            sigaction(endings[i], &on, NULL);
+}
+
+static void leave_endings(const struct sigaction was[CH_COUNT(endings)])
+{
+    for (size_t i = 0; i < CH_COUNT(endings); i++)
+        sigaction(endings[i], &was[i], NULL);
 }
 
 /* Behind ESC [200~: everything up to ESC [201~ belongs to the line. */
@@ -122,6 +164,9 @@ static unsigned char paste(EditLine *edit, wint_t key)
         while (n > 0 && text[n - 1] == L'\n')
             n--; /* the Enter that sends it is typed */
         text[n] = L'\0';
+        const LineInfoW *at = el_wline(edit);
+        if (n > 0 && at->cursor == at->buffer)
+            of(edit)->pasted = text[0];
         if (n > 0)
             el_winsertstr(edit, text);
     }
@@ -161,6 +206,78 @@ static unsigned char complete(EditLine *edit, wint_t key)
     return CC_REDISPLAY;
 }
 
+/* The history's file, locked, also where another program renamed a new one over it meanwhile. */
+static int lock_history(const char *path)
+{
+    for (int i = 0; i < 100; i++) {
+        struct stat is, at;
+        const int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0)
+            return -1;
+        flock(fd, LOCK_EX); /* file systems without locks are left in peace */
+        if (fstat(fd, &is) == 0 && stat(path, &at) == 0 && is.st_ino == at.st_ino)
+            return fd;
+        close(fd);
+    }
+    return -1;
+}
+
+static void append(const ch_line *l, const char *text)
+{
+    HistEvent ev;
+    const int fd = lock_history(l->history_path);
+    FILE *f = fd >= 0 ? fdopen(fd, "a") : NULL;
+    History *one = f ? history_init() : NULL;
+    if (one) {
+        history(one, &ev, H_SETSIZE, 1);
+        history(one, &ev, H_ENTER, text);
+        fseek(f, 0, SEEK_END); /* at 0 libedit writes the line that a history begins with */
+        history(one, &ev, H_SAVE_FP, f);
+        history_end(one);
+    }
+    if (f)
+        fclose(f);
+    else if (fd >= 0)
+        close(fd);
+}
+
+/* The lines that are kept become the file. */
+static void cut_history(const ch_line *l, const char *path)
+{
+    HistEvent ev;
+    char *cut = NULL;
+    const int fd = lock_history(path);
+    if (fd < 0)
+        return;
+    history(l->history, &ev, H_CLEAR);
+    if (history(l->history, &ev, H_LOAD, path) >= 0 && asprintf(&cut, "%s.new", path) >= 0) {
+        if (history(l->history, &ev, H_SAVE, cut) < 0 || rename(cut, path) != 0)
+            unlink(cut);
+        free(cut);
+    }
+    close(fd);
+}
+
+/* A file that is none of libedit's is not written. */
+static void load_history(ch_line *l)
+{
+    HistEvent ev;
+    struct stat st;
+    if (stat(l->history_path, &st) != 0 || st.st_size == 0)
+        return;
+    const int lines = history(l->history, &ev, H_LOAD, l->history_path);
+    if (lines > 2 * HISTORY_LINES) {
+        char *path = realpath(l->history_path, NULL); /* a link stays one */
+        if (path)
+            cut_history(l, path);
+        free(path);
+    } else if (lines < 0) {
+        fprintf(stderr, "%s is not a history of lines: none are kept\n", l->history_path);
+        free(l->history_path);
+        l->history_path = NULL;
+    }
+}
+
 static bool open_edit(ch_line *l)
 {
     HistEvent ev;
@@ -174,7 +291,7 @@ static bool open_edit(ch_line *l)
     history(l->history, &ev, H_SETSIZE, HISTORY_LINES);
     history(l->history, &ev, H_SETUNIQUE, 1);
     if (l->history_path)
-        history(l->history, &ev, H_LOAD, l->history_path);
+        load_history(l);
     el_set(l->edit, EL_CLIENTDATA, l);
     el_set(l->edit, EL_PROMPT, prompt);
     el_set(l->edit, EL_EDITOR, "emacs");
@@ -197,11 +314,13 @@ static bool open_edit(ch_line *l)
 static ch_line_end get_edited(ch_line *l, const char **text, size_t *n)
 {
     int count = 0;
+    struct sigaction was[CH_COUNT(endings)];
     l->interrupted = false;
-    fputs("\033[?2004h", stdout);
-    fflush(stdout);
+    catch_endings(was);
+    ask_for_brackets(true);
     const char *got = el_gets(l->edit, &count);
-    fputs("\033[?2004l", stdout);
+    ask_for_brackets(false);
+    leave_endings(was);
     if (!got || count <= 0)
         puts("");
     fflush(stdout);
@@ -264,9 +383,6 @@ void ch_line_close(ch_line **line)
     if (!l)
         return;
 #ifdef CH_LIBEDIT
-    HistEvent ev;
-    if (l->history && l->history_path)
-        history(l->history, &ev, H_SAVE, l->history_path);
     if (l->edit)
         el_end(l->edit);
     if (l->history)
@@ -281,6 +397,7 @@ void ch_line_close(ch_line **line)
 ch_line_end ch_line_get(ch_line *l, const char **text, size_t *n, const char *prompt_text)
 {
     l->prompt = prompt_text;
+    l->pasted = L'\0';
 #ifdef CH_LIBEDIT
     if (l->edit)
         return get_edited(l, text, n);
@@ -288,12 +405,17 @@ ch_line_end ch_line_get(ch_line *l, const char **text, size_t *n, const char *pr
     return get_plain(l, text, n);
 }
 
+bool ch_line_pasted(const ch_line *l)
+{
+    return l->pasted && l->plain && l->pasted < 0x80 && *l->plain == (char)l->pasted;
+}
+
 void ch_line_remember(ch_line *l, const char *text)
 {
 #ifdef CH_LIBEDIT
     HistEvent ev;
-    if (l->history && *text)
-        history(l->history, &ev, H_ENTER, text);
+    if (l->history && *text && history(l->history, &ev, H_ENTER, text) > 0 && l->history_path)
+        append(l, text);
 #else
     (void)l;
     (void)text;
