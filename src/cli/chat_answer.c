@@ -21,13 +21,26 @@ size_t ch_chat_shorten(ch_chatting *c, size_t by)
     return n;
 }
 
+static bool has_role(const json_t *message, const char *role)
+{
+    const char *is = json_string_value(json_object_get(message, "role"));
+    return is && strcmp(is, role) == 0;
+}
+
+int ch_chat_last_user(ch_chatting *c)
+{
+    const json_t *m = ch_talk_messages(c->talk);
+    int i = (int)json_array_size(m) - 1;
+    while (i >= 0 && !has_role(json_array_get(m, (size_t)i), "user"))
+        i--;
+    return i;
+}
+
 bool ch_chat_last_is(ch_chatting *c, const char *role)
 {
     const json_t *m = ch_talk_messages(c->talk);
     const size_t n = json_array_size(m);
-    const char *is = n > 0 ? json_string_value(json_object_get(json_array_get(m, n - 1), "role"))
-                           : NULL;
-    return is && strcmp(is, role) == 0;
+    return n > 0 && has_role(json_array_get(m, n - 1), role);
 }
 
 /* Thoughts, tags and calls are dim, so that the answer stands out; hidden, they leave nothing. */
@@ -43,10 +56,15 @@ static void tell(void *arg, const ch_reply_event *event)
         return; /* its bytes come next */
     const char *dim = says || !c->colour ? "" : "\033[2m", *plain = *dim ? "\033[0m" : "";
     fputs(dim, stdout);
-    if (event->kind == CH_REPLY_CALL)
-        printf("[%s %.*s]\n", event->name, (int)CH_MIN(event->n, (size_t)4096), event->text);
-    else
+    if (event->kind == CH_REPLY_CALL) {
+        putchar('[');
+        ch_cli_put_text(stdout, event->name, strlen(event->name), true);
+        putchar(' ');
+        ch_cli_put_text(stdout, event->text, CH_MIN(event->n, (size_t)4096), true);
+        puts("]");
+    } else {
         ch_cli_put_text(stdout, event->text, event->n, true);
+    }
     fputs(plain, stdout);
     fflush(stdout);
     if (event->n > 0)
@@ -129,19 +147,27 @@ static void print_status(const answering *a, const ch_session_stats *before)
             context - ch_session_length(c->session), context, c->colour ? "\033[0m" : "");
 }
 
+void ch_chat_failed(ch_chatting *c, const char *why, int code)
+{
+    fprintf(stderr, "%s%s\n", c->terminal ? "" : "chalcis: ", why);
+    if (!c->terminal) {
+        c->leaves = true;
+        c->code = code;
+    }
+}
+
 static void say_failure(ch_chatting *c, const ch_err *e)
 {
     const char *hint = e->code != CH_ELIMIT ? ""
                        : c->terminal ? "; /undo, /clear or a larger -c make room"
                                      : "; a larger -c makes room";
-    if (e->code == CH_ECANCELED)
-        fprintf(stderr, "(stopped; the message is not kept)\n");
-    else
-        fprintf(stderr, "chalcis: %s%s\n", e->text, hint);
-    if (!c->terminal) {
-        c->leaves = true;
-        c->code = e->code == CH_ECANCELED ? CH_EXIT_INTERRUPTED : CH_EXIT_FAILED;
+    char why[sizeof e->text + 100] = "(stopped; the message is not kept)";
+    if (e->code == CH_ECANCELED) {
+        ch_chat_failed(c, why, CH_EXIT_INTERRUPTED);
+        return;
     }
+    snprintf(why, sizeof why, "%s%s", e->text, hint);
+    ch_chat_failed(c, why, CH_EXIT_FAILED);
 }
 
 /* The conversation ends in a message of the user.  False: there is no answer, and why is said. */
@@ -195,7 +221,7 @@ void ch_chat_again(ch_chatting *c)
         ch_chat_shorten(c, 1);
     }
     if (!ch_chat_last_is(c, "user")) {
-        fprintf(stderr, "there is no message to answer\n");
+        ch_chat_failed(c, "there is no message to answer", CH_EXIT_FAILED);
     } else {
         c->sampling.sample++;
         if (answer(c)) {

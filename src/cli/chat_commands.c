@@ -24,17 +24,28 @@ static const struct {
 /* As other programs call them. */
 static const char *const aliases[][2] = {{"?", "help"}, {"bye", "exit"}, {"quit", "exit"}};
 
-static void complain(const ch_err *e) { fprintf(stderr, "%s\n", e->text); }
+static void complain(ch_chatting *c, const char *why) { ch_chat_failed(c, why, CH_EXIT_FAILED); }
 
 /* ---- Settings -------------------------------------------------------------------------------- */
 
 static const char *const thinks[] = {"", "on", "off", "hide"};
+
+/* Templates that know of it read a variable; the others go on as they would have. */
+static void note_think(ch_chatting *c)
+{
+    if (c->think != CH_THINK_HIDE && !c->told_think && !ch_talk_thinks(c->talk)) {
+        fprintf(stderr, "note: the format %s has no enable_thinking: think %s changes nothing\n",
+                ch_talk_format(c->talk), thinks[c->think]);
+        c->told_think = true;
+    }
+}
 
 int ch_chat_think(ch_chatting *c, const char *how, ch_err *e)
 {
     for (int i = CH_THINK_ON; i <= CH_THINK_HIDE; i++)
         if (strcmp(how, thinks[i]) == 0) {
             c->think = (ch_think)i;
+            note_think(c);
             return ch_talk_set(c->talk, "enable_thinking", json_boolean(i != CH_THINK_OFF), e);
         }
     return ch_fail(e, CH_EARG, "think is on, off or hide, not \"%.40s\"", how);
@@ -138,7 +149,7 @@ static void do_set(ch_chatting *c, const char *text)
                  ? ch_sampling_order(&c->sampling, value, &e)
                                            : set_number(c, name, value, &e);
     if (rc < 0)
-        complain(&e);
+        complain(c, e.text);
 }
 
 /* ---- The conversation ------------------------------------------------------------------------ */
@@ -165,15 +176,22 @@ int ch_chat_system(ch_chatting *c, const char *text, ch_err *e)
                : ch_fail(e, CH_ENOMEM, "no memory for a message");
 }
 
+/* What a file said is not for the terminal to obey. */
+static void print_text(const char *text, const char *behind)
+{
+    ch_cli_put_text(stdout, text, strlen(text), true);
+    fputs(behind, stdout);
+}
+
 static void do_system(ch_chatting *c, const char *text)
 {
     ch_err e = {0};
     const json_t *m = system_message(c);
     const char *is = m ? json_string_value(json_object_get(m, "content")) : NULL;
     if (!*text)
-        puts(is ? is : "there is no system message");
+        print_text(is ? is : "there is no system message", "\n");
     else if (ch_chat_system(c, strcmp(text, "-") == 0 ? NULL : text, &e) < 0)
-        complain(&e);
+        complain(c, e.text);
 }
 
 static void print_messages(ch_chatting *c)
@@ -183,8 +201,8 @@ static void print_messages(ch_chatting *c)
     json_array_foreach(ch_talk_messages(c->talk), i, m) {
         const char *role = json_string_value(json_object_get(m, "role"));
         const json_t *text = json_object_get(m, "content");
-        printf("%s%s:%s ", c->colour ? "\033[1m" : "", role ? role : "?",
-               c->colour ? "\033[0m" : "");
+        fputs(c->colour ? "\033[1m" : "", stdout);
+        print_text(role ? role : "?", c->colour ? ":\033[0m " : ": ");
         if (json_is_string(text))
             ch_cli_put_text(stdout, json_string_value(text), json_string_length(text), true);
         puts("");
@@ -213,9 +231,9 @@ static void do_save(ch_chatting *c, const char *text)
 {
     ch_err e = {0};
     if (!*text)
-        fprintf(stderr, "/save wants the name of a file\n");
+        complain(c, "/save wants the name of a file");
     else if (ch_talk_save(c->talk, text, &e) < 0)
-        complain(&e);
+        complain(c, e.text);
     else
         printf("saved %zu messages, %d tokens\n", json_array_size(ch_talk_messages(c->talk)),
                ch_session_length(c->session));
@@ -225,9 +243,9 @@ static void do_load(ch_chatting *c, const char *text)
 {
     ch_err e = {0};
     if (!*text)
-        fprintf(stderr, "/load wants the name of a file\n");
+        complain(c, "/load wants the name of a file");
     else if (ch_talk_load(c->talk, text, &e) < 0)
-        complain(&e);
+        complain(c, e.text);
     else
         printf("loaded %zu messages, %d tokens\n", json_array_size(ch_talk_messages(c->talk)),
                ch_session_length(c->session));
@@ -242,13 +260,12 @@ static void do_regen(ch_chatting *c, const char *text)
 static void do_undo(ch_chatting *c, const char *text)
 {
     (void)text;
-    if (ch_chat_last_is(c, "assistant"))
-        ch_chat_shorten(c, 1);
-    if (!ch_chat_last_is(c, "user")) {
-        fprintf(stderr, "there is no message to take back\n");
-        return;
-    }
-    printf("%zu messages are left\n", ch_chat_shorten(c, 1));
+    const int last = ch_chat_last_user(c);
+    const size_t n = json_array_size(ch_talk_messages(c->talk));
+    if (last < 0)
+        complain(c, "there is no message to take back");
+    else
+        printf("%zu messages are left\n", ch_chat_shorten(c, n - (size_t)last));
 }
 
 static void do_clear(ch_chatting *c, const char *text)
@@ -300,9 +317,11 @@ void ch_chat_command(ch_chatting *c, const char *text)
             fflush(stdout);
             return;
         }
-    fprintf(stderr, "there is no command \"/%.15s\"; /help lists them, and a message that begins "
-                    "with / has a blank before it\n",
+    ch_err e = {0};
+    ch_fail(&e, CH_EARG, "there is no command \"/%.15s\"; /help lists them, and a message that "
+                         "begins with / has a blank before it",
             name);
+    complain(c, e.text);
 }
 
 /* The k-th of the settings' names, as /set takes them. */

@@ -22,10 +22,12 @@ typedef struct ch_chatting {
     ch_think think;
     bool terminal; /* somebody types */
     bool colour, status;
-    bool leaves;
+    bool leaves, told_think;
     int code; /* what the program ends with */
 } ch_chatting;
 
+/* Says why something failed; where nobody types, that ends the program. */
+void ch_chat_failed(ch_chatting *c, const char *why, int code);
 /* A line that begins with a slash. */
 void ch_chat_command(ch_chatting *c, const char *text);
 ch_line_words ch_chat_words; /* for completion; arg: the ch_chatting */
@@ -36,6 +38,8 @@ int ch_chat_system(ch_chatting *c, const char *text, ch_err *e); /* NULL: none *
 void ch_chat_message(ch_chatting *c, const char *text, size_t n);
 /* Another answer to the last message of the user. */
 void ch_chat_again(ch_chatting *c);
+/* Where the last message of the user stands; below 0: there is none. */
+int ch_chat_last_user(ch_chatting *c);
 /* Takes messages off the end; returns how many are left. */
 size_t ch_chat_shorten(ch_chatting *c, size_t by);
 bool ch_chat_last_is(ch_chatting *c, const char *role);

@@ -71,7 +71,7 @@ static bool ends_in_quotes(const char *text, size_t n)
 static ch_line_end read_block(ch_buf *b, ch_chatting *c, const char *text, size_t n)
 {
     ch_buf_put(b, text, n);
-    while (!(b->size >= (size_t)2 * QUOTES && ends_in_quotes(b->data, b->size))) {
+    while (!b->failed && !(b->size >= (size_t)2 * QUOTES && ends_in_quotes(b->data, b->size))) {
         const ch_line_end end = ch_line_get(c->line, &text, &n, "... ");
         if (end == CH_LINE_ENDED && !c->terminal) {
             ch_buf_str(b, quotes); /* the input's end closes it */
@@ -90,6 +90,14 @@ static bool begins_with_quotes(const char *text, size_t n)
     return n >= QUOTES && memcmp(text, quotes, QUOTES) == 0;
 }
 
+static bool all_blank(const char *text, size_t n)
+{
+    size_t i = 0;
+    while (i < n && (text[i] == ' ' || text[i] == '\t' || text[i] == '\n'))
+        i++;
+    return i == n;
+}
+
 /* A message without the quotes and the line ends beside them. */
 static void take_block(ch_chatting *c, const char *text, size_t n)
 {
@@ -99,7 +107,23 @@ static void take_block(ch_chatting *c, const char *text, size_t n)
         text++, n--;
     if (n > 0 && text[n - 1] == '\n')
         n--;
-    ch_chat_message(c, text, n);
+    if (!all_blank(text, n))
+        ch_chat_message(c, text, n);
+}
+
+/* What was read, in full; literal: pasted, so that neither quotes nor a slash mean anything. */
+static void obey(ch_chatting *c, ch_buf *b, bool literal)
+{
+    while (!literal && b->data[0] == '/' && b->size > 1 &&
+           strchr(" \t", b->data[b->size - 1]))
+        b->data[--b->size] = '\0';
+    ch_line_remember(c->line, b->data);
+    if (!literal && begins_with_quotes(b->data, b->size))
+        take_block(c, b->data, b->size);
+    else if (!literal && b->data[0] == '/')
+        ch_chat_command(c, b->data);
+    else if (!all_blank(b->data, b->size))
+        ch_chat_message(c, b->data, b->size);
 }
 
 static ch_line_end one_line(ch_chatting *c, ch_buf *b)
@@ -109,26 +133,18 @@ static ch_line_end one_line(ch_chatting *c, ch_buf *b)
     ch_line_end end = ch_line_get(c->line, &text, &n, ">>> ");
     if (end != CH_LINE_READ)
         return end;
+    const bool literal = ch_line_pasted(c->line);
     ch_buf_clear(b);
-    if (begins_with_quotes(text, n))
+    if (!literal && begins_with_quotes(text, n))
         end = read_block(b, c, text, n);
     else
         ch_buf_put(b, text, n);
-    if (end != CH_LINE_READ || b->size == 0)
-        return end;
-    while (b->data[0] == '/' && b->size > 1 && strchr(" \t", b->data[b->size - 1]))
-        b->data[--b->size] = '\0';
-    if (b->failed) {
-        fprintf(stderr, "this message is too long\n");
-        return end;
-    }
-    ch_line_remember(c->line, b->data);
-    if (begins_with_quotes(b->data, b->size))
-        take_block(c, b->data, b->size);
-    else if (b->data[0] == '/')
-        ch_chat_command(c, b->data);
-    else if (strspn(b->data, " \t") < b->size)
-        ch_chat_message(c, b->data, b->size);
+    if (b->failed)
+        ch_chat_failed(c, b->starved ? "no memory for this message"
+                                     : "this message is too long: 256 MB are the most",
+                       CH_EXIT_FAILED);
+    else if (end == CH_LINE_READ && b->size > 0)
+        obey(c, b, literal);
     return end;
 }
 

@@ -40,11 +40,19 @@ has "thinking" "think              off"
 chat "/set samplers top_k;temperature" /set
 has "their order" "top_k;temperature"
 for bad in "/set temp -1" "/set samplers x" "/set temp x" "/set nonsense 1" "/set think maybe" \
-    "/set count 1.5" "/frobnicate" "/save" "/load $tmp/none" "/undo" "/regen" "/set"; do
-    printf '%s\n' "$bad" | "$bin" chat >"$tmp/out" 2>"$tmp/err"
+    "/set count 1.5" "/frobnicate" "/save" "/load $tmp/none" "/undo" "/regen"; do
+    printf '%s\n' "$bad" Hello. | "$bin" chat >"$tmp/out" 2>"$tmp/err"
     rc=$?
-    if [ $rc -eq 0 ] && [ -s "$tmp/err" -o "$bad" = /set ]; then ok "$bad"; else not_ok "$bad"; fi
+    if [ $rc -eq 1 ] && [ -s "$tmp/err" ] && [ ! -s "$tmp/out" ]; then
+        ok "$bad ends it"
+    else
+        not_ok "$bad (exit $rc)"
+    fi
 done
+chat '"""' '"""' '""""""' "/show messages"
+that "an empty block says nothing" [ ! -s "$tmp/out" ]
+chat "/set think off" "/set think on" "/set think hide"
+that "thinking that no template reads is said once" [ "$(grep -c enable_thinking "$tmp/err")" -eq 1 ]
 dry() { printf '/set dry-multiplier 5\nOnce there was a fox.\n' |
     "$bin" chat -n 80 --temp 0 "$@" >"$tmp/out" 2>"$tmp/err"; }
 dry
@@ -63,7 +71,9 @@ that "too long is an error" [ $? -eq 1 ]
 says "with both numbers" "the context holds 8"
 is "an unknown colour" 1 "$bin" chat --color red
 says "says the others" "auto, always or never"
-is "a context that is filled" 0 sh -c "echo Hello. | '$bin' chat -c 40"
+is "a context that is filled" 0 sh -c "printf '/set status on\nHello.\n' | '$bin' chat -c 40 -n -1"
+says "says so" "the context is full"
+says "has no room" "0 of 40 left"
 
 # ---- Thoughts ------------------------------------------------------------------------------------
 cat >"$tmp/think.jinja" <<'END'
@@ -78,6 +88,11 @@ that "a thought is shown" [ "$(wc -c <"$tmp/out")" -gt 12 ]
 hasnt "without colour" "$dim"
 thinks --color always
 has "dim" "$dim"
+thinks --think off
+says "nothing turns it off" "no enable_thinking"
+echo '{% if enable_thinking %}{% endif %}{{ messages[-1].content }}' >"$tmp/reads.jinja"
+is "a template that reads it" 0 "$bin" chat --think off --chat-template "$tmp/reads.jinja"
+that "says nothing" [ ! -s "$tmp/err" ]
 thinks --think hide
 that "or not at all" [ ! -s "$tmp/out" ]
 
@@ -96,6 +111,17 @@ says "says why" "another model"
 is "its messages it takes" 0 "$bin" chat -m "$tmp/other.gguf" --load "$tmp/talk.json"
 echo '{"chalcis": "conversation", "messages": [{}]}' >"$tmp/bad.json"
 is "a message without role" 1 "$bin" chat --load "$tmp/bad.json"
+said() { # ROLE...: a conversation
+    local list="" role
+    for role; do list="$list${list:+,}{\"role\": \"$role\", \"content\": \"x\"}"; done
+    echo "{\"chalcis\": \"conversation\", \"messages\": [$list]}" >"$tmp/said.json"
+}
+said assistant
+is "a greeting is not taken back" 1 sh -c "echo /undo | '$bin' chat --load '$tmp/said.json'"
+says "says so" "no message to take back"
+said system user assistant user assistant tool assistant
+is "what a message led to is" 0 sh -c "echo /undo | '$bin' chat --load '$tmp/said.json'"
+says "with it" "3 messages are left"
 that "no history of what is not typed" [ ! -e "$tmp/state" ]
 
 # ---- A person ------------------------------------------------------------------------------------
@@ -175,6 +201,40 @@ fi
 keys C-d
 sees "Ctrl-D leaves" "LEFT 0"
 [ "$edits" -eq 0 ] || that "typed lines are kept" grep -q "Once" "$tmp/state/chalcis/history"
+
+if [ "$edits" -gt 0 ]; then
+    start -n 3
+    term set-buffer "/exit \"\"\""
+    term paste-buffer -p
+    sees "a pasted command waits" "/exit"
+    keys Enter
+    sees "and is a message" "tok/s"
+    typed "Typed and lost?"
+    sees "a line" "tok/s" 2
+    kill -HUP "$(term list-panes -F '#{pane_pid}' | xargs pgrep -P)"
+    that "its lines are kept" grep -q "Typed" "$tmp/state/chalcis/history"
+    that "and those before" grep -q "Once" "$tmp/state/chalcis/history"
+    echo "not a history" >"$tmp/state/chalcis/history"
+    start -n 3
+    sees "a file that is no history" "is not a history"
+    typed "Hello."
+    sees "does not matter" "tok/s"
+    keys C-d
+    sees "and it leaves" "LEFT 0"
+    that "it stays as it was" grep -qx "not a history" "$tmp/state/chalcis/history"
+else
+    skip "pasted commands, lines that are kept" "this build has no libedit"
+fi
+cat >"$tmp/steers.json" <<'END'
+{"chalcis": "conversation", "messages": [{"role": "system", "content": "\u001b[31mA"},
+ {"role": "\u001b[31mB", "content": "x"}]}
+END
+start --no-history --load "$tmp/steers.json"
+typed /system
+sees "a text that steers the terminal does not" $'\357\277\275[31mA'
+typed "/show messages"
+sees "nor does a role" $'\357\277\275[31mB:'
+keys C-d
 
 start -c 200000 --temp 0 --repeat-penalty 1.3 --no-history
 typed "Once there was a fox."
