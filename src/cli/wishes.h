@@ -35,7 +35,7 @@ typedef struct ch_wishes {
 
 /* Reads what was given; points `how` to it, whose draws begin at position `from`. */
 int ch_wishes_open(ch_wishes *w, ch_sampling *how, const ch_tokenizer *tk, int from, ch_err *e);
-/* Appends the tokens at which repeats end: those with one of these texts, or with the usual ones. */
+/* Appends the tokens at which repeats end: those with one of these texts, or of the usual ones. */
 int ch_wishes_breakers(ch_tokens *out, const ch_list *text, const ch_tokenizer *tk, ch_err *e);
 void ch_wishes_close(ch_wishes *w);
 
