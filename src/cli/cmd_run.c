@@ -81,6 +81,7 @@ struct running {
     ch_grammar *grammar;
     ch_session *session;
     ch_tokens prompt;
+    ch_run_format format;
     ch_session *base; /* holds the prompt; the session itself, where there is one answer */
     ch_cost cost;
     ch_buf text;    /* of the completion */
@@ -124,10 +125,15 @@ static int read_prompt(struct running *r, ch_err *e)
         rc = ch_fail(e, CH_EARG, "there is no prompt: give -p TEXT, a FILE, or standard input; "
                                  "chalcis chat talks");
     if (rc == CH_OK)
-        rc = r->o->chat ? ch_run_conversation(&r->prompt, r->tokenizer, r->o->system, text, b.size,
-                                              e)
+        rc = r->o->chat ? ch_run_conversation(&r->prompt, &r->format, r->tokenizer,
+                                              r->o->system, text, b.size, e)
                         : ch_tokenizer_encode(&r->prompt, r->tokenizer, text, b.size,
                                               r->o->load ? 0 : CH_ENCODE_BOS, e);
+    if (rc == CH_OK && r->format.stop) { /* beams end by their tokens alone */
+        ch_list *stop = &r->o->wishes.stop;
+        if (stop->n < (int)CH_COUNT(stop->at) && !r->o->beams)
+            stop->at[stop->n++] = r->format.stop;
+    }
     if (rc == CH_OK && r->prompt.n == 0 && !r->o->load)
         rc = ch_fail(e, CH_EARG, "the prompt is empty, and %s has no token to begin a text with",
                      r->path);
@@ -211,6 +217,17 @@ static bool ends(struct running *r)
     return true;
 }
 
+/* A conversation's format may have a blank before what is said. */
+static void drop_lead(struct running *r)
+{
+    const char *lead = r->format.lead;
+    const size_t n = lead ? strlen(lead) : 0;
+    if (r->drawn != 1 || n == 0 || r->text.size < n || memcmp(r->text.data, lead, n) != 0)
+        return;
+    memmove(r->text.data, r->text.data + n, r->text.size - n);
+    r->text.size -= n;
+}
+
 /* Where nothing can be drawn: because the text is whole by its grammar, and cannot say so? */
 static bool is_complete(const struct running *r)
 {
@@ -250,6 +267,7 @@ static int generate(struct running *r, ch_err *e)
             return ch_buf_check(&r->text, "the completion", e);
         before = t;
         r->drawn++;
+        drop_lead(r);
         if (!ch_array_room(&r->ends, &r->cap_ends, r->n_ends + 1, sizeof *r->ends))
             return ch_fail(e, CH_ENOMEM, "no memory for %d tokens", r->drawn);
         r->ends[r->n_ends++] = r->text.size;
@@ -529,6 +547,8 @@ int ch_cmd_run(int argc, char **argv)
     ch_tokenizer_close(&r.tokenizer);
     ch_cost_close(&r.cost);
     free(r.ends);
+    free(r.format.stop);
+    free(r.format.lead);
     ch_tokens_free(&r.prompt);
     ch_buf_close(&r.text);
     return code;

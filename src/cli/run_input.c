@@ -59,8 +59,14 @@ int ch_run_read(ch_buf *b, bool *any, const ch_run_input *in, ch_err *e)
     return rc == CH_OK && in->text ? join(b, any, in->text, NULL, e) : rc;
 }
 
-int ch_run_conversation(ch_tokens *out, const ch_tokenizer *tk, const char *system,
-                        const char *text, size_t n, ch_err *e)
+static int copy(char **to, const char *text, ch_err *e)
+{
+    *to = text ? strdup(text) : NULL;
+    return text && !*to ? ch_fail(e, CH_ENOMEM, "no memory for a conversation") : CH_OK;
+}
+
+int ch_run_conversation(ch_tokens *out, ch_run_format *format, const ch_tokenizer *tk,
+                        const char *system, const char *text, size_t n, ch_err *e)
 {
     ch_talk *t;
     int rc = ch_talk_open(&t, NULL, tk, NULL, NULL, e);
@@ -70,6 +76,10 @@ int ch_run_conversation(ch_tokens *out, const ch_tokenizer *tk, const char *syst
         rc = ch_talk_say(t, "user", text, n, e);
     if (rc == CH_OK)
         rc = ch_talk_prompt(out, t, e);
+    if (rc == CH_OK)
+        rc = copy(&format->stop, ch_talk_own_stop(t), e);
+    if (rc == CH_OK)
+        rc = copy(&format->lead, ch_talk_before_text(t), e);
     ch_talk_close(&t);
     return rc;
 }

@@ -16,9 +16,15 @@ typedef struct ch_run_input {
  * one of them. */
 int ch_run_read(ch_buf *b, bool *any, const ch_run_input *in, ch_err *e);
 
+/* What a line of chats.def needs where there is no token for it: the text at which answers end, and
+ * what stands before them.  The caller's; NULL: nothing. */
+typedef struct ch_run_format {
+    char *stop, *lead;
+} ch_run_format;
+
 /* The ids of a conversation of one message, the answer opened.  system: NULL, or what stands
  * before. */
-int ch_run_conversation(ch_tokens *out, const ch_tokenizer *tk, const char *system,
-                        const char *text, size_t n, ch_err *e);
+int ch_run_conversation(ch_tokens *out, ch_run_format *format, const ch_tokenizer *tk,
+                        const char *system, const char *text, size_t n, ch_err *e);
 
 #endif

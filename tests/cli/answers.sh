@@ -152,4 +152,11 @@ is "has room for more" 0 "$bin" run --load "$tmp/long" -n 20 --ignore-end
 says "all of it" "written 20 tokens"
 run "more log-probs than tokens" -n 2 --logprobs 1000000 --prompt-logprobs 1000000 --json
 json "as many as there are" 'len(v["logprobs"][0]["top"]) == 4096'
+is "a vocabulary without ChatML" 0 "$bin" init llama -o "$tmp/plain.gguf"
+is "a chat's answer" 0 "$bin" run -m "$tmp/plain.gguf" --chat -p hi \
+    --grammar-text 'root ::= " Hello.\nUser: And you?\nAssistant: Fine."'
+printf 'Hello.\n' >"$tmp/want"
+same "ends where the user would go on, and begins with itself" "$tmp/want"
+is "a text that is whole and cannot end" 0 "$bin" run -p x --regex abc --min-tokens 9
+says "ends all the same" "stop: grammar"
 echo "1..$n"
