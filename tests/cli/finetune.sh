@@ -63,7 +63,7 @@ mkdir texts && mv part-* texts/
 steps="--length 64 --micro-batch 4 --held-out 0 --precision f32 --seed 2 -t 1 --quiet"
 is "train" 0 "$bin" train -d texts -o base --vocab 320 --preset nano --steps 30 $steps
 is "finetune an adapter" 0 "$bin" finetune -m base/model.gguf -d data.jsonl -o adapter --lora 8 \
-    --steps 200 --lr 1e-2 $steps
+    --steps 200 --lr 5e-3 $steps
 says "tells how to use it" "--lora adapter --chat"
 that "as PEFT keeps it" test -s adapter/adapter_model.safetensors -a -s adapter/adapter_config.json
 that "no weights but its own" test ! -e adapter/model.safetensors
