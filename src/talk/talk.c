@@ -95,7 +95,7 @@ void ch_talk_close(ch_talk **t)
 
 const char *ch_talk_format(const ch_talk *t) { return t->format; }
 const char *ch_talk_own_stop(const ch_talk *t) { return t->own_stop; }
-const char *ch_talk_before_text(const ch_talk *t) 
+const char *ch_talk_before_text(const ch_talk *t)
 {
     return t->before_text && *t->before_text ? t->before_text : NULL;
 }
