@@ -88,11 +88,6 @@ static int place(ch_place *out, const ch_grammar *g, uint32_t config, ch_err *e)
     return CH_OK;
 }
 
-int ch_grammar_start(ch_place *out, ch_grammar *g, ch_err *e)
-{
-    return place(out, g, ch_machine_start(&g->m), e);
-}
-
 bool ch_grammar_stale(const ch_grammar *g, ch_place p) { return p.generation != g->generation; }
 
 bool ch_grammar_may_end(const ch_grammar *g, ch_place p)
@@ -100,13 +95,14 @@ bool ch_grammar_may_end(const ch_grammar *g, ch_place p)
     return (g->m.flags[p.config] & CH_CONFIG_ENDS) != 0;
 }
 
-/* Room to go on from p; what was found out before may have to go. */
-static int make_room(ch_place *p, ch_grammar *g, ch_err *e)
+bool ch_grammar_fits(const ch_grammar *g)
 {
-    if (ch_grammar_stale(g, *p))
-        return ch_fail(e, CH_EARG, "the grammar has forgotten this place");
-    if (ch_machine_bytes(&g->m) + g->masks.bytes <= g->m.limit)
-        return CH_OK;
+    return ch_machine_bytes(&g->m) + g->masks.bytes <= g->m.limit;
+}
+
+/* All that was found out, but for p. */
+static int forget(ch_place *p, ch_grammar *g, ch_err *e)
+{
     ch_masks_forget(g);
     const uint32_t config = ch_machine_forget(&g->m, p->config);
     if (config == CH_NO_ID)
@@ -115,17 +111,37 @@ static int make_room(ch_place *p, ch_grammar *g, ch_err *e)
     return place(p, g, config, e);
 }
 
+/* Room to go on from p; what was found out before may have to go. */
+static int make_room(ch_place *p, ch_grammar *g, ch_err *e)
+{
+    if (ch_grammar_stale(g, *p))
+        return ch_fail(e, CH_EARG, "the grammar has forgotten this place");
+    return ch_grammar_fits(g) ? CH_OK : forget(p, g, e);
+}
+
+int ch_grammar_start(ch_place *out, ch_grammar *g, ch_err *e)
+{
+    ch_place nowhere = {CH_CONFIG_DEAD, g->generation};
+    const int rc = make_room(&nowhere, g, e);
+    return rc == CH_OK ? place(out, g, ch_machine_start(&g->m), e) : rc;
+}
+
+/* It failed on the way from p: is there room to try again? */
+static bool try_again(int rc, ch_place *p, ch_grammar *g, ch_err *e)
+{
+    return rc == CH_ELIMIT && !ch_grammar_fits(g) && forget(p, g, e) == CH_OK;
+}
+
 static int refuse(const char *bytes, size_t at, ch_err *e)
 {
     return ch_fail(e, CH_EARG, "the grammar does not allow byte %zu (0x%02x) of what comes next",
                    at, (unsigned)(uint8_t)bytes[at]);
 }
 
-int ch_grammar_bytes(ch_place *p, ch_grammar *g, const char *bytes, size_t n, ch_err *e)
+static int follow(ch_place *p, ch_grammar *g, const char *bytes, size_t n, ch_err *e)
 {
-    int rc = make_room(p, g, e);
     uint32_t config = p->config;
-    for (size_t i = 0; i < n && rc == CH_OK; i++) {
+    for (size_t i = 0; i < n; i++) {
         const uint32_t before = config;
         config = ch_machine_step(&g->m, before, (uint8_t)bytes[i]);
         if (config == CH_NO_ID)
@@ -133,7 +149,15 @@ int ch_grammar_bytes(ch_place *p, ch_grammar *g, const char *bytes, size_t n, ch
         if (config == CH_CONFIG_DEAD)
             return refuse(bytes, i, e);
     }
-    return rc == CH_OK ? place(p, g, config, e) : rc;
+    return place(p, g, config, e);
+}
+
+int ch_grammar_bytes(ch_place *p, ch_grammar *g, const char *bytes, size_t n, ch_err *e)
+{
+    int rc = make_room(p, g, e);
+    if (rc == CH_OK)
+        rc = follow(p, g, bytes, n, e);
+    return try_again(rc, p, g, e) ? follow(p, g, bytes, n, e) : rc;
 }
 
 int ch_grammar_token(ch_place *p, ch_grammar *g, ch_token t, ch_err *e)
@@ -143,7 +167,8 @@ int ch_grammar_token(ch_place *p, ch_grammar *g, ch_token t, ch_err *e)
         if (w->end[i] == t && !ch_grammar_stale(g, *p)) {
             if (!ch_grammar_may_end(g, *p))
                 return ch_fail(e, CH_EARG, "the grammar does not allow the text to end here");
-            return place(p, g, ch_machine_over(&g->m), e);
+            const int rc = make_room(p, g, e);
+            return rc == CH_OK ? place(p, g, ch_machine_over(&g->m), e) : rc;
         }
     if (t < 0 || t >= w->n_ids || w->at[t] == w->at[t + 1])
         return ch_fail(e, CH_EARG, "token %d has no text: no grammar allows it", (int)t);
@@ -152,6 +177,8 @@ int ch_grammar_token(ch_place *p, ch_grammar *g, ch_token t, ch_err *e)
 
 int ch_grammar_mask(const uint64_t **out, ch_place *p, ch_grammar *g, ch_err *e)
 {
-    const int rc = make_room(p, g, e);
-    return rc == CH_OK ? ch_masks_get(out, g, p->config, e) : rc;
+    int rc = make_room(p, g, e);
+    if (rc == CH_OK)
+        rc = ch_masks_get(out, g, p->config, e);
+    return try_again(rc, p, g, e) ? ch_masks_get(out, g, p->config, e) : rc;
 }

@@ -124,6 +124,7 @@ int ch_automaton_alike(uint32_t *out, const ch_automaton *a, ch_err *e);
 int ch_masks_open(ch_grammar *g, ch_err *e);
 void ch_masks_close(struct ch_masks *k);
 void ch_masks_forget(ch_grammar *g);
+bool ch_grammar_fits(const ch_grammar *g); /* is what was found out within its memory? */
 int ch_masks_get(const uint64_t **out, ch_grammar *g, uint32_t config, ch_err *e);
 
 #endif

@@ -170,6 +170,8 @@ static int add_tree(uint64_t *mask, ch_grammar *g, int tree, uint32_t state, uin
     struct ch_masks *k = &g->masks;
     const ch_word_tree *w = &g->words->tree[tree];
     uint32_t *index = &k->local_of[tree][tree == 0 ? k->alike[state] : state];
+    if (!*index && !ch_grammar_fits(g))
+        ch_masks_forget(g); /* what they said is in `mask` already */
     int rc = *index ? CH_OK : make_local(index, g, w, state, e);
     if (rc < 0)
         return rc;
@@ -232,7 +234,9 @@ int ch_masks_get(const uint64_t **out, ch_grammar *g, uint32_t config, ch_err *e
         return starve(e);
     if (k->mask_of[config] == 0) {
         uint64_t *mask = calloc(ch_grammar_mask_words(g) + 1, sizeof *mask);
-        const int rc = mask ? fill(mask, g, config, e) : starve(e);
+        int rc = mask ? fill(mask, g, config, e) : starve(e);
+        if (rc == CH_OK && !room_for(k, config)) /* again: masks may have been forgotten */
+            rc = starve(e);
         if (rc < 0) {
             free(mask);
             return rc;

@@ -169,7 +169,7 @@ static uint32_t intern(ch_machine *m)
             flags |= w->flat[n - 1] == CH_STACK_END ? CH_CONFIG_ENDS : CH_CONFIG_LEAVES;
     }
     const size_t before = m->configs.n, row = (size_t)m->a->n_classes;
-    if (ch_machine_bytes(m) > 2 * m->limit) {
+    if (ch_machine_bytes(m) > m->limit) { /* a table that grows doubles, and that is all */
         fail(m, CH_ELIMIT);
         return CH_NO_ID;
     }
@@ -309,9 +309,9 @@ uint32_t ch_machine_forget(ch_machine *m, uint32_t kept)
     free(used);
     free(now);
     if (id == CH_NO_ID) { /* nothing has changed */
+        m->rc = fresh.rc < 0 ? fresh.rc : CH_ENOMEM;
         fresh.work = NULL;
         ch_machine_close(&fresh);
-        m->rc = CH_ENOMEM;
         return id;
     }
     m->work = NULL;
