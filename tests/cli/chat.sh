@@ -52,7 +52,8 @@ done
 chat '"""' '"""' '""""""' "/show messages"
 that "an empty block says nothing" [ ! -s "$tmp/out" ]
 chat "/set think off" "/set think on" "/set think hide"
-that "thinking that no template reads is said once" [ "$(grep -c enable_thinking "$tmp/err")" -eq 1 ]
+that "thinking that no template reads is said once" \
+    [ "$(grep -c enable_thinking "$tmp/err")" -eq 1 ]
 dry() { printf '/set dry-multiplier 5\nOnce there was a fox.\n' |
     "$bin" chat -n 80 --temp 0 "$@" >"$tmp/out" 2>"$tmp/err"; }
 dry

@@ -102,8 +102,8 @@ else
 fi
 # ---- Two templates -----------------------------------------------------------------------------
 is "a model as a folder" 0 "$bin" convert "$bundled" "$tmp/two"
-sed -i 's/^{/{"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "called"}],/' \
-    "$tmp/two/tokenizer_config.json"
+two='{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "called"}'
+sed -i "s/^{/{\"chat_template\": [$two],/" "$tmp/two/tokenizer_config.json"
 is "with two templates" 0 "$bin" convert "$tmp/two" "$tmp/two.gguf"
 is "and back" 0 "$bin" convert "$tmp/two.gguf" "$tmp/three"
 echo '[{"role": "user", "content": "Hi"}]' >"$tmp/messages"
