@@ -270,8 +270,8 @@ typedef enum ch_grammar_kind {
 typedef struct ch_grammar_options {
     bool compact;           /* JSON without white space */
     const ch_grammar *like; /* shares its vocabulary with this one, of the same tokenizer */
-    size_t memory;          /* bytes of what is found out while it runs (twice that at most, as tables
-                               grow); 0: 64 MiB */
+    size_t memory;          /* bytes of what is found out while it runs (twice that at most,
+                               as tables grow); 0: 64 MiB */
 } ch_grammar_options;
 
 int ch_grammar_open(ch_grammar **out, const ch_tokenizer *t, ch_grammar_kind kind,

@@ -37,8 +37,8 @@ int ch_session_feed_together(const ch_feed *feeds, int n, ch_feed_fn *each, void
 /* Tokens of a saved session, by its file's head alone. */
 int ch_session_saved_length(int *out, const char *path, ch_err *e);
 /* May the text end here by the session's grammar?  Without one it may anywhere.  What
- * ch_session_next fails with where nothing can be drawn is then no fault: the text is complete, but its end token
- * is banned (ends_from, a bias of -inf), or there is none. */
+ * ch_session_next fails with where nothing can be drawn is then no fault: the text is complete, but
+ * its end token is banned (ends_from, a bias of -inf), or there is none. */
 int ch_session_may_end(bool *yes, ch_session *s, ch_err *e);
 void ch_session_own_sampler(ch_session *s, const ch_own_sampler *own); /* NULL: none; copied */
 void ch_session_tap(ch_session *s, ch_tap_fn *tap, void *arg);
