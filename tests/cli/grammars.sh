@@ -34,6 +34,6 @@ says "has its file" 'g.gbnf: grammar: there is no rule "a"'
 is "no file" 1 r --json-schema "$tmp/none.json"
 is "two at once" 1 r --json-object --regex a
 says "exclude each other" "exclude each other"
-is "compact alone" 1 r --json-compact
+is "compact alone" 2 r --json-compact
 says "goes with others" "goes with"
 echo "1..$n"
