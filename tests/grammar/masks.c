@@ -120,6 +120,22 @@ static void memory_is_bounded(void **state)
     ch_grammar_close(&large);
 }
 
+/* A mask that runs out of memory on its way is made again with all of it. */
+static void tried_again(void **state)
+{
+    (void)state;
+    ch_grammar *g = open_with(CH_GRAMMAR_GBNF, "root ::= [a-z ] root [a-z ] | [a-z ]", 1);
+    ch_place p;
+    ch_err e = {0};
+    assert_ok(ch_grammar_start(&p, g, &e), e);
+    for (uint64_t step = 0; step < 110; step++) {
+        const uint64_t *mask;
+        assert_ok(ch_grammar_mask(&mask, &p, g, &e), e);
+        assert_ok(ch_grammar_token(&p, g, draw_allowed(mask, ch_grammar_vocab(g), 0, step), &e), e);
+    }
+    ch_grammar_close(&g);
+}
+
 static void too_many_readings(void **state)
 {
     (void)state;
@@ -335,7 +351,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_token_alone), cmocka_unit_test(control_tokens_are_never_allowed),
-        cmocka_unit_test(memory_is_bounded), cmocka_unit_test(too_many_readings),
+        cmocka_unit_test(memory_is_bounded), cmocka_unit_test(tried_again),
+        cmocka_unit_test(too_many_readings),
         cmocka_unit_test(logits), cmocka_unit_test(sessions_obey),
         cmocka_unit_test(complete_without_an_end), cmocka_unit_test(beams_do_not),
     };
