@@ -77,7 +77,7 @@ say() {
     echo "\$ chalcis $1"
     "$bin" "${words[@]}" </dev/null >said 2>&1
     local rc=$?
-    sed "s|$root|ROOT|g" said
+    sed "s|$(dirname "$bin")/../../models|ROOT/models|g; s|$root|ROOT|g" said
     [ -z "$(tail -c1 said)" ] || echo
     echo "[exit $rc]"
 }
