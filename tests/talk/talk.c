@@ -137,9 +137,14 @@ static void a_turn_reads_what_is_new(void **state)
         turn(&b, "Tell me of the king and of his seven daughters.", 20);
         for (int i = 0; i < 4; i++) {
             const int before = ch_session_length(b.s);
+            const char *put = ch_talk_before_text(b.t);
+            /* an answer that did not begin with what is put before one is read again with it */
+            const uint64_t again =
+                put && (b.answer.size == 0 || b.answer.data[0] != put[0]) ? 20 : 0;
             const uint64_t read = turn(&b, "And then?", 20);
             assert_true(read >= 2);
-            assert_true(read <= count("\nUser: <user>And then?\nAssistant: <assistant>") + 2);
+            assert_true(read <=
+                        count("\nUser: <user>And then?\nAssistant: <assistant>") + 2 + again);
             assert_true(ch_session_length(b.s) > before);
         }
         close_both(&b);
