@@ -3,20 +3,15 @@
  * SPDX-License-Identifier: MIT */
 #include "session.h"
 
-#include <string.h>
+#include <limits.h>
 
 int ch_session_feed(ch_session *s, const ch_token *tokens, int n, ch_err *e)
 {
-    int rc = ch_session_accepts(s, tokens, n, e);
-    if (rc == CH_OK)
-        rc = ch_session_drop_guesses(s, e);
-    if (rc < 0)
-        return rc;
     const uint64_t t0 = ch_clock_ns();
     const int before = s->n_tokens;
-    if (n > 0)
-        memcpy(s->tokens + s->n_tokens, tokens, (size_t)n * sizeof *tokens);
-    s->n_tokens += n;
+    int rc = ch_session_put(s, tokens, n, e);
+    if (rc < 0)
+        return rc;
     rc = ch_session_catch_up(s, e);
     if (rc < 0) /* what was there before stays, and with it what was computed of this */
         s->n_tokens = CH_MAX(before, s->computed);
@@ -25,43 +20,82 @@ int ch_session_feed(ch_session *s, const ch_token *tokens, int n, ch_err *e)
     return rc;
 }
 
-/* All n rows are part of the timeline: the logits of the last one stay, also when `each` ends it
- * before. */
-static int hand_out(ch_session *s, const ch_tensor *logits, int n, ch_logits_fn *each, void *arg)
+struct listener {
+    ch_logits_fn *each;
+    void *arg;
+};
+
+static int pass_on(void *arg, int share, int position, const float *logits)
 {
-    int rc = CH_OK;
-    for (int i = 0; i < n; i++) {
-        if (rc == CH_OK || i == n - 1)
-            ch_session_keep_logits(s, ch_tensor_row(logits, i));
-        if (rc == CH_OK && each)
-            rc = each(arg, s->computed - n + i, s->last);
-    }
-    return rc;
+    const struct listener *l = arg;
+    (void)share;
+    return l->each ? l->each(l->arg, position, logits) : CH_OK;
 }
 
 int ch_session_feed_each(ch_session *s, const ch_token *tokens, int n, ch_logits_fn *each,
                          void *arg, ch_err *e)
 {
+    struct listener l = {each, arg};
     int rc = ch_session_accepts(s, tokens, n, e);
-    if (rc == CH_OK)
-        rc = ch_session_drop_guesses(s, e);
     if (rc == CH_OK && s->computed < s->n_tokens)
         rc = ch_session_catch_up(s, e);
-    for (int done = 0, rows; done < n && rc == CH_OK; done += rows) {
-        rows = CH_MIN(n - done, s->family->logit_rows);
-        const ch_tensor *logits = NULL;
+    const int before = s->n_tokens;
+    if (rc == CH_OK)
+        rc = ch_session_put(s, tokens, n, e);
+    while (rc == CH_OK && s->computed < s->n_tokens) {
+        ch_share h = {.s = s, .rows = INT_MAX, .from = before};
         rc = ch_session_interrupted(s, e);
         if (rc == CH_OK)
-            rc = ch_session_step(&logits, s, tokens + done, NULL, rows, NULL, rows, e);
-        if (rc < 0)
-            break;
-        memcpy(s->tokens + s->n_tokens, tokens + done, (size_t)rows * sizeof *tokens);
-        s->n_tokens += rows;
-        s->computed += rows;
-        rc = hand_out(s, logits, rows, each, arg);
-        ch_session_seal(s);
+            rc = ch_session_advance(&h, 1, pass_on, &l, e);
+        if (rc == CH_OK)
+            rc = h.rc;
     }
+    if (rc < 0)
+        s->n_tokens = CH_MAX(CH_MIN(before, s->n_tokens), s->computed);
     return rc;
+}
+
+/* ---- Vectors -------------------------------------------------------------------------------- */
+
+/* Takes n vectors through the layers; the last one's logits stay.  On failure nothing has changed.
+ */
+static int step(ch_session *s, const real *vectors, int n, ch_err *e)
+{
+    ch_family *f = s->family;
+    const int at = s->sequence.length, rc = ch_sequence_append(&s->sequence, n, e);
+    if (rc < 0)
+        return rc;
+    ch_arena *a = &f->scratch;
+    ch_arena_reset(a, 0);
+    int32_t *pos = ch_arena_take(a, (size_t)n * sizeof *pos);
+    int32_t *seq = ch_arena_take_zero(a, (size_t)n * sizeof *seq);
+    ch_token *before = ch_arena_take(a, (size_t)n * sizeof *before);
+    const real **each = ch_arena_take(a, (size_t)n * sizeof *each);
+    for (int i = 0; i < n; i++) {
+        pos[i] = at + i;
+        before[i] = i == 0 && at > 0 ? s->tokens[at - 1] : -1;
+        each[i] = vectors + (ptrdiff_t)i * f->model->config.width;
+    }
+    ch_sequence *const seqs[1] = {&s->sequence};
+    const int32_t last = n - 1;
+    ch_step step = {.rows = {.n = n, .vector = each, .pos = pos, .seq = seq, .before = before},
+                    .seqs = seqs,
+                    .n_seqs = 1,
+                    .wanted = &last,
+                    .n_wanted = 1,
+                    .context = f->context,
+                    .spent = ch_session_spent(s, n),
+                    .tap = s->tap,
+                    .tap_arg = s->tap_arg};
+    step.rows.adapter = f->adapters ? seq : NULL; /* all zeros: the first there is */
+    ch_run run = {.scratch = a,
+                  .pool = f->pool,
+                  .kernels = &f->kernels,
+                  .profile = s->profile,
+                  .adapters = f->adapters};
+    ch_session_keep_logits(s, ch_tensor_row(ch_forward_logits(&run, f->model, &step), 0));
+    ch_session_count_steps(s, step.spent, n, 0, n);
+    return CH_OK;
 }
 
 int ch_session_feed_vectors(ch_session *s, const real *vectors, int n, ch_err *e)
@@ -74,18 +108,14 @@ int ch_session_feed_vectors(ch_session *s, const real *vectors, int n, ch_err *e
     s->private_pages = s->private_pages || n > 0;
     for (int done = 0, rows; done < n && rc == CH_OK; done += rows) {
         rows = CH_MIN(n - done, s->family->step_rows);
-        const int32_t last_row = rows - 1;
-        const real *from = vectors + (ptrdiff_t)done * s->family->model->config.width;
-        const ch_tensor *logits = NULL;
         rc = ch_session_interrupted(s, e);
         if (rc == CH_OK)
-            rc = ch_session_step(&logits, s, NULL, from, rows, &last_row, 1, e);
+            rc = step(s, vectors + (ptrdiff_t)done * s->family->model->config.width, rows, e);
         if (rc < 0)
             break;
         for (int i = 0; i < rows; i++)
             s->tokens[s->n_tokens++] = -1;
         s->computed += rows;
-        rc = hand_out(s, logits, 1, NULL, NULL);
     }
     return rc;
 }

@@ -24,6 +24,42 @@ double ch_session_steps(const ch_session *s);
 typedef int ch_logits_fn(void *arg, int position, const float *logits);
 int ch_session_feed_each(ch_session *s, const ch_token *tokens, int n, ch_logits_fn *each,
                          void *arg, ch_err *e);
+/* ---- Many timelines of one family in one step ---- */
+
+/* An empty session of s's family. */
+int ch_session_another(ch_session **out, ch_session *s, ch_err *e);
+/* Its pages are found by sessions of the same salt alone; s is empty (else CH_EARG). */
+int ch_session_salt(ch_session *s, uint64_t salt, ch_err *e);
+/* Appends tokens that are computed later, when they are needed or by ch_session_advance. */
+int ch_session_put(ch_session *s, const ch_token *tokens, int n, ch_err *e);
+int ch_session_waiting(const ch_session *s); /* tokens that are not computed */
+/* Takes whole pages of what waits from the cache, where it has them; returns their tokens. */
+int ch_session_adopt(ch_session *s);
+/* The page key of the next whole page to be computed; false: there is none that others could use.
+ */
+bool ch_session_next_key(ch_hash128 *out, ch_session *s);
+/* Gives its pages back: all its tokens wait again, and adopt may find them.  Not after vectors. */
+void ch_session_release(ch_session *s);
+/* Tokens for which the family's cache has pages that nobody uses. */
+int64_t ch_session_room(const ch_session *s);
+/* Would ch_session_next draw without computing anything?  The token drawn last was a guess? */
+bool ch_session_ready(const ch_session *s);
+bool ch_session_guessed(const ch_session *s);
+
+typedef struct ch_share {
+    ch_session *s;
+    int rows;    /* in: most of its waiting tokens to compute; out: how many were */
+    int guesses; /* in: most guesses of its drafter behind the last one; out: how many */
+    int from;    /* rows at positions from here on are told to `each` */
+    bool silent; /* nobody else looks at its logits */
+    int rc;      /* out: CH_ELIMIT, the cache is full; then rows is 0 */
+} ch_share;
+typedef int ch_feed_fn(void *arg, int share, int position, const float *logits);
+/* Computes as much of what waits as a step holds, shares in order; what comes out does not depend
+ * on the company.  Each session occurs once, and none is tapped unless it is alone (else CH_EARG).
+ * each (may be NULL): gets the logits after rows from `from` on, as ch_session_feed_each does. */
+int ch_session_advance(ch_share *shares, int n, ch_feed_fn *each, void *arg, ch_err *e);
+
 /* Feeds several sessions of one family, none tapped, each of them once (else CH_EARG), in as few
  * steps as hold their rows; what they compute does not depend on the company.  The logits of rows
  * [first, n) of a feed go to `each`, the feeds in order, as above. */
@@ -32,7 +68,6 @@ typedef struct ch_feed {
     const ch_token *tokens;
     int n, first; /* first = n: nobody looks at this one's logits */
 } ch_feed;
-typedef int ch_feed_fn(void *arg, int feed, int position, const float *logits);
 int ch_session_feed_together(const ch_feed *feeds, int n, ch_feed_fn *each, void *arg, ch_err *e);
 /* Tokens of a saved session, by its file's head alone. */
 int ch_session_saved_length(int *out, const char *path, ch_err *e);

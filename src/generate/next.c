@@ -17,11 +17,12 @@ void ch_session_draft(ch_session *s, ch_draft_fn *draft, void *arg, int most)
     s->draft_most = CH_MAX(0, CH_MIN(CH_MIN(most, CH_DRAFT_MOST), s->family->logit_rows - 1));
     if (!draft || s->draft_most == 0)
         return;
-    if (!s->guess_logits)
-        s->guess_logits =
-            malloc((size_t)CH_DRAFT_MOST * (size_t)s->family->model->config.vocab * sizeof(float));
-    if (!s->guess_logits)
+    const size_t vocab = (size_t)s->family->model->config.vocab;
+    float *room =
+        realloc(s->guess_logits, (size_t)s->draft_most * vocab * sizeof *s->guess_logits);
+    if (!room)
         return; /* without room for guesses there are none: slower, not different */
+    s->guess_logits = room;
     s->draft = draft;
     s->draft_arg = arg;
 }
@@ -36,11 +37,11 @@ int ch_session_drop_guesses(ch_session *s, ch_err *e)
     return rc;
 }
 
-static int ask_drafter(ch_session *s)
+int ch_session_ask_drafter(ch_session *s, int most)
 {
     const int vocab = s->family->model->config.vocab;
-    const int most = CH_MIN(s->draft_most, s->family->context - s->n_tokens);
-    const int n = s->draft(s->draft_arg, s->tokens, s->n_tokens, s->guess, most);
+    most = CH_MIN(most, CH_MIN(s->draft_most, s->family->context - s->n_tokens));
+    const int n = most > 0 ? s->draft(s->draft_arg, s->tokens, s->n_tokens, s->guess, most) : 0;
     for (int i = 0; i < n && i < most; i++)
         if (s->guess[i] < 0 || s->guess[i] >= vocab)
             return i; /* nonsense ends the guess */
@@ -50,32 +51,9 @@ static int ask_drafter(ch_session *s)
 /* Computes the one waiting token with guesses behind it. */
 static int compute_ahead(ch_session *s, ch_err *e)
 {
-    const int vocab = s->family->model->config.vocab;
-    const int n = ask_drafter(s);
-    if (n == 0)
-        return ch_session_catch_up(s, e);
-    ch_token rows[CH_DRAFT_MOST + 1] = {s->tokens[s->computed]};
-    memcpy(rows + 1, s->guess, (size_t)n * sizeof *rows);
-    const ch_tensor *logits;
-    if (ch_session_step(&logits, s, rows, NULL, n + 1, NULL, n + 1, NULL) < 0)
-        return ch_session_catch_up(s, e); /* no room in the cache for guesses */
-    for (int i = 0; i <= n; i++) {
-        const real *row = ch_tensor_row(logits, i);
-        float *to = s->guess_logits + (ptrdiff_t)(i - 1) * vocab;
-        if (i > 0)
-            s->guess_steps[i - 1] = s->row_steps[n - i];
-        else
-            ch_session_keep_logits(s, row);
-        for (int v = 0; i > 0 && v < vocab; v++)
-            to[v] = (float)row[v];
-    }
-    s->last_steps = s->row_steps[n];
-    s->computed++;
-    s->guesses = n;
-    s->used = 0;
-    s->stats.drafted += (uint64_t)n;
-    ch_session_seal(s);
-    return CH_OK;
+    ch_share h = {.s = s, .rows = 1, .guesses = s->draft_most};
+    const int rc = ch_session_advance(&h, 1, NULL, NULL, e);
+    return rc < 0 ? rc : h.rc;
 }
 
 /* The token that waits was guessed and is computed already: its logits are here. */
@@ -97,6 +75,13 @@ static int forget_last(ch_session *s, ch_err *e)
         return ch_fail(e, CH_EARG,
                        "the timeline ends in a vector whose logits are gone: feed a token first");
     return ch_session_go_back(s, s->computed - 1, e);
+}
+
+bool ch_session_guessed(const ch_session *s) { return s->used < s->guesses; }
+
+bool ch_session_ready(const ch_session *s)
+{
+    return s->computed == s->n_tokens ? s->has_last : s->used < s->guesses;
 }
 
 int ch_session_current(ch_session *s, ch_err *e)

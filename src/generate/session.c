@@ -54,11 +54,12 @@ static bool keeps_to_itself(const ch_model *m)
 static int open_member(ch_session **out, ch_family *f, ch_err *e)
 {
     const size_t context = (size_t)f->context, vocab = (size_t)f->model->config.vocab;
+    const size_t page = (size_t)ch_cache_get_options(f->cache)->page_size;
     ch_session *s = calloc(1, sizeof *s);
     *out = s;
     if (s) {
         s->tokens = malloc(context * sizeof *s->tokens);
-        s->page_keys = malloc((context + 1) * sizeof *s->page_keys);
+        s->page_keys = malloc((context / page + 1) * sizeof *s->page_keys);
         s->last = malloc(vocab * sizeof *s->last);
     }
     if (!s || !s->tokens || !s->page_keys || !s->last) {
@@ -66,6 +67,7 @@ static int open_member(ch_session **out, ch_family *f, ch_err *e)
         return ch_fail(e, CH_ENOMEM, "no memory for a session of %zu tokens", context);
     }
     s->family = f;
+    s->scope = f->scope;
     s->private_pages = keeps_to_itself(f->model);
     f->members++;
     return CH_OK;
@@ -115,7 +117,7 @@ static int open_scratch(ch_family *f, ch_err *e)
     const size_t step =
         ch_forward_scratch(f->model, f->adapters, &f->kernels, f->pool, f->step_rows,
                            f->logit_rows, &like);
-    /* and what ch_session_step itself takes */
+    /* and what describes a step */
     const size_t row = 128 + ch_session_spent_bytes(f->model);
     return ch_arena_open(&f->scratch, step + (size_t)f->step_rows * row + 4096, e);
 }
@@ -204,6 +206,14 @@ int ch_session_open(ch_session **out, ch_model *m, const ch_session_options *o, 
     return rc;
 }
 
+int ch_session_another(ch_session **out, ch_session *s, ch_err *e)
+{
+    int rc = open_member(out, s->family, e);
+    if (rc == CH_OK && (rc = open_states(*out, e)) < 0)
+        ch_session_close(out);
+    return rc;
+}
+
 int ch_session_fork(ch_session **out, ch_session *s, ch_err *e)
 {
     *out = NULL;
@@ -224,6 +234,7 @@ int ch_session_fork(ch_session **out, ch_session *s, ch_err *e)
     n->n_tokens = s->n_tokens;
     n->computed = s->computed;
     n->keyed = s->keyed;
+    n->scope = s->scope;
     n->private_pages = s->private_pages;
     n->has_last = s->has_last;
     n->last_steps = s->last_steps;

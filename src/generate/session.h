@@ -37,6 +37,7 @@ struct ch_session {
     ch_sequence sequence;  /* length: computed + guesses not yet used */
     ch_token *tokens;      /* room for `context`; -1 for rows that entered as vectors */
     int n_tokens, computed;
+    ch_hash128 scope;      /* of its page keys */
     ch_hash128 *page_keys; /* of the first `keyed` whole pages */
     int keyed;
     bool private_pages;    /* vectors were fed, or the model trains: tokens do not tell what pages
@@ -68,12 +69,6 @@ struct ch_session {
     atomic_int cancelled;
 };
 
-/* Appends n rows and takes them through the layers; the logits of rows wanted[0..n_wanted) come
- * back as a tensor in the family's scratch, valid until its next step.  vectors: NULL, or n x D
- * reals in place of tokens.  On failure the sequence is as it was.  Does not touch tokens,
- * computed, last. */
-int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tokens,
-                    const real *vectors, int n, const int32_t *wanted, int n_wanted, ch_err *e);
 /* Computes what is fed and not computed; leaves the last token's logits in s->last.  On failure the
  * first `computed` tokens are, and no token is dropped: that is the caller's. */
 int ch_session_catch_up(ch_session *s, ch_err *e);
@@ -83,15 +78,18 @@ int ch_session_current(ch_session *s, ch_err *e);
 int ch_session_interrupted(ch_session *s, ch_err *e);
 void ch_session_keep_logits(ch_session *s, const real *row); /* in s->last */
 /* (L, n) zeros for ch_step.spent, or NULL where all rows take as many; it is taken from the scratch
- * arena, which has so many bytes for a row. */
+ * arena, which has so many bytes for a row.  count_steps reads those of rows [first, first + rows)
+ * of n. */
 int32_t *ch_session_spent(ch_session *s, int n);
 size_t ch_session_spent_bytes(const ch_model *m);
-void ch_session_count_steps(ch_session *s, const int32_t *spent, int n);
+void ch_session_count_steps(ch_session *s, const int32_t *spent, int n, int first, int rows);
 /* Takes the sequence back to `length` <= computed tokens; their logits are gone then.  Where its
  * states do not go back so far, to nothing: all is computed again when it is needed. */
 int ch_session_go_back(ch_session *s, int length, ch_err *e);
 /* Keys for whole pages of computed tokens; makes newly sealed ones findable. */
 void ch_session_seal(ch_session *s);
+/* Asks the drafter for `most` guesses at most, into s->guess; returns how many they are. */
+int ch_session_ask_drafter(ch_session *s, int most);
 /* Takes guesses that were computed ahead out of the sequence again. */
 int ch_session_drop_guesses(ch_session *s, ch_err *e);
 /* The logits to draw from: s->last, or what the grammar leaves of it (obey.c).  After CH_OK nothing

@@ -30,12 +30,12 @@ static double mean(const int32_t *spent, int layers, int n, int row)
     return counted > 0 ? (double)sum / counted : 0;
 }
 
-void ch_session_count_steps(ch_session *s, const int32_t *spent, int n)
+void ch_session_count_steps(ch_session *s, const int32_t *spent, int n, int first, int rows)
 {
     const int layers = s->family->model->config.layers;
     memset(s->row_steps, 0, sizeof s->row_steps);
-    for (int i = 0; spent && i < n && i < (int)CH_COUNT(s->row_steps); i++)
-        s->row_steps[i] = mean(spent, layers, n, n - 1 - i);
+    for (int i = 0; spent && i < rows && i < (int)CH_COUNT(s->row_steps); i++)
+        s->row_steps[i] = mean(spent, layers, n, first + rows - 1 - i);
     s->last_steps = s->row_steps[0];
 }
 

@@ -1,8 +1,9 @@
-/* step.c - tokens through the layers: chunks, shared prefixes, page keys
+/* step.c - tokens that wait: page keys, shared prefixes, catching up
  *
  * SPDX-License-Identifier: MIT */
 #include "session.h"
 
+#include <limits.h>
 #include <string.h>
 
 int ch_session_accepts(const ch_session *s, const ch_token *tokens, int n, ch_err *e)
@@ -18,66 +19,6 @@ int ch_session_accepts(const ch_session *s, const ch_token *tokens, int n, ch_er
     return CH_OK;
 }
 
-/* What stands before each row; -1 before the first and where a vector does. */
-static const ch_token *tokens_before(const ch_session *s, const ch_token *tokens, int n, int at)
-{
-    ch_token *before = ch_arena_take(&s->family->scratch, (size_t)n * sizeof *before);
-    before[0] = at > 0 ? s->tokens[at - 1] : -1;
-    for (int i = 1; i < n; i++)
-        before[i] = tokens ? tokens[i - 1] : -1;
-    return before;
-}
-
-static void describe_rows(ch_step *step, ch_session *s, const ch_token *tokens,
-                          const real *vectors, int n)
-{
-    ch_arena *a = &s->family->scratch;
-    int32_t *pos = ch_arena_take(a, (size_t)n * sizeof *pos);
-    int32_t *seq = ch_arena_take_zero(a, (size_t)n * sizeof *seq);
-    for (int i = 0; i < n; i++)
-        pos[i] = s->sequence.length - n + i;
-    step->rows = (ch_rows){.n = n,
-                           .id = tokens,
-                           .pos = pos,
-                           .seq = seq,
-                           .before = tokens_before(s, tokens, n, pos[0])};
-    if (vectors) {
-        const real **each = ch_arena_take(a, (size_t)n * sizeof *each);
-        for (int i = 0; i < n; i++)
-            each[i] = vectors + (ptrdiff_t)i * s->family->model->config.width;
-        step->rows.vector = each;
-    }
-}
-
-int ch_session_step(const ch_tensor **logits, ch_session *s, const ch_token *tokens,
-                    const real *vectors, int n, const int32_t *wanted, int n_wanted, ch_err *e)
-{
-    ch_family *f = s->family;
-    const int rc = ch_sequence_append(&s->sequence, n, e);
-    if (rc < 0)
-        return rc;
-    ch_arena_reset(&f->scratch, 0);
-    ch_sequence *const seqs[1] = {&s->sequence};
-    ch_step step = {.seqs = seqs,
-                    .n_seqs = 1,
-                    .wanted = wanted,
-                    .n_wanted = n_wanted,
-                    .context = f->context,
-                    .spent = ch_session_spent(s, n),
-                    .tap = s->tap,
-                    .tap_arg = s->tap_arg};
-    describe_rows(&step, s, tokens, vectors, n);
-    step.rows.adapter = f->adapters ? step.rows.seq : NULL; /* all zeros: the first there is */
-    ch_run run = {.scratch = &f->scratch,
-                  .pool = f->pool,
-                  .kernels = &f->kernels,
-                  .profile = s->profile,
-                  .adapters = f->adapters};
-    *logits = ch_forward_logits(&run, f->model, &step);
-    ch_session_count_steps(s, step.spent, n);
-    return CH_OK;
-}
-
 void ch_session_keep_logits(ch_session *s, const real *row)
 {
     for (int i = 0; i < s->family->model->config.vocab; i++)
@@ -89,7 +30,7 @@ void ch_session_keep_logits(ch_session *s, const real *row)
 
 static ch_hash128 key_before(const ch_session *s, int page)
 {
-    return page == 0 ? s->family->scope : s->page_keys[page - 1];
+    return page == 0 ? s->scope : s->page_keys[page - 1];
 }
 
 /* Extends page_keys to the first `pages` pages of tokens; returns how many there are. */
@@ -115,28 +56,87 @@ void ch_session_seal(ch_session *s)
     s->keyed = sealed;
 }
 
-/* Whole pages of what is to come may have been computed before, here or in another session of the
- * family.  The last token is always computed: its logits are wanted.  Only sequences that are
- * pages and nothing else can do this. */
-static void adopt(ch_session *s)
+/* Whole pages of what waits, but for the last token: its logits are wanted.  Only sequences that
+ * are pages and nothing else can share them. */
+static int whole_pages(const ch_session *s, int *from)
 {
     const int size = ch_cache_get_options(s->family->cache)->page_size;
+    *from = s->computed / size;
     if (s->private_pages || s->sequence.n_states != 1 || s->computed % size != 0)
-        return;
-    const int from = s->computed / size, to = (s->n_tokens - 1) / size;
-    if (to <= from)
-        return;
-    make_keys(s, from, to);
-    ch_state *pages = ch_sequence_state(&s->sequence, &ch_pages_kind);
-    const int found = ch_pages_adopt(pages, s->page_keys + from, to - from);
-    s->sequence.length = pages->length;
+        return 0;
+    return CH_MAX(0, (s->n_tokens - 1) / size - *from);
+}
+
+int ch_session_adopt(ch_session *s)
+{
+    const int size = ch_cache_get_options(s->family->cache)->page_size;
+    int from;
+    const int pages = whole_pages(s, &from);
+    if (pages == 0 || s->used < s->guesses)
+        return 0;
+    make_keys(s, from, from + pages);
+    ch_state *state = ch_sequence_state(&s->sequence, &ch_pages_kind);
+    const int found = ch_pages_adopt(state, s->page_keys + from, pages);
+    s->sequence.length = state->length;
     s->has_last = s->has_last && found == 0;
     s->computed += found * size;
     s->keyed = s->computed / size;
     s->stats.shared_tokens += (uint64_t)found * (uint64_t)size;
+    return found * size;
 }
 
-/* ---- Catching up --------------------------------------------------------------------------- */
+bool ch_session_next_key(ch_hash128 *out, ch_session *s)
+{
+    int from;
+    if (whole_pages(s, &from) == 0)
+        return false;
+    make_keys(s, from, from + 1);
+    *out = s->page_keys[from];
+    return true;
+}
+
+int ch_session_salt(ch_session *s, uint64_t salt, ch_err *e)
+{
+    if (s->n_tokens > 0)
+        return ch_fail(e, CH_EARG, "a salt is for an empty session; this one has %d tokens",
+                       s->n_tokens);
+    s->scope = s->family->scope;
+    if (salt != 0)
+        s->scope = ch_hash_bytes(s->scope, &salt, sizeof salt);
+    return CH_OK;
+}
+
+/* ---- Tokens that wait ---------------------------------------------------------------------- */
+
+int ch_session_put(ch_session *s, const ch_token *tokens, int n, ch_err *e)
+{
+    int rc = ch_session_accepts(s, tokens, n, e);
+    if (rc == CH_OK)
+        rc = ch_session_drop_guesses(s, e);
+    if (rc < 0)
+        return rc;
+    if (n > 0)
+        memcpy(s->tokens + s->n_tokens, tokens, (size_t)n * sizeof *tokens);
+    s->n_tokens += n;
+    return CH_OK;
+}
+
+int ch_session_waiting(const ch_session *s) { return s->n_tokens - s->computed; }
+
+void ch_session_release(ch_session *s)
+{
+    ch_sequence_rollback(&s->sequence, 0, NULL); /* which always can be gone back to */
+    s->computed = s->keyed = 0;
+    s->guesses = s->used = 0;
+    s->has_last = false;
+}
+
+int64_t ch_session_room(const ch_session *s)
+{
+    const ch_cache_options *o = ch_cache_get_options(s->family->cache);
+    const ch_cache_stats now = ch_cache_get_stats(s->family->cache);
+    return o->layers ? (int64_t)(now.pages - now.used) / o->layers * o->page_size : INT64_MAX;
+}
 
 int ch_session_interrupted(ch_session *s, ch_err *e)
 {
@@ -147,22 +147,16 @@ int ch_session_interrupted(ch_session *s, ch_err *e)
 
 int ch_session_catch_up(ch_session *s, ch_err *e)
 {
-    adopt(s);
-    while (s->computed < s->n_tokens) {
-        int rc = ch_session_interrupted(s, e);
-        const int n = CH_MIN(s->n_tokens - s->computed, s->family->step_rows);
-        const bool ends = s->computed + n == s->n_tokens;
-        const int32_t last_row = n - 1;
-        const ch_tensor *logits = NULL;
+    int rc = ch_session_drop_guesses(s, e);
+    if (rc == CH_OK)
+        ch_session_adopt(s);
+    while (rc == CH_OK && s->computed < s->n_tokens) {
+        rc = ch_session_interrupted(s, e);
+        ch_share h = {.s = s, .rows = INT_MAX};
         if (rc == CH_OK)
-            rc = ch_session_step(&logits, s, s->tokens + s->computed, NULL, n, &last_row, 1, e);
-        if (rc < 0)
-            return rc;
-        s->computed += n;
-        s->has_last = false;
-        if (ends)
-            ch_session_keep_logits(s, ch_tensor_row(logits, 0));
-        ch_session_seal(s);
+            rc = ch_session_advance(&h, 1, NULL, NULL, e);
+        if (rc == CH_OK)
+            rc = h.rc;
     }
-    return CH_OK;
+    return rc;
 }
