@@ -66,14 +66,16 @@ endif
 isa_of = $(ISA_$(lastword $(subst _, ,$(notdir $(1)))))
 
 # ---- Sources -----------------------------------------------------------------------------------
-SRC     := $(foreach l,$(filter-out cli kernel,$(LAYERS)),$(wildcard src/$(l)/*.c src/$(l)/*/*.c)) \
+SRC     := $(foreach l,$(filter-out cli kernel serve,$(LAYERS)),$(wildcard src/$(l)/*.c src/$(l)/*/*.c)) \
            $(wildcard src/kernel/*.c src/kernel/c/*.c) $(foreach d,$(KERNEL_DIRS),$(wildcard src/$(d)/*.c))
 ANY     := $(wildcard src/kernel/any/*.c)
 CLI     := $(wildcard src/cli/*.c)
+SERVE   := $(filter-out $(if $(HTTPD),,src/serve/http%),$(wildcard src/serve/*.c))
 SRC64   := $(filter-out src/kernel/x86/%,$(SRC))
 OBJ     := $(SRC:src/%.c=$(B)/%.o) $(foreach i,$(ANY_ISAS),$(ANY:src/%.c=$(B)/%_$(i).o))
 OBJ64   := $(SRC64:src/%.c=$(B)/real64/%.o)
 CLIOBJ  := $(CLI:src/%.c=$(B)/%.o) $(B)/cli/watch_page.o
+SERVEOBJ:= $(SERVE:src/%.c=$(B)/%.o)
 TESTS   := $(filter-out tests/kcheck/% tests/gradcheck/% tests/reference/% tests/fuzz/% tests/support/%,$(wildcard tests/*/*.c))
 GRAD    := $(wildcard tests/gradcheck/*.c)
 KCHECK  := $(wildcard tests/kcheck/*.c)
@@ -115,11 +117,16 @@ endef
 $(B)/flags: FORCE
 	$(call stamp,echo '$(subst ','\'',$(FLAGS))'; $(CC) --version)
 $(B)/sources: FORCE
-	$(call stamp,echo $(sort $(OBJ) $(OBJ64)))
+	$(call stamp,echo $(sort $(OBJ) $(OBJ64) $(SERVEOBJ)))
 
-$(B)/chalcis: $(CLIOBJ) $(B)/libchalcis.a
+$(B)/chalcis: $(CLIOBJ) $(B)/libserve.a $(B)/libchalcis.a
 	@echo "  LINK  $@"
-	$(Q)$(CC) $(OPT) -o $@ $(CLIOBJ) $(B)/libchalcis.a $(LIBS) $(LIBS_CLI)
+	$(Q)$(CC) $(OPT) -o $@ $(CLIOBJ) $(B)/libserve.a $(B)/libchalcis.a $(LIBS) $(LIBS_CLI)
+
+# The server is the program's, not the library's, which knows no HTTP.
+$(B)/libserve.a: $(SERVEOBJ) $(B)/sources
+	@echo "  AR    $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $(SERVEOBJ)
 
 $(B)/libchalcis.a: $(OBJ) $(B)/sources
 	@echo "  AR    $@"
@@ -174,9 +181,10 @@ $(SUPLIB64): $(SUPPORT:tests/%.c=$(B)/tests64/%.o)
 $(SUPLIB) $(SUPLIB64):
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(TESTBIN): $(B)/tests/%: $(B)/tests/%.o $(SUPLIB) $(B)/libchalcis.a
+$(TESTBIN): $(B)/tests/%: $(B)/tests/%.o $(SUPLIB) $(B)/libserve.a $(B)/libchalcis.a
 	@echo "  LINK  $@"
-	$(Q)$(CC) $(OPT) -o $@ $< $(SUPLIB) $(B)/libchalcis.a $(LIBS) -lcmocka
+	$(Q)$(CC) $(OPT) -o $@ $< $(SUPLIB) $(B)/libserve.a $(B)/libchalcis.a $(LIBS) \
+	    $(if $(HTTPD),-lmicrohttpd) -lcmocka
 
 # What a stranger writes sees include/ alone; these two look inside.
 $(B)/examples/own_sampler.o $(B)/examples/embed.o: INC_example = $(INC_generate)

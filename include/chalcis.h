@@ -1,6 +1,7 @@
 /* chalcis.h - run small language models on the CPU
  *
  *   1 Errors and words   2 Tokenizers   3 Models   4 Sessions   5 Grammars   6 Perplexity
+ *   7 Engines
  *
  * Conventions.  Functions that can fail return int: CH_OK (0) or a negative CH_E... code, and
  * write one sentence into the ch_err that they are given (which may be NULL).  Out-parameters
@@ -32,7 +33,8 @@ extern "C" {
     X(CH_EARG, -4, "an argument is out of its range")                                  \
     X(CH_ELIMIT, -5, "a stated limit was reached")                                     \
     X(CH_EUNSUPPORTED, -6, "this build does not support it")                           \
-    X(CH_ECANCELED, -7, "interrupted")
+    X(CH_ECANCELED, -7, "interrupted")                                                 \
+    X(CH_EBUSY, -8, "there is too much to do already")
 
 enum {
 #define X(name, value, text) name = value,
@@ -295,6 +297,181 @@ typedef struct ch_perplexity {
  * window), each scoring only what is new to it.  o->context is not used. */
 int ch_model_perplexity(ch_perplexity *out, ch_model *m, const ch_tokenizer *tk, const char *text,
                         size_t n, int window, int stride, const ch_session_options *o, ch_err *e);
+
+/* ---- 7 Engines -------------------------------------------------------------------------
+ *     ch_engine *g;
+ *     ch_engine_open(&g, model, tk, NULL, &e);
+ *     ch_engine_start(g, &e);
+ *     const ch_request r = {.prompt = ids.id, .n_prompt = (int)ids.n, .most = 100,
+ *                           .tell = show, .arg = me};
+ *     ch_engine_submit(&ticket, g, &r, &e);        from any thread
+ *     ... show(me, answer, event) for each token, until CH_EVENT_DONE ...
+ *     ch_engine_close(&g);
+ * Many texts at once.  Each step computes the next token of every answer under way and, in the rows
+ * that are left, parts of prompts.  What an answer says is what a session alone would say, to the
+ * token and the bit of its log-probabilities, whoever else is served, whatever was found in the
+ * cache, guessed, or put off. */
+
+typedef struct ch_engine ch_engine;
+typedef struct ch_answer ch_answer;
+typedef uint64_t ch_ticket; /* a request's number; never 0 */
+
+enum { CH_ENGINE_TOP = 20 }; /* alternatives that an event can tell */
+
+/* Where several hold, the first of them. */
+typedef enum ch_ending {
+    CH_ENDING_NONE,
+    CH_ENDING_CANCELED, /* ch_engine_cancel, ch_engine_close */
+    CH_ENDING_FAILED,   /* event.error says why */
+    CH_ENDING_END,      /* it drew an end token */
+    CH_ENDING_GRAMMAR,  /* its text is complete by its grammar, and no end token can be drawn */
+    CH_ENDING_STOPPED,  /* its listener said so */
+    CH_ENDING_LENGTH,   /* as many tokens as were asked for */
+    CH_ENDING_CONTEXT   /* the context is full */
+} ch_ending;
+
+/* Told in this order: PROMPT_TOKEN*, VECTOR or PROMPT; then for every answer, forks too, BEGIN,
+ * TOKEN*, END, answers in any order among each other; DONE.  A request may also end before an
+ * answer begins: then DONE says how. */
+typedef enum ch_event_kind {
+    CH_EVENT_PROMPT_TOKEN, /* id, log_p, top; if they were asked for: each, in order */
+    CH_EVENT_VECTOR,       /* vector, width, prompt_tokens; if it was asked for */
+    CH_EVENT_PROMPT,       /* it has been read: prompt_tokens, shared_tokens */
+    CH_EVENT_BEGIN,        /* an answer; of a fork: tokens, those of its parent */
+    CH_EVENT_TOKEN,        /* its next, an end token too: id, log_p, top, drafted, fed, may_end,
+                              iterations, tokens */
+    CH_EVENT_END,          /* ending, error, tokens */
+    CH_EVENT_DONE          /* the request, once: ending, error.  Nothing comes after it */
+} ch_event_kind;
+
+/* Pointers are valid during the call. */
+typedef struct ch_event {
+    ch_event_kind kind;
+    ch_ticket ticket;
+    int answer;             /* which of the request's: 0, 1, ... */
+    ch_token id;
+    double log_p;           /* as ch_session_log_probs tells it, if it was asked for; else NaN */
+    const ch_log_prob *top; /* n_top of them, likeliest first */
+    int n_top;
+    bool drafted;           /* it was guessed and computed ahead */
+    bool fed;               /* by ch_answer_feed; log_p is NaN */
+    bool may_end;           /* by its grammar the text may end here; without one always */
+    double iterations;      /* that the token before it took, where tokens have their own number of
+                               them (docs/integrator.md); else 0 */
+    ch_ending ending;
+    const ch_err *error;    /* with CH_ENDING_FAILED, else NULL */
+    int tokens;             /* told of this answer: end token, fed ones and its parent's included */
+    int prompt_tokens, shared_tokens; /* shared: found in the cache instead of computed */
+    const float *vector;
+    int width;
+} ch_event;
+
+typedef enum ch_go {
+    CH_GO_ON,
+    CH_GO_END /* this answer ends here; of BEGIN and TOKEN alone */
+} ch_go;
+/* Called by the engine's thread, which everybody waits for meanwhile: microseconds, no I/O.  No
+ * lock of the engine is held, and calls never nest.  It may submit and cancel, ask for stats, and
+ * in BEGIN and TOKEN use the answer (else NULL) by the functions below, during the call; it may
+ * not step, start, wait for or close the engine. */
+typedef ch_go ch_event_fn(void *arg, ch_answer *answer, const ch_event *event);
+
+/* Copied with what it points to, but for grammar and arg: those are lent until the listener has
+ * returned from CH_EVENT_DONE. */
+typedef struct ch_request {
+    const ch_token *prompt; /* n_prompt >= 1 */
+    int n_prompt;
+    int answers;            /* to the same prompt, with sampling.sample, + 1, ...; 0: 1 */
+    int most;               /* tokens that an answer may have; 0: what the context has room for;
+                               below 0: no answer, and the prompt may fill the context */
+    const ch_sampling *sampling; /* NULL: CH_SAMPLING */
+    ch_grammar *grammar;    /* NULL: none.  Used by the engine's thread alone */
+    bool log_probs;         /* of the answers' tokens */
+    bool prompt_log_probs;  /* then none of the prompt is taken from the cache */
+    int top;                /* with each of them the likeliest, CH_ENGINE_TOP at most */
+    bool vector;            /* the mean over the prompt of what the head is given, and no answer */
+    uint64_t user;          /* users are served alike, however many requests each of them has */
+    uint64_t salt;          /* what is in the cache is found by requests of the same salt alone, so
+                               that nobody learns by the clock what others have sent */
+    ch_event_fn *tell;
+    void *arg;
+} ch_request;
+
+typedef struct ch_engine_options {
+    ch_session_options session; /* context: of one text.  cache_tokens: budget of all texts; 0: four
+                                   times the context */
+    int most_answers;        /* under way; 0: 16 */
+    int most_waiting;        /* requests that are not begun; 0: 256 */
+    int most_waiting_user;   /* of one user; 0: as many as of all */
+    int most_waiting_tokens; /* in their prompts; 0: 16 times the context */
+    int step_ms; /* how long answers may have to wait for a step in which prompts are read; 0: 100.
+                    Time, never bits */
+    int draft;   /* most tokens guessed ahead in an answer; 0: 8, below 0: none.  Guessing ends
+                    where it does not pay */
+} ch_engine_options;
+
+/* The tokenizer says which tokens end an answer.  Both outlive the engine.  CH_EUNSUPPORTED: a
+ * model whose tokens depend on what else is in a step. */
+int ch_engine_open(ch_engine **out, ch_model *m, const ch_tokenizer *tk,
+                   const ch_engine_options *o, ch_err *e);
+/* All requests end (CH_ENDING_CANCELED) and are told so before it returns.  No other call may be
+ * under way or follow. */
+void ch_engine_close(ch_engine **g);
+
+/* Steps are made by a thread of the engine's own from now on. */
+int ch_engine_start(ch_engine *g, ch_err *e);
+/* For tests and for loops of one's own, instead of start (CH_EARG after it): one step; *busy: there
+ * is more to do.  The caller's thread is then the engine's thread.  It fails where no request is at
+ * fault; all of them have then ended. */
+int ch_engine_step(bool *busy, ch_engine *g, ch_err *e);
+
+/* These may be called from any thread, and never wait for a step or a listener. */
+
+/* CH_EARG: the request is not possible, with the number and what is allowed (CH_ELIMIT: its prompt
+ * is too long for the context, with both numbers).  CH_EBUSY: too much waits already.
+ * CH_ECANCELED: after ch_engine_drain.  *out is written before any event, and there is none without
+ * CH_OK. */
+int ch_engine_submit(ch_ticket *out, ch_engine *g, const ch_request *r, ch_err *e);
+/* The request ends within one step, wherever it is; a ticket that is done already: nothing. */
+void ch_engine_cancel(ch_engine *g, ch_ticket ticket);
+/* From now on submit refuses.  What was accepted goes on. */
+void ch_engine_drain(ch_engine *g);
+/* How long somebody who got CH_EBUSY now should stay away, in ms; at least 1. */
+int ch_engine_retry_ms(ch_engine *g);
+
+/* Waits until all accepted requests are done: CH_EBUSY: they are not after most_ms.  For an engine
+ * with a thread of its own. */
+int ch_engine_wait(ch_engine *g, int most_ms, ch_err *e);
+
+/* The following are for listeners.  They act at once, in the order in which they are called. */
+
+/* Tokens behind what there is, as if they had been drawn; each is told when the listener has
+ * returned.  All or none: CH_ELIMIT past `most` or the context, CH_EARG for an end token or against
+ * the grammar. */
+int ch_answer_feed(ch_answer *a, const ch_token *tokens, int n, ch_err *e);
+/* What is drawn from here on obeys g (NULL: nothing).  begun (n bytes, 64 at most): what of its
+ * text the answer has already; CH_EARG: g forbids it. */
+int ch_answer_grammar(ch_answer *a, ch_grammar *g, const char *begun, size_t n, ch_err *e);
+/* From here on end tokens are not drawn, or are again. */
+void ch_answer_no_end(ch_answer *a, bool banned);
+/* One more answer of the request, equal to this one so far; its draws are sampling.sample + its
+ * number.  CH_ELIMIT: as many are under way as may be. */
+int ch_answer_fork(int *number, ch_answer *a, ch_err *e);
+
+typedef struct ch_engine_stats {
+    int active, waiting;    /* answers under way; requests that are not begun */
+    int64_t waiting_tokens; /* in the prompts of those */
+    int64_t cache_tokens, cache_used, cache_findable; /* findable: by later prompts */
+    uint64_t requests, refused, canceled, failed;     /* so far, as all that follow */
+    uint64_t prompt_tokens, shared_tokens, drawn_tokens, drafted, accepted;
+    uint64_t put_off; /* answers whose pages went to others; they were computed again later */
+    uint64_t steps;
+    double busy_s;     /* in steps */
+    double idle_s;     /* since the last step */
+    double draft_gain; /* speed with guesses over speed without, as measured; 0: not yet */
+    int error;         /* CH_OK, or why there are no more steps */
+} ch_engine_stats;
+void ch_engine_get_stats(ch_engine_stats *out, ch_engine *g); /* from any thread */
 
 #ifdef __cplusplus
 }

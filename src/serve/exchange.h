@@ -1,0 +1,100 @@
+/* exchange.h - HTTP as handlers see it: a request, and a reply that may take its time
+ *
+ *     static void hello(ch_exchange *x, void *arg)
+ *     {
+ *         ch_exchange_reply(x, 200, "text/plain", "hello\n", 6);
+ *     }
+ *
+ * libmicrohttpd is behind this and nowhere else.  A handler is called with the whole body, on one
+ * of the server's threads, and returns soon; it replies then or later, from any thread, at once or
+ * piece by piece.  Every exchange ends in exactly one of reply, end, or the client's going away,
+ * which `gone` is told within a second also while nothing is sent.  SPDX-License-Identifier: MIT */
+#ifndef CH_EXCHANGE_H
+#define CH_EXCHANGE_H
+
+#include "ask.h"
+
+typedef struct ch_exchange ch_exchange;
+typedef struct ch_http ch_http;
+typedef void ch_handler(ch_exchange *x, void *arg);
+
+/* Who asks: a line of the key file, or nobody where no keys are wanted. */
+typedef struct ch_client {
+    const char *name; /* of the key, for logs; never the key.  "" without keys */
+    uint64_t user, salt; /* for ch_request */
+    int most_at_once; /* requests; 0: no limit of its own */
+} ch_client;
+
+typedef struct ch_http_route {
+    const char *method, *path; /* "GET", "/v1/models/{id}": {id} takes one segment */
+    ch_handler *handle;
+    bool open;                 /* no key is wanted */
+} ch_http_route;
+
+typedef struct ch_http_options {
+    const char *host;        /* "127.0.0.1"; "unix:/path" */
+    int port;                /* 0: any free one */
+    const char *keys;        /* file: a line a key: NAME KEY [AT_ONCE]; NULL: none */
+    bool allow_open;         /* another host than a loopback one without keys */
+    const char *cert, *key;  /* PEM files: TLS */
+    const char *origins;     /* of CORS: "*" or a list; NULL: localhost ones */
+    int threads;             /* that read requests; 0: 4 */
+    int connections;         /* 0: 1024 */
+    size_t body_bytes;       /* 0: 32 MiB */
+    size_t unsent_bytes;     /* of one exchange: beyond, its client is too slow, and gone; 0: 8 MiB
+                              */
+    int idle_s, body_s;      /* without a byte from the client; for a whole request; 0: 30, 60 */
+    int log_fd;              /* JSON lines; -1: none */
+    const ch_http_route *routes; /* ends with method NULL */
+    void *arg;               /* of handlers */
+} ch_http_options;
+
+int ch_http_open(ch_http **out, const ch_http_options *o, ch_err *e); /* listens and serves */
+int ch_http_port(const ch_http *h);
+/* Reads the keys again; on failure those that were stay. */
+int ch_http_keys(ch_http *h, ch_err *e);
+/* No new connections; those that are open may end their exchanges, for most_ms. */
+void ch_http_drain(ch_http *h, int most_ms);
+void ch_http_close(ch_http **h);
+
+typedef struct ch_http_stats {
+    uint64_t requests, by_status[6]; /* [2]: 2xx ... */
+    uint64_t gone, slow, bytes_in, bytes_out;
+    int open, busy; /* connections; exchanges */
+} ch_http_stats;
+void ch_http_get_stats(ch_http_stats *out, const ch_http *h);
+
+/* ---- What a handler may ask ---- */
+
+const char *ch_exchange_method(const ch_exchange *x);
+const char *ch_exchange_path(const ch_exchange *x);
+const char *ch_exchange_segment(const ch_exchange *x); /* what {id} stood for, decoded, or "" */
+const char *ch_exchange_query(const ch_exchange *x, const char *name); /* or NULL */
+const char *ch_exchange_header(const ch_exchange *x, const char *name); /* or NULL */
+const char *ch_exchange_body(const ch_exchange *x, size_t *n); /* NUL behind it */
+const char *ch_exchange_id(const ch_exchange *x); /* "req_...": also in the log and x-request-id */
+const ch_client *ch_exchange_client(const ch_exchange *x);
+bool ch_exchange_wants_anthropic(const ch_exchange *x); /* for errors: by path and headers */
+
+/* ---- How it replies ---- */
+
+void ch_exchange_set_header(ch_exchange *x, const char *name, const char *value); /* copied */
+void ch_exchange_reply(ch_exchange *x, int status, const char *type, const void *body, size_t n);
+void ch_exchange_json(ch_exchange *x, int status, json_t *v); /* takes v */
+/* retry_ms > 0: Retry-After (seconds, rounded up) and retry-after-ms. */
+void ch_exchange_refuse(ch_exchange *x, const ch_refusal *r, int retry_ms);
+
+/* Not yet: the handler returns, and others reply.  gone (may be NULL) is called once, from any
+ * thread, if the client goes away first, never after reply or end have returned.  Until reply, end
+ * or gone, x stays. */
+typedef void ch_gone_fn(void *arg);
+void ch_exchange_later(ch_exchange *x, ch_gone_fn *gone, void *arg);
+/* 200 and the headers, then pieces as they come.  False: the client is gone, or too slow; nothing
+ * more is taken, but end must still be called. */
+bool ch_exchange_begin(ch_exchange *x, const char *type);
+bool ch_exchange_send(ch_exchange *x, const void *bytes, size_t n);
+void ch_exchange_end(ch_exchange *x); /* x is not used after it */
+/* For the log: a number of this exchange. */
+void ch_exchange_note(ch_exchange *x, const char *name, double value);
+
+#endif
