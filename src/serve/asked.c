@@ -1,4 +1,4 @@
-/* ask.c - asks and refusals, opened and closed
+/* asked.c - asks and refusals, opened and closed
  *
  * SPDX-License-Identifier: MIT */
 #include "ask.h"
