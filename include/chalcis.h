@@ -341,7 +341,8 @@ typedef enum ch_event_kind {
     CH_EVENT_TOKEN,        /* its next, an end token too: id, log_p, top, drafted, fed, may_end,
                               iterations, tokens */
     CH_EVENT_END,          /* ending, error, tokens */
-    CH_EVENT_DONE          /* the request, once: ending, error.  Nothing comes after it */
+    CH_EVENT_DONE          /* the request, once; if no answer began: ending, error (where none was
+                              asked for CH_ENDING_LENGTH).  Nothing comes after it */
 } ch_event_kind;
 
 /* Pointers are valid during the call. */

@@ -7,9 +7,29 @@
 #include "session.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int ch_session_grammar(ch_session *s, ch_grammar *g, ch_err *e)
 {
+    return ch_session_grammar_begun(s, g, NULL, 0, e);
+}
+
+/* Where the grammar is before its first token. */
+static int start(ch_place *out, ch_grammar *g, const char *begun, size_t n, ch_err *e)
+{
+    const int rc = ch_grammar_start(out, g, e);
+    return rc == CH_OK && n > 0 ? ch_grammar_bytes(out, g, begun, n, e) : rc;
+}
+
+int ch_session_grammar_begun(ch_session *s, ch_grammar *g, const char *begun, size_t n, ch_err *e)
+{
+    ch_place at;
+    if (n > CH_GRAMMAR_BEGUN)
+        return ch_fail(e, CH_ELIMIT, "a grammar's text was begun with %zu bytes; allowed are %d", n,
+                       CH_GRAMMAR_BEGUN);
+    const int rc = g && n > 0 ? start(&at, g, begun, n, e) : CH_OK;
+    if (rc < 0)
+        return rc;
     ch_family *f = s->family;
     const int vocab = f->model->config.vocab;
     if (g && !f->hidden) {
@@ -19,6 +39,9 @@ int ch_session_grammar(ch_session *s, ch_grammar *g, ch_err *e)
         for (int i = 0; i < vocab; i++)
             f->hidden[i] = -INFINITY;
     }
+    if (n > 0)
+        memcpy(s->grammar_begun, begun, n);
+    s->n_grammar_begun = (int)n;
     s->grammar = g;
     s->grammar_from = s->n_tokens;
     s->grammar_at = -1;
@@ -37,7 +60,7 @@ static int catch_up(ch_session *s, ch_err *e)
 {
     int rc = CH_OK;
     if (s->grammar_at < 0 || ch_grammar_stale(s->grammar, s->place)) {
-        rc = ch_grammar_start(&s->place, s->grammar, e);
+        rc = start(&s->place, s->grammar, s->grammar_begun, (size_t)s->n_grammar_begun, e);
         s->grammar_at = s->grammar_from;
     }
     for (; rc == CH_OK && s->grammar_at < s->n_tokens; s->grammar_at++) {

@@ -214,6 +214,23 @@ int ch_session_another(ch_session **out, ch_session *s, ch_err *e)
     return rc;
 }
 
+/* All of a timeline but what was computed of it. */
+static void copy_timeline(ch_session *n, const ch_session *s)
+{
+    memcpy(n->tokens, s->tokens, (size_t)s->n_tokens * sizeof *n->tokens);
+    n->n_tokens = s->n_tokens;
+    n->scope = s->scope;
+    n->private_pages = s->private_pages;
+    n->grammar = s->grammar;
+    n->grammar_from = s->grammar_from;
+    n->n_grammar_begun = s->n_grammar_begun;
+    memcpy(n->grammar_begun, s->grammar_begun, sizeof n->grammar_begun);
+    n->grammar_at = s->grammar_at;
+    n->place = s->place;
+    n->own = s->own;
+    n->has_own = s->has_own;
+}
+
 int ch_session_fork(ch_session **out, ch_session *s, ch_err *e)
 {
     *out = NULL;
@@ -228,29 +245,29 @@ int ch_session_fork(ch_session **out, ch_session *s, ch_err *e)
         ch_session_close(out);
         return rc;
     }
-    memcpy(n->tokens, s->tokens, (size_t)s->n_tokens * sizeof *n->tokens);
+    copy_timeline(n, s);
     memcpy(n->page_keys, s->page_keys, (size_t)s->keyed * sizeof *n->page_keys);
     memcpy(n->last, s->last, (size_t)s->family->model->config.vocab * sizeof *n->last);
-    n->n_tokens = s->n_tokens;
     n->computed = s->computed;
     n->keyed = s->keyed;
-    n->scope = s->scope;
-    n->private_pages = s->private_pages;
     n->has_last = s->has_last;
     n->last_steps = s->last_steps;
-    n->grammar = s->grammar;
-    n->grammar_from = s->grammar_from;
-    n->grammar_at = s->grammar_at;
-    n->place = s->place;
-    n->own = s->own;
-    n->has_own = s->has_own;
     return CH_OK;
+}
+
+int ch_session_fork_later(ch_session **out, ch_session *s, ch_err *e)
+{
+    const int rc = ch_session_another(out, s, e);
+    if (rc == CH_OK)
+        copy_timeline(*out, s);
+    return rc;
 }
 
 /* ---- What a session tells ------------------------------------------------------------------ */
 
 int ch_session_length(const ch_session *s) { return s->n_tokens; }
 int ch_session_context(const ch_session *s) { return s->family->context; }
+int ch_session_step_rows(const ch_session *s) { return s->family->step_rows; }
 const ch_token *ch_session_tokens(const ch_session *s) { return s->tokens; }
 ch_session_stats ch_session_get_stats(const ch_session *s) { return s->stats; }
 void ch_session_cancel(ch_session *s) { atomic_store(&s->cancelled, 1); }

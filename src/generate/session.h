@@ -8,7 +8,7 @@
 
 #include <stdatomic.h>
 
-enum { CH_DRAFT_MOST = 16 };
+enum { CH_DRAFT_MOST = 16, CH_GRAMMAR_BEGUN = 64 };
 
 /* What a family of forks has in common; the last member to close frees it. */
 typedef struct ch_family {
@@ -56,7 +56,9 @@ struct ch_session {
     double last_steps, guess_steps[CH_DRAFT_MOST]; /* ch_session_steps; guess: after guess[i] */
     double row_steps[CH_DRAFT_MOST + 1]; /* of the last step's last rows, the last one first */
     ch_grammar *grammar; /* NULL: anything goes */
-    int grammar_from;    /* the token that is its first */
+    int grammar_from;    /* the token that is its first, but for what comes before it: */
+    char grammar_begun[CH_GRAMMAR_BEGUN];
+    int n_grammar_begun;
     int grammar_at;      /* tokens it has seen, `place` is where that led; -1: begin again */
     ch_place place;
 

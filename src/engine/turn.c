@@ -1,0 +1,237 @@
+/* turn.c - one step: a row of each answer, guesses behind it, and parts of prompts
+ *
+ * Answers come first.  The rows that are left go to prompts, of the least served user first; while
+ * answers wait there are no more of them than the step may take time for.  A prompt whose next page
+ * is computed in this step for another one waits for it instead.  SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include <limits.h>
+
+enum { FEW = 16 }; /* rows that a step always has for prompts; tokens that still count as one */
+
+struct gathered {
+    int n, answers, rows; /* shares; of answers; rows of those */
+    int n_keys;
+};
+
+/* A few tokens behind what an answer has said, or its prompt, or all of it again? */
+static bool continues(const ch_answer *a)
+{
+    return !a->reading && ch_session_waiting(a->s) <= FEW;
+}
+
+static bool takes_part(const ch_answer *a)
+{
+    return !a->put_off && a->ending == CH_ENDING_NONE && ch_session_waiting(a->s) > 0 &&
+           !ch_session_ready(a->s);
+}
+
+static void add(ch_engine *g, struct gathered *d, ch_answer *a, int rows)
+{
+    const bool each = a->reading && a->asked->r.prompt_log_probs;
+    g->sharing[d->n] = a;
+    g->shares[d->n++] =
+        (ch_share){.s = a->s, .rows = rows, .from = each ? ch_session_length(a->s) -
+                                                               ch_session_waiting(a->s)
+                                                         : INT_MAX};
+}
+
+static void add_answers(ch_engine *g, struct gathered *d)
+{
+    int rows = 0, guessing = 0;
+    for (ch_answer *a = g->answers; a; a = a->next) {
+        if (!takes_part(a) || !continues(a))
+            continue;
+        rows += ch_session_waiting(a->s);
+        if (g->o.draft > 0 && ch_suffix_guess(&a->suffix, ch_session_tokens(a->s),
+                                              ch_session_length(a->s), &a->guess, 1) == 0)
+            a->guess = -1;
+        g->odds[guessing++] = a->guess >= 0 ? a->right : 0;
+        add(g, d, a, ch_session_waiting(a->s));
+    }
+    d->answers = d->n;
+    d->rows = rows;
+    const int k = ch_gain_choose(&g->gain, g->odds, guessing, CH_MAX(g->o.draft, 0));
+    for (int i = 0; i < d->n; i++)
+        g->shares[i].guesses = k;
+    if (g->gain.last > 0)
+        g->now.draft_gain = g->gain.last;
+}
+
+/* ---- Prompts --------------------------------------------------------------------------------- */
+
+static ch_answer *next_prompt(const ch_engine *g, const struct gathered *d)
+{
+    ch_answer *best = NULL;
+    for (ch_answer *a = g->answers; a; a = a->next) {
+        bool in = !takes_part(a) || continues(a) || a->asked->r.vector;
+        for (int i = d->answers; i < d->n && !in; i++)
+            in = g->sharing[i] == a;
+        if (!in && (!best || a->asked->user->served < best->asked->user->served))
+            best = a;
+    }
+    return best;
+}
+
+/* Is its next page being computed in this step?  If not, it is from now on. */
+static bool computed_by_another(ch_engine *g, struct gathered *d, ch_answer *a)
+{
+    ch_hash128 key;
+    if (!ch_session_next_key(&key, a->s))
+        return false;
+    for (int i = 0; i < d->n_keys; i++)
+        if (ch_hash_equal(g->keys[i], key))
+            return true;
+    g->keys[d->n_keys++] = key;
+    return false;
+}
+
+static int rows_for_prompts(const ch_engine *g, const struct gathered *d)
+{
+    int left = ch_session_step_rows(g->root) - d->rows;
+    for (int i = 0; i < d->answers; i++)
+        left -= g->shares[i].guesses;
+    if (d->answers == 0 || g->row_s <= 0)
+        return left;
+    const double rows = g->o.step_ms * 1e-3 / g->row_s - d->rows;
+    return CH_MIN(left, (int)CH_MAX(rows, (double)FEW));
+}
+
+/* Of what waits, up to the end of a page: whole pages can be found by others at once. */
+static int part_of(const ch_engine *g, const ch_answer *a, int most)
+{
+    const int page = ch_cache_get_options(ch_session_cache(g->root))->page_size;
+    const int waiting = ch_session_waiting(a->s);
+    const int over = (ch_session_length(a->s) - waiting + most) % page;
+    return waiting <= most ? waiting : over < most ? most - over : most;
+}
+
+static void adopt(ch_engine *g, ch_answer *a)
+{
+    if (a->asked->r.prompt_log_probs && a->reading)
+        return;
+    const int found = ch_session_adopt(a->s);
+    if (a->reading)
+        a->asked->shared += found;
+    g->now.shared_tokens += a->reading ? (uint64_t)found : 0;
+}
+
+static void add_prompts(ch_engine *g, struct gathered *d)
+{
+    int left = rows_for_prompts(g, d);
+    for (ch_answer *a; left > 0 && (a = next_prompt(g, d));) {
+        adopt(g, a);
+        int rows = part_of(g, a, left);
+        if (!a->asked->r.prompt_log_probs && computed_by_another(g, d, a))
+            rows = 0;
+        add(g, d, a, rows);
+        left -= rows;
+        ch_engine_served(g, a->asked, rows);
+    }
+}
+
+/* ---- After the step -------------------------------------------------------------------------- */
+
+static int told_prompt(void *arg, int share, int position, const float *logits)
+{
+    ch_engine *g = arg;
+    ch_answer_tell_prompt_token(g->sharing[share], position + 1, logits);
+    return CH_OK;
+}
+
+static void measure(ch_engine *g, const struct gathered *d, double seconds)
+{
+    int rows = 0, continued = 0;
+    for (int i = 0; i < d->n; i++) {
+        rows += g->shares[i].rows + g->shares[i].guesses;
+        if (i < d->answers)
+            continued += g->shares[i].rows + g->shares[i].guesses;
+    }
+    if (rows == continued)
+        ch_gain_measure(&g->gain, rows, seconds);
+    else if (rows - continued >= FEW)
+        g->row_s = g->row_s > 0 ? g->row_s + 0.2 * (seconds / rows - g->row_s) : seconds / rows;
+}
+
+static void look_at(ch_engine *g, const struct gathered *d, const ch_err *e)
+{
+    bool full = false;
+    for (int i = 0; i < d->n; i++) {
+        ch_answer *a = g->sharing[i];
+        const ch_share *h = &g->shares[i];
+        if (a->ending != CH_ENDING_NONE)
+            continue;
+        if (h->rc == CH_ELIMIT)
+            full = true;
+        else if (h->rc < 0)
+            ch_answer_end(a, CH_ENDING_FAILED, e);
+        else if (i < d->answers)
+            ch_engine_served(g, a->asked, h->rows);
+        if (a->reading && h->rc == CH_OK) {
+            g->now.prompt_tokens += (uint64_t)h->rows;
+            if (ch_session_waiting(a->s) == 0)
+                ch_answer_has_read(a);
+        }
+        g->now.drafted += (uint64_t)h->guesses;
+    }
+    if (full)
+        ch_engine_make_room(g, e);
+}
+
+/* ---- Vectors --------------------------------------------------------------------------------- */
+
+static void sum_up(void *arg, int position, const real *hidden)
+{
+    ch_asked *q = arg;
+    (void)position;
+    for (int i = 0; i < q->engine->width; i++)
+        q->mean[i] += (double)hidden[i];
+}
+
+/* A step of its own, of the oldest request that wants a vector; false: there is none. */
+static bool turn_of_vector(ch_engine *g)
+{
+    ch_answer *a = g->answers;
+    while (a && !(a->reading && a->asked->r.vector && takes_part(a)))
+        a = a->next;
+    if (!a)
+        return false;
+    ch_err e = {0};
+    const int before = ch_session_waiting(a->s);
+    const int rc = ch_session_hidden(a->s, sum_up, a->asked, &e);
+    ch_engine_served(g, a->asked, before - ch_session_waiting(a->s));
+    g->now.prompt_tokens += (uint64_t)(before - ch_session_waiting(a->s));
+    if (rc == CH_ELIMIT)
+        ch_engine_make_room(g, &e);
+    else if (rc < 0)
+        ch_answer_end(a, CH_ENDING_FAILED, &e);
+    else if (ch_session_waiting(a->s) == 0)
+        ch_answer_has_read(a);
+    return true;
+}
+
+int ch_engine_turn(ch_engine *g, ch_err *e)
+{
+    struct gathered d = {0};
+    ch_err why = {0};
+    add_answers(g, &d);
+    add_prompts(g, &d);
+    int rc = CH_OK;
+    if (d.n > 0) {
+        const uint64_t t0 = ch_clock_ns();
+        rc = ch_session_advance(g->shares, d.n, told_prompt, g, &why);
+        if (rc < 0) {
+            if (e)
+                *e = why;
+            return rc;
+        }
+        measure(g, &d, (double)(ch_clock_ns() - t0) * 1e-9);
+        look_at(g, &d, &why);
+    }
+    const bool vector = turn_of_vector(g);
+    g->now.steps += (d.n > 0) + vector;
+    for (ch_answer *a = g->answers; a; a = a->next)
+        ch_answer_draw(a);
+    ch_engine_bury(g);
+    return CH_OK;
+}
