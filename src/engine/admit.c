@@ -160,11 +160,14 @@ void ch_engine_make_room(ch_engine *g, const ch_err *why)
 {
     ch_answer *youngest = NULL;
     int n = 0;
-    for (ch_answer *a = g->answers; a; a = a->next)
-        if (!a->put_off && a->ending == CH_ENDING_NONE) {
+    for (ch_answer *a = g->answers; a; a = a->next) {
+        if (a->ending != CH_ENDING_NONE)
+            return; /* its pages are free in a moment */
+        if (!a->put_off) {
             youngest = a;
             n++;
         }
+    }
     if (n == 1) {
         ch_answer_end(youngest, CH_ENDING_FAILED, why);
     } else if (n > 1) {

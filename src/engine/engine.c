@@ -54,8 +54,9 @@ static int open_root(ch_engine *g, ch_model *m, ch_err *e)
 {
     ch_session_options s = g->o.session;
     if (m->config.inl.group > 0 && m->config.inl.stop == CH_INL_REFERENCE)
-        return ch_fail(e, CH_EUNSUPPORTED, "by the model's stop rule, \"reference\", a token depends "
-                                           "on what else is in a step: use another rule");
+        return ch_fail(e, CH_EUNSUPPORTED,
+                       "by the model's stop rule, \"reference\", a token depends on what else is "
+                       "in a step: use another rule");
     if (s.cache_tokens == 0) {
         const int context = s.context ? s.context : CH_MIN(m->config.context, 4096);
         s.cache_tokens = (int)CH_MIN(4LL * context, INT_MAX);

@@ -7,9 +7,9 @@
  *   suffix.c   guesses: what followed when the text was like this before
  *   gain.c     whether guesses pay
  *
- * An answer is a session.  A prompt is read by its request's first answer, from which the others are
- * forked.  Waiting requests, and who is cancelled, are under the engine's lock; all else belongs to
- * its thread.  SPDX-License-Identifier: MIT */
+ * An answer is a session.  A prompt is read by its request's first answer, from which the others
+ * are forked.  Waiting requests, and who is cancelled, are under the engine's lock; all else
+ * belongs to its thread.  SPDX-License-Identifier: MIT */
 #ifndef CH_ENGINE_H
 #define CH_ENGINE_H
 

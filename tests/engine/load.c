@@ -1,8 +1,8 @@
 /* load.c - what an engine under load says is what a session alone says, to the bit
  *
  * 200 prompts of the bundled model, many with the same beginning, some with several answers, some
- * that repeat themselves (so that guesses are right), arrive in any order and by several users at an
- * engine whose cache is too small for all of them.  SPDX-License-Identifier: MIT */
+ * that repeat themselves (so that guesses are right), arrive in any order and by several users,
+ * also at an engine whose cache is too small for all of them.  SPDX-License-Identifier: MIT */
 #include "support.h"
 
 #include "engine.h"
@@ -53,8 +53,8 @@ static void append(struct talk *t, const char *text)
 static void make_talk(struct talk *t, uint64_t i)
 {
     static const char *const begins[] = {
-        "It was a dark night, and the old man who had come from the sea sat by the fire and told "
-        "the children of the house what he had seen in the islands of the south.  ",
+        "It was a dark night, and the old man who had come from the sea sat by the fire and "
+        "told the children of the house what he had seen in the islands of the south.  ",
         "The letter said no more than this: that she would come by the evening train, alone, and "
         "that nobody was to wait for her at the station but himself.  ",
         "one two three four one two three four one two three four one two three four one two ",
@@ -96,7 +96,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- Alone ------------------------------------------------------------------------------------ */
+/* ---- Alone --------------------------------------------------------------------------------- */
 
 static void answer_alone(struct talk *t, int number, ch_session *s)
 {
@@ -126,7 +126,8 @@ static void all_alone(void)
             ch_session *s;
             ch_log_prob own[LONGEST];
             assert_ok(ch_session_open(&s, model, &o, &e), e);
-            assert_ok(ch_session_feed_log_probs(own, NULL, 0, s, t->prompt, t->n_prompt, &e), e);
+            assert_ok(ch_session_feed_log_probs(own, NULL, 0, s, t->prompt, t->n_prompt, &e),
+                      e);
             for (int k = 0; k < t->n_prompt; k++)
                 t->prompt_log_p[k] = own[k].log_p;
             answer_alone(t, i, s);
@@ -134,7 +135,7 @@ static void all_alone(void)
         }
 }
 
-/* ---- Together --------------------------------------------------------------------------------- */
+/* ---- Together ------------------------------------------------------------------------------ */
 
 static bool same(double a, double b)
 {
@@ -269,7 +270,8 @@ static void as_alone(void **state)
     s = run((ch_engine_options){.most_answers = 32, .session = {.cache_tokens = 512}}, false, 2);
     assert_true(s.put_off > 0);
     run((ch_engine_options){.most_answers = 16, .session = {.step_rows = 24}}, true, 3);
-    s = run((ch_engine_options){.most_answers = 3, .draft = -1, .session = {.threads = 1}}, true, 4);
+    s = run((ch_engine_options){.most_answers = 3, .draft = -1, .session = {.threads = 1}}, true,
+            4);
     assert_int_equal(s.drafted, 0);
 }
 
