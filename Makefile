@@ -81,7 +81,7 @@ GRAD    := $(wildcard tests/gradcheck/*.c)
 KCHECK  := $(wildcard tests/kcheck/*.c)
 REFER   := $(wildcard tests/reference/*.c)
 FUZZ    := $(wildcard tests/fuzz/*.c)
-SUPPORT := $(wildcard tests/support/*.c)
+SUPPORT := $(filter-out tests/support/json_at.c,$(wildcard tests/support/*.c))
 EXAMPLES:= $(wildcard examples/*.c)
 
 .PHONY: all run demo test test-build kcheck gradcheck bench stats check fuzz install uninstall clean deps help
@@ -173,6 +173,7 @@ SUPLIB64 := $(B)/tests64/libsupport.a
 TESTBIN  := $(TESTS:%.c=$(B)/%)
 GRADBIN  := $(B)/tests64/gradcheck/gradcheck
 EXAMPBIN := $(EXAMPLES:%.c=$(B)/%)
+JSON_AT  := $(B)/tests/support/json_at
 REFERBIN := $(B)/tests/reference/logits
 REFER64  := $(B)/tests64/reference/logits
 
@@ -185,6 +186,11 @@ $(TESTBIN): $(B)/tests/%: $(B)/tests/%.o $(SUPLIB) $(B)/libserve.a $(B)/libchalc
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(OPT) -o $@ $< $(SUPLIB) $(B)/libserve.a $(B)/libchalcis.a $(LIBS) \
 	    $(if $(HTTPD),-lmicrohttpd) -lcmocka
+
+# Values of a JSON file, for tests that are scripts.
+$(JSON_AT): $(JSON_AT).o
+	@echo "  LINK  $@"
+	$(Q)$(CC) $(OPT) -o $@ $< $(LIBS)
 
 # What a stranger writes sees include/ alone; these two look inside.
 $(B)/examples/own_sampler.o $(B)/examples/embed.o: INC_example = $(INC_generate)
@@ -211,7 +217,7 @@ $(REFER64): $(REFER:tests/%.c=$(B)/tests64/%.o) $(SUPLIB64) $(B)/libchalcis64.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS) -lcmocka
 
-test-build: $(B)/chalcis $(TESTBIN) $(EXAMPBIN) $(if $(GRAD),$(GRADBIN)) $(if $(KCHECK),$(B)/tests/kcheck/kcheck) $(REFERBIN) $(REFER64)
+test-build: $(B)/chalcis $(TESTBIN) $(JSON_AT) $(EXAMPBIN) $(if $(GRAD),$(GRADBIN)) $(if $(KCHECK),$(B)/tests/kcheck/kcheck) $(REFERBIN) $(REFER64)
 
 test: deps ## build everything and run the tests (SAN=address,undefined for sanitizers)
 	$(Q)$(MAKE) --no-print-directory $(JOBS) test-build

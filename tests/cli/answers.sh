@@ -8,19 +8,19 @@ run() { local name=$1; shift; is "$name" 0 "$bin" run -p "Once upon a time" "$@"
 # differs NAME FILE: stdout of the last command is not FILE; same NAME FILE: it is
 differs() { if cmp -s "$tmp/out" "$2"; then not_ok "$1"; else ok "$1"; fi; }
 same() { if cmp -s "$tmp/out" "$2"; then ok "$1"; else not_ok "$1"; fi; }
-# json NAME EXPRESSION [FILE]: true of v, the last command's object, and w, that of FILE
-json() {
-    if ! command -v python3 >/dev/null; then
-        skip "$1" "needs python3"
-    elif python3 -c 'import json, sys
-v, w = (json.load(open(f)) for f in (sys.argv[1], sys.argv[3]))
-assert eval(sys.argv[2])' "$tmp/out" "$2" "${3:-$tmp/out}" 2>"$tmp/err"; then
-        ok "$1"
+# of FILE PATH...: what is there (tests/support/json_at.c); at PATH...: in the last command's object
+json=$(dirname "$bin")/tests/support/json_at
+of() { "$json" "$@" 2>"$tmp/err"; }
+at() { of "$tmp/out" "$@"; }
+# equal NAME WANT PATH...: lines are compared as words of one line
+equal() {
+    local name=$1 want=$2 got; shift 2
+    if got=$(at "$@") && [ "${got//$'\n'/ }" = "${want//$'\n'/ }" ]; then
+        ok "$name"
     else
-        not_ok "$1"
+        not_ok "$name"
     fi
 }
-value() { sed "s/.*\"$1\":\"*\([^,\"}]*\).*/\1/" "$tmp/out"; } # of the last such key
 
 # ---- Samplers -------------------------------------------------------------------------------
 run "the usual" -n 40 --seed 5
@@ -36,8 +36,8 @@ for o in "--repeat-penalty 1.5" "--frequency-penalty 1" "--presence_penalty 1" \
     differs "$o changes the text" "$tmp/usual"
 done
 run "json" -n 1 --json --samplers "temp;min-p" --min_p 0.25
-json "tells the order" 'v["sampling"]["samplers"] == ["temperature", "min_p"]'
-json "and the parameters" 'v["sampling"]["min_p"] == 0.25 and v["sampling"]["repeat_last_n"] == 64'
+equal "tells the order" '"temperature" "min_p"' 'sampling.samplers.*'
+equal "and the parameters" "0.25 64.0" sampling.min_p sampling.repeat_last_n
 is "an unknown sampler" 2 "$bin" run -p x --samplers "top_k;mirostat"
 says "names it" '"mirostat"'
 says "and those there are" "known are penalties dry"
@@ -53,13 +53,13 @@ says "and the order" "samplers"
 
 # ---- Tokens that are wanted, and seeds --------------------------------------------------------
 run "one token alone" -n 5 --allow 80 --json
-json "is drawn" 'v["text"] == "MMMMM"'
+equal "is drawn" '"MMMMM"' text
 run "a ban" -n 1 --temp 0 --logprobs 0 --json
-id=$(value id)
+id=$(at logprobs.0.id)
 run "of the likeliest" -n 1 --temp 0 --logprobs 0 --json --logit-bias "$id=-inf"
-json "another is drawn" "v['logprobs'][0]['id'] != $id"
+that "another is drawn" [ "$(at logprobs.0.id)" -ne "$id" ]
 run "a bias as others write it" -n 3 --logit-bias 80+1000 --json
-json "is added" 'v["text"] == "MMM"'
+equal "is added" '"MMM"' text
 is "an id out of range" 1 "$bin" run -p x --logit-bias 999999=1
 says "says so" "token 0 is 999999, the vocabulary has"
 for bad in x 5 5=x 5=nan 5=inf; do
@@ -72,10 +72,10 @@ is "a breaker that no token holds" 1 "$bin" run -p x --dry-multiplier 1 \
     --dry-sequence-breaker "no token is so long"
 says "names it" "no token is so long"
 run "a random seed" -n 20 -s random --json
-seed=$(value seed)
+seed=$(at seed)
 cp "$tmp/out" "$tmp/random"
 run "the seed that was told" -n 20 -s "$seed" --json
-json "gives the text again" 'v["text"] == w["text"]' "$tmp/random"
+equal "gives the text again" "$(of "$tmp/random" text)" text
 run "another random seed" -n 20 -s -1
 says "tells its seed" "| seed "
 
@@ -83,48 +83,55 @@ says "tells its seed" "| seed "
 run "some of a text" -n 60 --temp 0
 text=$(tr '\n' '#' <"$tmp/out" | cut -d '#' -f 1 | cut -c 8-12)
 run "no stop" -n 60 --temp 0 --json
-cp "$tmp/out" "$tmp/whole"
+whole=$(at text)
+shown=$(printf %s "$text" | sed 's/["\\]/\\&/g')
 run "a stop" -n 60 --temp 0 --json --stop "$text" --stop "never to be seen"
-json "ends before it" "v['stop'] == 'stop' and v['text'] == w['text'][:w['text'].index('$text')]" \
-    "$tmp/whole"
+equal "ends before it" "\"stop\" ${whole%%"$shown"*}\"" stop text
 is "an empty stop" 1 "$bin" run -p x --stop ""
 says "says what is allowed" "1 to 4096"
 
 # ---- Log-probs --------------------------------------------------------------------------------
 run "log-probs" -n 6 --logprobs 4 --prompt-logprobs 2 --json --temp 2
-json "a row a token" 'len(v["logprobs"]) == v["tokens"] == 6'
-json "four others each" 'all(len(r["top"]) == 4 for r in v["logprobs"])'
-json "likeliest first" \
-    'all(r["top"] == sorted(r["top"], key=lambda a: -a["logprob"]) for r in v["logprobs"])'
-json "nothing before the prompt" \
-    'len(v["prompt_logprobs"]) == v["prompt_tokens"] and v["prompt_logprobs"][0]["logprob"] is None'
-json "the prompt's tokens" \
-    '"".join(r["token"] for r in v["prompt_logprobs"][1:]) == "Once upon a time"'
+equal "a row a token" "6 6" 'logprobs.#' tokens
+equal "four others each" "4 4 4 4 4 4" 'logprobs.*.top.#'
+that "likeliest first" awk '(NR - 1) % 4 && $1 > last { bad = 1 }
+    { last = $1 }
+    END { exit bad || NR != 24 }' <<<"$(at 'logprobs.*.top.*.logprob')"
+equal "nothing before the prompt" "$(at prompt_tokens) null" 'prompt_logprobs.#' \
+    prompt_logprobs.0.logprob
+at 'prompt_logprobs.*.token' | sed '1d; s/^"//; s/"$//' | tr -d '\n' >"$tmp/prompt"
+that "the prompt's tokens" [ "$(cat "$tmp/prompt")" = "Once upon a time" ]
 run "as a table" -n 3 --logprobs 1
 says "on stderr" "written: ln p, token"
 
 # ---- Several answers --------------------------------------------------------------------------
 run "three answers" -n 12 --answers 3 --json --seed 4
-json "in a list" 'len(v["answers"]) == 3 and v["tokens"] == sum(a["tokens"] for a in v["answers"])'
-json "all different" 'len({a["text"] for a in v["answers"]}) == 3'
+that "in a list" awk 'NR == 1 { all = $1; next } { sum += $1 } END { exit NR != 4 || sum != all }' \
+    <<<"$(at tokens 'answers.*.tokens')"
+that "all different" [ "$(at 'answers.*.text' | sort -u | grep -c '^"')" -eq 3 ]
 cp "$tmp/out" "$tmp/three"
 run "the first alone" -n 12 --json --seed 4
-json "is the same" 'v["text"] == w["answers"][0]["text"]' "$tmp/three"
+equal "is the same" "$(of "$tmp/three" answers.0.text)" text
 run "as text" -n 12 --answers 2 --seed 4
 says "with headings" "--- 2 of 2"
 is "nothing to save" 2 "$bin" run -p x --answers 2 --save "$tmp/session"
 
 # ---- Beams ------------------------------------------------------------------------------------
 run "beams" -n 12 --beams 4 --answers 4 --json
-json "best first" 'all(a["score"] >= b["score"] for a, b in zip(v["answers"], v["answers"][1:]))'
-json "scores are means" \
-    'all(abs(a["score"] * 12 - a["log_p"]) < 1e-9 for a in v["answers"] if a["stop"] == "length")'
+that "best first" awk 'NR > 1 && $1 > last { bad = 1 } { last = $1 } END { exit bad || NR != 4 }' \
+    <<<"$(at 'answers.*.score')"
+that "scores are means" awk '{ v[NR] = $1 }
+    END {
+        for (i = 1; i <= 4; i++)
+            if (v[i] == "\"length\"" && (v[i + 4] * 12 - v[i + 8]) ^ 2 >= 1e-18) bad = 1
+        exit bad || NR != 12
+    }' <<<"$(at 'answers.*.stop' 'answers.*.score' 'answers.*.log_p')"
 cp "$tmp/out" "$tmp/four"
 run "one beam" -n 12 --beams 1 --json
-json "finds no better" \
-    'v["answers"][0]["log_p"] <= w["answers"][0]["log_p"] + 1e-9' "$tmp/four"
+that "finds no better" awk 'NR == 1 { best = $1 } END { exit NR != 2 || $1 > best + 1e-9 }' \
+    <<<"$(of "$tmp/four" answers.0.log_p; at answers.0.log_p)"
 run "no length penalty" -n 12 --beams 2 --length-penalty 0 --early-stopping never --json
-json "is the sum" 'all(a["score"] == a["log_p"] for a in v["answers"])'
+equal "is the sum" "$(at 'answers.*.log_p')" 'answers.*.score'
 is "an unknown way to stop" 1 "$bin" run -p x --beams 2 --early-stopping soon
 says "names those there are" "no, yes and never"
 is "more answers than beams" 2 "$bin" run -p x --beams 2 --answers 3
@@ -151,7 +158,7 @@ run "a long session" -n 600 --ignore-end --save "$tmp/long"
 is "has room for more" 0 "$bin" run --load "$tmp/long" -n 20 --ignore-end
 says "all of it" "written 20 tokens"
 run "more log-probs than tokens" -n 2 --logprobs 1000000 --prompt-logprobs 1000000 --json
-json "as many as there are" 'len(v["logprobs"][0]["top"]) == 4096'
+equal "as many as there are" 4096 'logprobs.0.top.#'
 is "a vocabulary without ChatML" 0 "$bin" init llama -o "$tmp/plain.gguf"
 is "a chat's answer" 0 "$bin" run -m "$tmp/plain.gguf" --chat -p hi \
     --grammar-text 'root ::= " Hello.\nUser: And you?\nAssistant: Fine."'
