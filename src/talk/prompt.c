@@ -44,24 +44,6 @@ static size_t kept_marks(const ch_talk *t, const ch_rendered *r)
     return n;
 }
 
-static int encode_from(ch_tokens *out, const ch_talk *t, const ch_rendered *r, size_t from,
-                       ch_err *e)
-{
-    ch_token_span *span = malloc((r->n_spans + 1) * sizeof *span);
-    size_t n = 0, at = 0;
-    if (!span)
-        return ch_fail(e, CH_ENOMEM, "no memory for a prompt");
-    for (size_t i = 0; i < r->n_spans; at += r->span[i++].n) {
-        const size_t end = at + r->span[i].n;
-        if (end > from)
-            span[n++] = (ch_token_span){end - CH_MAX(at, from), r->span[i].data};
-    }
-    const char *text = r->text.data ? r->text.data + from : "";
-    const int rc = ch_tokenizer_encode_spans(out, t->tk, text, span, n, e);
-    free(span);
-    return rc;
-}
-
 /* Whole prompts: the tokens of the marks that are kept, and those of the text behind. */
 static int assemble(ch_tokens *out, const ch_talk *t, const ch_rendered *r, size_t marks,
                     ch_err *e)
@@ -82,7 +64,7 @@ static int assemble(ch_tokens *out, const ch_talk *t, const ch_rendered *r, size
         out->n += n;
         out->cap = out->n;
     }
-    return encode_from(out, t, r, m.bytes, e);
+    return ch_rendered_encode_part(out, t->tk, r, m.bytes, r->text.size, e);
 }
 
 int ch_talk_prompt(ch_tokens *out, const ch_talk *t, ch_err *e)

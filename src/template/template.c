@@ -203,6 +203,24 @@ int ch_rendered_encode(ch_tokens *out, const ch_tokenizer *tk, const ch_rendered
     return ch_tokenizer_encode_spans(out, tk, r->text.data, r->span, r->n_spans, e);
 }
 
+int ch_rendered_encode_part(ch_tokens *out, const ch_tokenizer *tk, const ch_rendered *r,
+                            size_t from, size_t to, ch_err *e)
+{
+    ch_token_span *span = malloc((r->n_spans + 1) * sizeof *span);
+    size_t n = 0, at = 0;
+    if (span == NULL)
+        return ch_fail(e, CH_ENOMEM, "out of memory for %zu pieces of text", r->n_spans);
+    for (size_t i = 0; i < r->n_spans && at < to; at += r->span[i++].n) {
+        const size_t end = CH_MIN(at + r->span[i].n, to);
+        if (end > from)
+            span[n++] = (ch_token_span){end - CH_MAX(at, from), r->span[i].data};
+    }
+    const char *text = r->text.data != NULL ? r->text.data + from : "";
+    const int rc = ch_tokenizer_encode_spans(out, tk, text, span, n, e);
+    free(span);
+    return rc;
+}
+
 int ch_template_names(json_t **out, const ch_tokenizer *tk, ch_err *e)
 {
     const struct {

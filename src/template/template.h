@@ -64,6 +64,9 @@ void ch_rendered_free(ch_rendered *r);
 
 /* Appends the ids.  No token is put before the text: templates write BOS themselves. */
 int ch_rendered_encode(ch_tokens *out, const ch_tokenizer *tk, const ch_rendered *r, ch_err *e);
+/* Those of the bytes [from, to) alone. */
+int ch_rendered_encode_part(ch_tokens *out, const ch_tokenizer *tk, const ch_rendered *r,
+                            size_t from, size_t to, ch_err *e);
 
 /* A new object with bos_token and eos_token, where the tokenizer has them; transformers hands
  * templates unk_token, pad_token and more, which here are undefined. */

@@ -55,4 +55,4 @@ static int render(const void *arg, ch_tokens *ids, ch_buf *trains, const ch_toke
     return rc;
 }
 
-const ch_format ch_format_chat = {"chat", render, NULL};
+const ch_format ch_format_chat = {.name = "chat", .render = render};

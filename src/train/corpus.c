@@ -55,7 +55,7 @@ static int render_plain(const void *arg, ch_tokens *ids, ch_buf *trains, const c
     return rc;
 }
 
-const ch_format ch_format_plain = {"plain", render_plain, NULL};
+const ch_format ch_format_plain = {.name = "plain", .render = render_plain};
 
 /* ---- Growing corpora ------------------------------------------------------------------------ */
 
@@ -213,8 +213,9 @@ static int encode_all(growing *sections, encoding *w, ch_token begin, ch_pool *p
 int ch_corpus_sections(ch_corpus *sections, const ch_texts *t, const ch_tokenizer *tk,
                        const ch_format *f, ch_pool *pool, ch_err *e)
 {
-    const ch_token end = ch_tokenizer_eos(tk);
-    const ch_token begin = ch_tokenizer_bos(tk) >= 0 ? ch_tokenizer_bos(tk) : end;
+    const bool whole = f && f->whole;
+    const ch_token end = whole ? -1 : ch_tokenizer_eos(tk);
+    const ch_token begin = whole ? -1 : ch_corpus_first(tk);
     const int n = t->sources + 1;
     encoding *w = calloc(1, sizeof *w);
     growing *g = calloc((size_t)n, sizeof *g);

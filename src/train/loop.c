@@ -185,7 +185,7 @@ static int finish(ch_train_run *r)
         rc = ch_file_set_u32(f, "general.file_type", 0, r->e); /* all f32 */
     if (rc == CH_OK)
         rc = ch_tokenizer_to_file(r->tk, f, r->e);
-    if (rc == CH_OK && r->source)
+    if (rc == CH_OK && r->source && !ch_tokenizer_template(r->tk))
         rc = ch_chat_to_file(ch_chat_for(r->tk), f, r->e);
     if (rc == CH_OK)
         rc = ch_gguf_write(f, path, r->e);

@@ -12,16 +12,16 @@
 
 enum { TOKENS = 64, TEXT_MOST = 1 << 20 };
 
-/* A text starts as documents do: with BOS, or EOS where a vocabulary has none. */
+/* A text starts as documents do. */
 static int encode(ch_samples *s, const ch_tokenizer *tk, ch_err *e)
 {
-    const ch_token bos = ch_tokenizer_bos(tk), eos = ch_tokenizer_eos(tk);
+    const ch_token first = ch_corpus_first(tk);
     s->start.id = malloc(sizeof *s->start.id);
     if (!s->start.id)
         return ch_fail(e, CH_ENOMEM, "no memory for the sample's prompt");
     s->start.cap = 1;
-    if (bos >= 0 || eos >= 0)
-        s->start.id[s->start.n++] = bos >= 0 ? bos : eos;
+    if (first >= 0)
+        s->start.id[s->start.n++] = first;
     const int rc = ch_tokenizer_encode(&s->start, tk, s->prompt, strlen(s->prompt), 0, e);
     if (rc == CH_OK && s->start.n == 0)
         return ch_fail(e, CH_EARG, "sample_prompt is empty, and this vocabulary has no token to "

@@ -1,6 +1,7 @@
 /* setup.c - options, texts, vocabulary, tokens, model: everything before the first step
  *
  * SPDX-License-Identifier: MIT */
+#include "chat.h"
 #include "run.h"
 
 #include <errno.h>
@@ -187,8 +188,17 @@ static int same_data(ch_train_run *r)
     return rc;
 }
 
-/* What the texts are, in a sentence that is shown once. */
-static void tell_data(ch_train_run *r)
+static bool has_conversations(const ch_texts *t)
+{
+    for (size_t i = 0; i < t->parts; i++)
+        if (t->part[i].role != CH_ROLE_TEXT)
+            return true;
+    return false;
+}
+
+/* What the texts are, in a sentence that is shown once; format: that of what several have said, or
+ * NULL. */
+static void tell_data(ch_train_run *r, const char *format)
 {
     const ch_texts *t = &r->texts;
     const ch_duplicates *d = &t->duplicates;
@@ -196,6 +206,9 @@ static void tell_data(ch_train_run *r)
     size_t n = (size_t)snprintf(
         note, sizeof note, "%lld documents and %lld held out, %.1f MB",
         (long long)r->train.documents, (long long)r->held_out.documents, (double)t->bytes * 1e-6);
+    if (format)
+        n += (size_t)snprintf(note + n, sizeof note - n, "; conversations as %s writes them",
+                              format);
     if (t->skipped)
         n += (size_t)snprintf(note + n, sizeof note - n, "; %zu files or values without text",
                               t->skipped);
@@ -215,16 +228,30 @@ static void tell_data(ch_train_run *r)
     r->p.note = NULL;
 }
 
+/* A model that continues from another writes conversations as that one does. */
+static int tokenize(ch_train_run *r, char note[CH_NOTE_SIZE])
+{
+    const bool own = r->source && ch_tokenizer_template(r->tk);
+    ch_format *format = NULL;
+    int rc = r->o.cache ? ch_io_make_dir(r->o.cache, r->e) : CH_OK;
+    if (rc == CH_OK && own)
+        rc = ch_format_template_open(&format, r->tk, r->e);
+    if (rc == CH_OK)
+        rc = ch_token_cache_get(&r->train, &r->held_out, &r->tokens, &r->texts, r->tk,
+                                own         ? format
+                                : r->source ? &ch_format_chat
+                                            : NULL,
+                                r->o.cache ? r->o.cache : r->o.out, r->pool, note, r->e);
+    ch_format_template_close(&format);
+    return rc;
+}
+
 static int get_tokens(ch_train_run *r)
 {
     ch_train_tell(r, "tokenizing");
     char note[CH_NOTE_SIZE];
-    int rc = r->o.cache ? ch_io_make_dir(r->o.cache, r->e) : CH_OK;
-    if (rc < 0)
-        return rc;
-    rc = ch_token_cache_get(&r->train, &r->held_out, &r->tokens, &r->texts, r->tk,
-                                r->source ? &ch_format_chat : NULL,
-                                r->o.cache ? r->o.cache : r->o.out, r->pool, note, r->e);
+    const bool chats = r->source && has_conversations(&r->texts);
+    const int rc = tokenize(r, note);
     ch_texts_release(&r->texts);
     if (rc < 0)
         return rc;
@@ -232,7 +259,9 @@ static int get_tokens(ch_train_run *r)
         r->p.note = note;
         ch_train_tell(r, "tokenizing");
     }
-    tell_data(r);
+    tell_data(r, !chats                          ? NULL
+                 : ch_tokenizer_template(r->tk) ? "the model's chat template"
+                                                : ch_chat_for(r->tk)->name);
     if (r->train.n < r->o.length)
         return ch_fail(r->e, CH_EARG,
                        "the text for training has %lld tokens; a sequence alone takes %d (length)",

@@ -100,19 +100,29 @@ void ch_texts_free(ch_texts *t);
 int ch_texts_near(ch_texts *t, ch_err *e);
 
 /* How the parts of one document become tokens: appends ids, and for each a byte to `trains`, 1
- * where it is a target.  What starts and ends a document is not its business.  The name stands in
- * the key of cached tokens: another rendering has another name. */
+ * where it is a target.  What starts and ends a document is its business only where it is `whole`.
+ * The name stands in the key of cached tokens: another rendering has another name. */
 typedef struct ch_format {
     const char *name;
+    bool whole;
     int (*render)(const void *arg, ch_tokens *ids, ch_buf *trains, const ch_tokenizer *tk,
                   const ch_part *part, size_t n, ch_err *e);
     const void *arg;
 } ch_format;
 extern const ch_format ch_format_plain; /* parts joined by newlines */
 extern const ch_format ch_format_chat;  /* as the vocabulary's chats are written (chat.h) */
+/* As the model's own chat template writes conversations (template_data.c); for many threads.  The
+ * tokenizer must have one, and outlive it. */
+int ch_format_template_open(ch_format **out, const ch_tokenizer *tk, ch_err *e);
+void ch_format_template_close(ch_format **f);
+/* What a text starts with: BOS, or EOS where a vocabulary has none; -1: nothing. */
+static inline ch_token ch_corpus_first(const ch_tokenizer *tk)
+{
+    return ch_tokenizer_bos(tk) >= 0 ? ch_tokenizer_bos(tk) : ch_tokenizer_eos(tk);
+}
 
-/* Documents of one split as one run of tokens; each starts with BOS (or EOS where a vocabulary has
- * none).  Or a mixture: sums over its sources, of which sequences are drawn by weight. */
+/* Documents of one split as one run of tokens; each starts with ch_corpus_first, unless its format
+ * is whole.  Or a mixture: sums over its sources, of which sequences are drawn by weight. */
 typedef struct ch_corpus {
     const uint16_t *narrow; /* ids of a vocabulary up to 65,536, or NULL: */
     const uint32_t *wide;

@@ -323,6 +323,53 @@ static void chats(void **state)
     ch_tokenizer_close(&tk);
 }
 
+static void note_down(void *arg, const ch_train_progress *p)
+{
+    if (p->note)
+        ch_buf_str(arg, p->note);
+}
+
+/* A model with a template of its own learns by that, keeps it, and says so. */
+static void the_models_own_template(void **state)
+{
+    (void)state;
+    static const char jinja[] = "{% for m in messages %}[{{ m.content }}]{% endfor %}";
+    ch_err e = {0};
+    ch_model *m;
+    ch_file *f;
+    ch_tokenizer *tk;
+    ch_str kept;
+    ch_train_result r;
+    ch_buf notes;
+    ch_buf_init(&notes, 1 << 16);
+    char *from = strdup(path_of("templated.gguf", "")), *out = strdup(path_of("templated", ""));
+    const char *base = path_of("base", "model.gguf");
+    assert_ok(ch_model_load_file(&m, base, &(ch_model_load){.keep_unpacked = true}, &e), e);
+    assert_ok(ch_tokenizer_open(&tk, base, NULL, &e), e);
+    assert_ok(ch_file_new(&f, &e), e);
+    assert_ok(ch_model_to_file(m, f, CH_F32, NULL, &e), e);
+    assert_ok(ch_tokenizer_to_file(tk, f, &e), e);
+    assert_ok(ch_file_set_str(f, "tokenizer.chat_template", jinja, sizeof jinja - 1, &e), e);
+    assert_ok(ch_gguf_write(f, from, &e), e);
+    ch_file_close(&f);
+    ch_tokenizer_close(&tk);
+    ch_model_free(&m);
+    ch_train_options o = options(out, from, 0);
+    o.progress = note_down;
+    o.progress_arg = &notes;
+    o.steps = 2;
+    assert_ok(ch_train(&r, &o, &e), e);
+    assert_non_null(strstr(notes.data, "conversations as the model's chat template writes them"));
+    assert_ok(ch_file_open(&f, path_of("templated", "model.gguf"), &e), e);
+    assert_ok(ch_file_str(&kept, f, "tokenizer.chat_template", &e), e);
+    assert_true(kept.n == sizeof jinja - 1 && memcmp(kept.p, jinja, kept.n) == 0);
+    assert_null(ch_file_meta_find(f, "chalcis.chat_format"));
+    ch_file_close(&f);
+    free(from);
+    free(out);
+    ch_buf_close(&notes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +380,7 @@ int main(void)
         cmocka_unit_test(the_source_is_never_replaced),
         cmocka_unit_test(long_prompts_do_not_stop_a_run),
         cmocka_unit_test(chats),
+        cmocka_unit_test(the_models_own_template),
     };
     return cmocka_run_group_tests_name("train/from", tests, open_all, close_all);
 }
