@@ -51,7 +51,7 @@ int ch_talk_open_reply(ch_talk *t, ch_err *e)
         ch_stops_reset(t->stops);
     ch_buf_clear(&t->answer);
     ch_reply_close(&t->reply);
-    return ch_reply_open(&t->reply, t->replies, &o, e);
+    return ch_reply_open(&t->reply, ch_talk_manner_of(t)->replies, &o, e);
 }
 
 static bool ends(const ch_talk *t, ch_token id)

@@ -18,19 +18,24 @@ typedef struct ch_talk_held { /* a token that may yet belong to a stop */
     size_t end; /* of its bytes in the answer */
 } ch_talk_held;
 
+typedef struct ch_talk_manner { /* a template, and how models answer to it */
+    ch_template *template;
+    const ch_reply_format *replies;
+    bool thinks; /* it reads enable_thinking */
+} ch_talk_manner;
+
 struct ch_talk {
     ch_session *session;
     const ch_tokenizer *tk;
-    ch_template *template;
+    ch_talk_manner plain, with_tools; /* the latter where the model has a template for them, */
+    const char *tool_jinja;           /* which is this, and parsed when tools come; or NULL */
     const char *format;
     bool bos;                /* stands before the text: the template says nothing of it */
-    bool thinks;             /* the template reads enable_thinking */
     const char *before_text; /* of chats.def: what the model writes before an answer */
     struct tm now;
     json_t *messages, *variables, *names;
     const char *stop;
 
-    const ch_reply_format *replies;
     ch_reply *reply; /* from a prompt to its answer's end */
     ch_reply_fn *tell;
     void *arg;
@@ -47,6 +52,7 @@ struct ch_talk {
     size_t n_marks, cap_marks;
 };
 
+const ch_talk_manner *ch_talk_manner_of(const ch_talk *t); /* as the variables are */
 void ch_talk_forget(ch_talk *t, size_t marks); /* what is said behind the first of them */
 int ch_talk_open_reply(ch_talk *t, ch_err *e); /* behind the prompt, which is all that is said */
 int ch_talk_append(ch_talk *t, json_t *message, ch_err *e); /* takes it */

@@ -14,7 +14,7 @@ static int render(ch_rendered *r, const ch_talk *t, ch_err *e)
         return ch_fail(e, CH_ENOMEM, "no memory for a prompt");
     }
     const ch_template_input in = {.data = data, .trusted = t->names, .now = &t->now};
-    const int rc = ch_template_render(r, t->template, &in, e);
+    const int rc = ch_template_render(r, ch_talk_manner_of(t)->template, &in, e);
     json_decref(data);
     return rc;
 }

@@ -10,15 +10,30 @@
 
 enum { SAID_MOST = 1 << 28 };
 
+static int open_manner(ch_talk_manner *m, const char *jinja, const char *name, ch_err *e)
+{
+    m->replies = ch_reply_format_of(jinja);
+    m->thinks = strstr(jinja, "enable_thinking") != NULL;
+    return ch_template_parse(&m->template, jinja, strlen(jinja), name, e);
+}
+
+static bool has_tools(const json_t *tools) { return tools && !json_is_null(tools); }
+
+const ch_talk_manner *ch_talk_manner_of(const ch_talk *t)
+{
+    return t->with_tools.template && has_tools(json_object_get(t->variables, "tools"))
+               ? &t->with_tools
+               : &t->plain;
+}
+
 static int open_format(ch_talk *t, const char *jinja, const char *name, ch_err *e)
 {
     const char *own = jinja ? jinja : ch_tokenizer_template(t->tk);
+    const char *tool = jinja ? jinja : ch_tokenizer_tool_template(t->tk);
     t->format = "template";
-    t->replies = ch_reply_format_of(own ? own : "");
-    t->thinks = own && strstr(own, "enable_thinking");
+    t->tool_jinja = own && tool != own ? tool : NULL;
     if (own)
-        return ch_template_parse(&t->template, own, strlen(own), jinja && name ? name : "template",
-                                 e);
+        return open_manner(&t->plain, own, jinja && name ? name : "template", e);
     const ch_chat *c = ch_chat_for(t->tk);
     t->format = c->name;
     t->before_text = c->before_text;
@@ -33,7 +48,7 @@ static int open_format(ch_talk *t, const char *jinja, const char *name, ch_err *
     ch_chat_template(&b, c);
     int rc = ch_buf_check(&b, "a chat template", e);
     if (rc == CH_OK)
-        rc = ch_template_parse(&t->template, b.data, b.size, c->name, e);
+        rc = open_manner(&t->plain, b.data, c->name, e);
     ch_buf_close(&b);
     return rc;
 }
@@ -76,7 +91,8 @@ void ch_talk_close(ch_talk **t)
 {
     if (!*t)
         return;
-    ch_template_close(&(*t)->template);
+    ch_template_close(&(*t)->plain.template);
+    ch_template_close(&(*t)->with_tools.template);
     json_decref((*t)->messages);
     json_decref((*t)->variables);
     json_decref((*t)->names);
@@ -100,11 +116,18 @@ const char *ch_talk_before_text(const ch_talk *t)
     return t->before_text && *t->before_text ? t->before_text : NULL;
 }
 
-bool ch_talk_thinks(const ch_talk *t) { return t->thinks; }
+bool ch_talk_thinks(const ch_talk *t) { return ch_talk_manner_of(t)->thinks; }
 json_t *ch_talk_messages(ch_talk *t) { return t->messages; }
 
 int ch_talk_set(ch_talk *t, const char *name, json_t *v, ch_err *e)
 {
+    int rc = CH_OK;
+    if (t->tool_jinja && !t->with_tools.template && strcmp(name, "tools") == 0 && has_tools(v))
+        rc = open_manner(&t->with_tools, t->tool_jinja, "tool template", e);
+    if (rc < 0) {
+        json_decref(v);
+        return rc;
+    }
     if (!v)
         json_object_del(t->variables, name);
     else if (json_object_set_new(t->variables, name, v) != 0)

@@ -41,13 +41,14 @@ const char *ch_talk_format(const ch_talk *t);
  * answer, which is none of it.  Both are borrowed. */
 const char *ch_talk_own_stop(const ch_talk *t);
 const char *ch_talk_before_text(const ch_talk *t);
-/* Does the template say enable_thinking anywhere? */
+/* Does the template in use say enable_thinking anywhere? */
 bool ch_talk_thinks(const ch_talk *t);
 /* A list, borrowed: the caller may change it between calls. */
 json_t *ch_talk_messages(ch_talk *t);
 /* Appends a message; bytes that are not UTF-8 become U+FFFD. */
 int ch_talk_say(ch_talk *t, const char *role, const char *text, size_t n, ch_err *e);
-/* Takes v: a variable of the template, such as tools or enable_thinking; NULL: there is none. */
+/* Takes v: a variable of the template, such as tools or enable_thinking; NULL: there is none.
+ * Where the model has a template for tools it is used while there are some. */
 int ch_talk_set(ch_talk *t, const char *name, json_t *v, ch_err *e);
 
 /* Appends what the model gets of the messages, the answer opened. */

@@ -316,6 +316,78 @@ static void answers_are_told_apart(void **state)
     close_both(&b);
 }
 
+/* The vocabulary with two templates of its own. */
+static ch_tokenizer *open_two(const char *plain, const char *tools)
+{
+    ch_err e = {0};
+    ch_file *f;
+    ch_tokenizer *two;
+    assert_ok(ch_file_new(&f, &e), e);
+    assert_ok(ch_tokenizer_to_file(tk, f, &e), e);
+    assert_ok(ch_file_set_str(f, "tokenizer.chat_template", plain, strlen(plain), &e), e);
+    assert_ok(ch_file_set_str(f, "tokenizer.chat_template.tool_use", tools, strlen(tools), &e), e);
+    assert_ok(ch_tokenizer_from_file(&two, f, &e), e);
+    ch_file_close(&f);
+    return two;
+}
+
+static void expect_prompt(const ch_talk *t, const char *want)
+{
+    ch_err e = {0};
+    ch_tokens got = {0}, ids = {0};
+    assert_ok(ch_talk_prompt(&got, t, &e), e);
+    assert_ok(ch_tokenizer_encode(&ids, tk, want, strlen(want), 0, &e), e);
+    assert_int_equal(got.n, ids.n);
+    assert_memory_equal(got.id, ids.id, ids.n * sizeof *ids.id);
+    ch_tokens_free(&got);
+    ch_tokens_free(&ids);
+}
+
+static void tools_have_a_template_of_their_own(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    struct both b;
+    struct told told;
+    ch_tokenizer *const one = tk;
+    ch_tokenizer *two = open_two("{% for m in messages %}({{ m.content }}){% endfor %}",
+                                 "{% for m in messages %}[{{ m.content }}]{% endfor %}"
+                                 "{% if 0 %}<tool_call> arguments enable_thinking{% endif %}");
+    tk = two;
+    open_both(&b, NULL, 250);
+    assert_ok(ch_talk_say(b.t, "user", "a", 1, &e), e);
+    expect_prompt(b.t, "(a)");
+    assert_false(ch_talk_thinks(b.t));
+    assert_ok(ch_talk_set(b.t, "tools", json_null(), &e), e);
+    expect_prompt(b.t, "(a)");
+    json_t *tools = json_pack("[{s:s, s:{s:s}}]", "type", "function", "function", "name", "look");
+    assert_ok(ch_talk_set(b.t, "tools", json_incref(tools), &e), e);
+    expect_prompt(b.t, "[a]");
+    assert_true(ch_talk_thinks(b.t));
+    scripted(&b, &told, "b", "<tool_call>{\"name\": \"look\", \"arguments\": {}}</tool_call>");
+    assert_int_equal(json_array_size(json_object_get(last_message(&b), "tool_calls")), 1);
+    undo(&b, 2);
+    assert_ok(ch_talk_set(b.t, "tools", NULL, &e), e);
+    expect_prompt(b.t, "(a)");
+    close_both(&b);
+    /* one that was handed over is used for everything; a bad one hurts when it is needed */
+    open_both(&b, "{% for m in messages %}<{{ m.content }}>{% endfor %}", 250);
+    assert_ok(ch_talk_say(b.t, "user", "a", 1, &e), e);
+    assert_ok(ch_talk_set(b.t, "tools", json_incref(tools), &e), e);
+    expect_prompt(b.t, "<a>");
+    close_both(&b);
+    ch_tokenizer_close(&two);
+    tk = one;
+    tk = two = open_two("{{ messages[0].content }}", "{% if %}");
+    open_both(&b, NULL, 250);
+    assert_ok(ch_talk_say(b.t, "user", "a", 1, &e), e);
+    assert_fails(ch_talk_set(b.t, "tools", tools, &e), CH_EFORMAT, e, "tool template:1:");
+    expect_prompt(b.t, "a");
+    close_both(&b);
+    ch_tokenizer_close(&two);
+    tk = one;
+}
+
 static void answers_end_at_stops(void **state)
 {
     (void)state;
@@ -645,6 +717,7 @@ int main(void)
         cmocka_unit_test(another_beginning_reads_all),
         cmocka_unit_test(thoughts_are_cut_and_the_rest_is_kept),
         cmocka_unit_test(answers_are_told_apart),
+        cmocka_unit_test(tools_have_a_template_of_their_own),
         cmocka_unit_test(answers_end_at_stops),
         cmocka_unit_test(drawn_tokens_stay),
         cmocka_unit_test(nothing_said_is_special),
