@@ -129,9 +129,9 @@ static int read_prompt(struct running *r, ch_err *e)
                                               r->o->system, text, b.size, e)
                         : ch_tokenizer_encode(&r->prompt, r->tokenizer, text, b.size,
                                               r->o->load ? 0 : CH_ENCODE_BOS, e);
-    if (rc == CH_OK && r->format.stop) { /* beams end by their tokens alone */
+    if (rc == CH_OK && r->format.stop) {
         ch_list *stop = &r->o->wishes.stop;
-        if (stop->n < (int)CH_COUNT(stop->at) && !r->o->beams)
+        if (stop->n < (int)CH_COUNT(stop->at))
             stop->at[stop->n++] = r->format.stop;
     }
     if (rc == CH_OK && r->prompt.n == 0 && !r->o->load)
@@ -352,11 +352,15 @@ static int beams(struct running *r, ch_err *e)
                          .least = o->wishes.least,
                          .length_penalty = isnan(o->length_penalty) ? 1 : o->length_penalty,
                          .ends = o->wishes.ends.id,
-                         .n_ends = o->ignore_end ? 0 : (int)o->wishes.ends.n};
+                         .n_ends = o->ignore_end ? 0 : (int)o->wishes.ends.n,
+                         .stops = o->wishes.stops,
+                         .tokenizer = r->tokenizer};
     const uint64_t t0 = ch_clock_ns();
     int rc = ch_run_beam_until(&b.until, o->early, e);
+    if (rc == CH_OK && r->grammar)
+        rc = ch_session_grammar(r->base, r->grammar, e);
     if (rc == CH_OK)
-        rc = ch_run_beams(&r->written, o->json ? &r->answers : NULL, r->base, r->tokenizer, &b,
+        rc = ch_run_beams(&r->written, o->json ? &r->answers : NULL, r->base, &b, r->format.lead,
                           o->answers, e);
     r->stats.drawn_tokens = (uint64_t)r->written;
     r->stats.drawn_s = (double)(ch_clock_ns() - t0) * 1e-9;
@@ -503,9 +507,8 @@ static const char *contradiction(const struct options *o)
         {o->echo && o->json, "--echo prints the prompt, --json an object; give one"},
         {o->save && (o->beams || o->answers > 1),
          "--save keeps one answer's session, not --answers or --beams"},
-        {o->beams && (o->wishes.stop.n || o->wishes.bias.n || o->wishes.allow.n ||
-                      o->log_probs >= 0 || o->cost || ch_cli_grammar_wanted(&o->grammar)),
-         "--beams knows no --stop, --logit-bias, --allow, --logprobs, --show-cost or grammar"},
+        {o->beams && (o->wishes.bias.n || o->wishes.allow.n || o->log_probs >= 0 || o->cost),
+         "--beams knows no --logit-bias, --allow, --logprobs or --show-cost"},
         {o->beams && o->count == 0, "-n 0 leaves --beams nothing to search"},
         {!o->beams && (o->early || !isnan(o->length_penalty)),
          "--early-stopping and --length-penalty go with --beams"},

@@ -18,18 +18,27 @@ int ch_run_beam_until(ch_beam_until *out, const char *name, ch_err *e)
                 : CH_OK;
 }
 
-static int text_of(ch_buf *b, const ch_beam *beam, const ch_tokenizer *tk, ch_token before,
-                   ch_err *e)
+/* The text ends where a stop begins, and is without what a conversation's format puts before it. */
+static int text_of(ch_buf *b, const ch_beam *beam, const ch_beam_options *o, ch_token before,
+                   const char *lead, ch_err *e)
 {
     ch_buf raw;
+    size_t from = lead ? strlen(lead) : 0, to;
     ch_buf_init(&raw, (size_t)1 << 30);
-    for (int i = 0; i < beam->n - beam->ended; i++) {
-        ch_tokenizer_append(&raw, tk, before, beam->id[i]);
+    for (int i = 0; i < beam->n - (beam->why == CH_BEAM_END); i++) {
+        ch_tokenizer_append(&raw, o->tokenizer, before, beam->id[i]);
         before = beam->id[i];
     }
+    to = raw.size;
+    if (beam->why == CH_BEAM_STOP && to > 0) {
+        ch_stops_reset(o->stops);
+        ch_stops_feed(&to, o->stops, raw.data, raw.size);
+    }
+    if (to < from || from == 0 || memcmp(raw.data, lead, from) != 0)
+        from = 0;
     ch_buf_clear(b);
-    if (!raw.failed && raw.size > 0)
-        ch_buf_utf8(b, raw.data, raw.size);
+    if (!raw.failed && to > from)
+        ch_buf_utf8(b, raw.data + from, to - from);
     const int rc = ch_buf_check(raw.failed ? &raw : b, "the completion", e);
     ch_buf_close(&raw);
     return rc;
@@ -37,20 +46,22 @@ static int text_of(ch_buf *b, const ch_beam *beam, const ch_tokenizer *tk, ch_to
 
 static json_t *answer(const ch_beam *b, const ch_buf *text)
 {
+    static const char *const why[] = {[CH_BEAM_LENGTH] = "length", [CH_BEAM_END] = "end",
+                                      [CH_BEAM_STOP] = "stop", [CH_BEAM_GRAMMAR] = "grammar"};
     return json_pack("{s:s%, s:i, s:s, s:f, s:f}", "text", text->data ? text->data : "",
-                     text->size, "tokens", b->n - b->ended, "stop", b->ended ? "end" : "length",
+                     text->size, "tokens", b->n - (b->why == CH_BEAM_END), "stop", why[b->why],
                      "log_p", b->log_p, "score", b->score);
 }
 
-static int tell(json_t **json, const ch_beams *found, const ch_tokenizer *tk, ch_token before,
-                int answers, ch_err *e)
+static int tell(json_t **json, const ch_beams *found, const ch_beam_options *o, ch_token before,
+                const char *lead, int answers, ch_err *e)
 {
     ch_buf text;
     int rc = CH_OK;
     ch_buf_init(&text, (size_t)1 << 30);
     for (int i = 0; i < found->n && i < answers && rc == CH_OK; i++) {
         const ch_beam *b = &found->at[i];
-        rc = text_of(&text, b, tk, before, e);
+        rc = text_of(&text, b, o, before, lead, e);
         if (rc == CH_OK && json) {
             json_array_append_new(*json, answer(b, &text));
         } else if (rc == CH_OK) {
@@ -64,8 +75,8 @@ static int tell(json_t **json, const ch_beams *found, const ch_tokenizer *tk, ch
     return rc;
 }
 
-int ch_run_beams(int *written, json_t **json, ch_session *s, const ch_tokenizer *tk,
-                 const ch_beam_options *o, int answers, ch_err *e)
+int ch_run_beams(int *written, json_t **json, ch_session *s, const ch_beam_options *o,
+                 const char *lead, int answers, ch_err *e)
 {
     *written = 0;
     ch_beams *found = calloc(1, sizeof *found);
@@ -73,7 +84,7 @@ int ch_run_beams(int *written, json_t **json, ch_session *s, const ch_tokenizer 
         return ch_fail(e, CH_ENOMEM, "no memory for beams");
     int rc = ch_beam_search(found, s, o, e);
     if (rc == CH_OK)
-        rc = tell(json, found, tk, ch_session_tokens(s)[ch_session_length(s) - 1], answers, e);
+        rc = tell(json, found, o, ch_session_tokens(s)[ch_session_length(s) - 1], lead, answers, e);
     for (int i = 0; i < found->n && i < answers; i++)
         *written += found->at[i].n;
     ch_beams_free(found);

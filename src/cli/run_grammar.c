@@ -7,11 +7,6 @@
 
 enum { MOST_BYTES = 16 << 20 };
 
-bool ch_cli_grammar_wanted(const ch_grammar_flags *f)
-{
-    return f->file || f->text || f->schema || f->regex || f->object || f->compact;
-}
-
 int ch_cli_grammar(ch_grammar **out, const ch_grammar_flags *f, const ch_tokenizer *t, ch_err *e)
 {
     const int given = !!f->file + !!f->text + !!f->schema + !!f->regex + f->object;

@@ -24,7 +24,6 @@ typedef struct ch_grammar_flags {
         {0, "regex", CH_OPT_STR, (at) + offsetof(ch_grammar_flags, regex), "TEXT",                \
          "what is written matches a regular expression as a whole", 0, 0}
 
-bool ch_cli_grammar_wanted(const ch_grammar_flags *f);
 /* NULL where no flag was given. */
 int ch_cli_grammar(ch_grammar **out, const ch_grammar_flags *f, const ch_tokenizer *t, ch_err *e);
 

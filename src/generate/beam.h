@@ -4,11 +4,15 @@
  * are those written, its end included.  Each step looks at the 2 W best continuations of the W that
  * are kept, by sums: of the first W of these, those that end are hypotheses; the first W that do
  * not are kept.  Rules and defaults are those of Hugging Face's generate().  Ties: the earlier kept
- * one, then the lower id.  SPDX-License-Identifier: MIT */
+ * one, then the lower id.
+ * A session's grammar is obeyed: tokens that it forbids are no continuations, and ln p are the
+ * model's own, of all tokens.  A text that reaches a stop ends as one with an end token does.
+ * SPDX-License-Identifier: MIT */
 #ifndef CH_BEAM_H
 #define CH_BEAM_H
 
 #include "generate.h"
+#include "stop.h"
 
 enum { CH_BEAMS_MOST = 256 };
 
@@ -28,12 +32,21 @@ typedef struct ch_beam_options {
     ch_beam_until until;
     const ch_token *ends;
     int n_ends;
+    ch_stops *stops; /* NULL: none; else the tokenizer is needed, and a reset afterwards */
+    const ch_tokenizer *tokenizer;
 } ch_beam_options;
+
+typedef enum ch_beam_why {
+    CH_BEAM_LENGTH,  /* it was cut at `most` */
+    CH_BEAM_END,     /* its last token is an end */
+    CH_BEAM_STOP,    /* with its last token the text has a stop, which is none of it */
+    CH_BEAM_GRAMMAR, /* the text is whole, and no token may say so */
+} ch_beam_why;
 
 typedef struct ch_beam {
     ch_token *id; /* n, the end included */
     int n;
-    bool ended; /* else it was cut at `most` */
+    ch_beam_why why;
     double log_p, score;
 } ch_beam;
 
@@ -42,9 +55,9 @@ typedef struct ch_beams {
     int n;                     /* W, or what there is */
 } ch_beams;
 
-/* Continues s, which holds at least one token, has neither a grammar nor an own sampler
- * (CH_EUNSUPPORTED), and stays as it is; the family's cache must have room
- * for W timelines.  Free with ch_beams_free, after a failure, too. */
+/* Continues s, which holds at least one token, has no own sampler (CH_EUNSUPPORTED), and stays as
+ * it is; the family's cache must have room for W timelines.  Free with ch_beams_free, after a
+ * failure, too. */
 int ch_beam_search(ch_beams *out, ch_session *s, const ch_beam_options *o, ch_err *e);
 void ch_beams_free(ch_beams *b);
 

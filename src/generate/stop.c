@@ -81,6 +81,14 @@ void ch_stops_reset(ch_stops *s)
     s->seen = s->end = 0;
 }
 
+size_t ch_stops_longest(const ch_stops *s)
+{
+    size_t n = 0;
+    for (int i = 0; i < s->n; i++)
+        n = CH_MAX(n, s->one[i].n);
+    return n;
+}
+
 /* The longest beginning of a stop that the text ends in; a whole one is noted. */
 static size_t take(ch_stops *s, char c)
 {

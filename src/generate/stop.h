@@ -15,6 +15,7 @@ typedef struct ch_stops ch_stops;
 int ch_stops_open(ch_stops **out, const char *const *text, int n, ch_err *e);
 void ch_stops_close(ch_stops **s);
 void ch_stops_reset(ch_stops *s); /* a new text begins */
+size_t ch_stops_longest(const ch_stops *s); /* bytes */
 /* text[0..n): all of the text until now, of which the last call saw the beginning.  *safe: how much
  * of it may be shown.  Returns -1, or the index of the stop that ended it; *safe is then where it
  * begins, now and in later calls.  Costs the new bytes times the stops. */

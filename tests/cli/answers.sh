@@ -135,7 +135,14 @@ equal "is the sum" "$(at 'answers.*.log_p')" 'answers.*.score'
 is "an unknown way to stop" 1 "$bin" run -p x --beams 2 --early-stopping soon
 says "names those there are" "no, yes and never"
 is "more answers than beams" 2 "$bin" run -p x --beams 2 --answers 3
-is "beams and stops" 2 "$bin" run -p x --beams 2 --stop a
+run "beams and a stop" -n 12 --beams 4 --answers 4 --stop '"' --json
+that "some end there" [ "$(at 'answers.*.stop' | grep -c '"stop"')" -gt 0 ]
+that "and none has it" [ "$(at 'answers.*.text' | grep -vcF '\"')" -eq 4 ]
+run "beams that obey" -n 12 --beams 3 --answers 3 --regex "[ab]{3}" --json
+that "all of them" [ "$(at 'answers.*.text' | grep -c '^"[ab][ab][ab]"$')" -eq 3 ]
+equal "and end" '"end" "end" "end"' 'answers.*.stop'
+run "beams that obey and cannot end" --beams 2 --regex abc --min-tokens 9 --json
+equal "end all the same" '"grammar" "abc"' 'answers.*.stop' 'answers.*.text'
 # ---- What goes with what, and what is kept ------------------------------------------------------
 while IFS='|' read -r args says; do
     # shellcheck disable=SC2086

@@ -5,6 +5,7 @@
 #include "support.h"
 
 #include "beam.h"
+#include "grammar.h"
 #include "tiny.h"
 
 #include <math.h>
@@ -58,7 +59,7 @@ static int better_first(const void *a, const void *b)
 }
 
 /* ln p of tokens behind the prompt, each in a session of its own kind. */
-static void next_log_p(double *out, ch_session *s, const ch_token *id, int n)
+static void next_log_p(double *out, int vocab, ch_session *s, const ch_token *id, int n)
 {
     ch_err e = {0};
     ch_session *f;
@@ -66,9 +67,9 @@ static void next_log_p(double *out, ch_session *s, const ch_token *id, int n)
     assert_ok(ch_session_feed(f, id, n, &e), e);
     const float *x = ch_session_logits(f);
     double sum = 0;
-    for (int i = 0; i < V; i++)
+    for (int i = 0; i < vocab; i++)
         sum += exp((double)x[i]);
-    for (int i = 0; i < V; i++)
+    for (int i = 0; i < vocab; i++)
         out[i] = (double)x[i] - log(sum);
     ch_session_close(&f);
 }
@@ -78,7 +79,7 @@ static int enumerate(struct text *out, ch_session *s, const struct text *from, i
 {
     double log_p[V];
     int n = 0;
-    next_log_p(log_p, s, from->id, from->n);
+    next_log_p(log_p, V, s, from->id, from->n);
     for (int t = 0; t < V; t++) {
         struct text next = *from;
         next.id[next.n++] = t;
@@ -121,7 +122,8 @@ static void wide_beams_find_the_best_of_all(void **state)
                 assert_true(fabs(found.at[i].score - all[i].score) < 1e-4);
                 assert_int_equal(found.at[i].n, all[i].n);
                 assert_memory_equal(found.at[i].id, all[i].id, (size_t)all[i].n * sizeof(ch_token));
-                assert_int_equal(found.at[i].ended, all[i].id[all[i].n - 1] == END);
+                const bool ended = all[i].id[all[i].n - 1] == END;
+                assert_int_equal(found.at[i].why, ended ? CH_BEAM_END : CH_BEAM_LENGTH);
             }
             ch_beams_free(&found);
             assert_int_equal(ch_session_length(s), 3);
@@ -168,7 +170,7 @@ static int by_hand(struct hand *found, ch_session *s, int width, int most, doubl
         int n = 0, going = 0;
         for (int b = 0; b < n_kept; b++) {
             double log_p[V];
-            next_log_p(log_p, s, kept[b].id, kept[b].n);
+            next_log_p(log_p, V, s, kept[b].id, kept[b].n);
             for (int t = 0; t < V; t++) {
                 all[n] = kept[b];
                 all[n].id[all[n].n++] = t;
@@ -224,7 +226,7 @@ static void narrow_beams_follow_the_rules(void **state)
                     assert_memory_equal(b->id, want[i].id, (size_t)b->n * sizeof *b->id);
                     assert_true(fabs(b->score - want[i].score) < 1e-4);
                     assert_true(fabs(b->log_p - want[i].sum) < 1e-4);
-                    early += b->ended;
+                    early += b->why == CH_BEAM_END;
                 }
                 ch_beams_free(&found);
             }
@@ -260,6 +262,191 @@ static void one_beam_is_greedy(void **state)
     ch_session_close(&s);
 }
 
+/* ---- Grammars and stops -------------------------------------------------------------------- */
+
+/* Tokens are bytes, but for "zz" and, where there is one, an end: id 0 with id 1 + c for byte c. */
+enum { LETTERS = 5, WIDE = 120, ALL_MOST = 400 };
+
+struct spelt {
+    ch_model *model;
+    ch_tokenizer *tk;
+    ch_grammar *g;
+    ch_session *s;
+    ch_stops *stops;
+    ch_token letter[LETTERS + 1]; /* a, b, c, z, zz, the end or -1 */
+    int vocab;
+};
+
+static void open_spelt(struct spelt *p, const char *regex, bool has_end, const char *const *stops,
+                       int n_stops)
+{
+    static const char *const specials[] = {"<|endoftext|>"};
+    const int first = has_end;
+    const ch_bpe_options o = {.vocab = 257 + first, .specials = specials, .n_special = first,
+                              .bos = -1, .eos = first - 1};
+    const ch_session_options so = {
+        .context = 32, .cache_tokens = 16384, .threads = 1, .page_size = 4};
+    ch_err e = {0};
+    ch_bpe_trainer *t;
+    *p = (struct spelt){.vocab = o.vocab};
+    for (int i = 0; i < 4; i++)
+        p->letter[i] = first + "abcz"[i];
+    p->letter[4] = first + 256;
+    p->letter[5] = first - 1;
+    ch_config c = {.arch = ch_arch_find("llama", 5), .layers = 2, .vocab = o.vocab, .hidden = 32};
+    assert_ok(ch_bpe_trainer_open(&t, &o, &e), e);
+    assert_ok(ch_bpe_trainer_add(t, "zz zz zz", 8, &e), e);
+    assert_ok(ch_bpe_trainer_finish(&p->tk, t, &e), e);
+    ch_bpe_trainer_close(&t);
+    assert_ok(ch_config_small(&c, &e), e);
+    assert_ok(ch_model_create(&p->model, &c, 5, NULL, &e), e);
+    ch_model_shake(p->model, 5, 0.2);
+    assert_ok(ch_session_open(&p->s, p->model, &so, &e), e);
+    assert_ok(ch_session_feed(p->s, prompt, 3, &e), e);
+    assert_ok(ch_grammar_open(&p->g, p->tk, CH_GRAMMAR_REGEX, regex, strlen(regex), NULL, &e), e);
+    assert_ok(ch_session_grammar(p->s, p->g, &e), e);
+    if (n_stops > 0)
+        assert_ok(ch_stops_open(&p->stops, stops, n_stops, &e), e);
+}
+
+static void close_spelt(struct spelt *p)
+{
+    ch_session_close(&p->s);
+    ch_grammar_close(&p->g);
+    ch_stops_close(&p->stops);
+    ch_tokenizer_close(&p->tk);
+    ch_model_free(&p->model);
+}
+
+struct rule { /* what a grammar and stops mean, by hand */
+    bool (*begins)(const char *text), (*whole)(const char *text), (*stopped)(const char *text);
+};
+
+static ch_beam_why why_of(const struct spelt *p, const struct rule *r, const struct text *t)
+{
+    char text[2 * MOST + 1] = "";
+    for (int i = 0; i < t->n; i++)
+        for (int k = 0; k < LETTERS; k++)
+            if (t->id[i] == p->letter[k])
+                strcat(text, k == 4 ? "zz" : (char[]){"abcz"[k], 0});
+    const bool ended = t->n > 0 && t->id[t->n - 1] == p->letter[LETTERS];
+    if (!r->begins(text) || (ended && !r->whole(text)))
+        return CH_BEAM_GRAMMAR; /* against it */
+    return ended ? CH_BEAM_END : r->stopped(text) ? CH_BEAM_STOP : CH_BEAM_LENGTH;
+}
+
+static int enumerate_spelt(struct text *out, const struct spelt *p, const struct rule *r,
+                           const struct text *from)
+{
+    double log_p[258];
+    int n = 0;
+    next_log_p(log_p, p->vocab, p->s, from->id, from->n);
+    for (int k = 0; k <= LETTERS; k++) {
+        struct text next = *from;
+        next.id[next.n++] = p->letter[k];
+        next.log_p += log_p[p->letter[k]];
+        next.score = next.log_p / next.n;
+        const ch_beam_why why = why_of(p, r, &next);
+        if (why == CH_BEAM_GRAMMAR)
+            continue;
+        if (why != CH_BEAM_LENGTH || next.n == MOST)
+            out[n++] = next;
+        else
+            n += enumerate_spelt(out + n, p, r, &next);
+        assert_true(n < ALL_MOST - 10);
+    }
+    return n;
+}
+
+static void expect_spelt(struct spelt *p, const struct rule *r)
+{
+    static struct text all[ALL_MOST];
+    static ch_beams found;
+    ch_err e = {0};
+    const struct text none = {.n = 0};
+    const int n = enumerate_spelt(all, p, r, &none);
+    int seen[4] = {0};
+    qsort(all, (size_t)n, sizeof *all, better_first);
+    const ch_beam_options o = {.width = WIDE, .most = MOST, .length_penalty = 1,
+                               .until = CH_BEAM_NEVER, .ends = &p->letter[LETTERS], .n_ends = 1,
+                               .stops = p->stops, .tokenizer = p->tk};
+    assert_ok(ch_beam_search(&found, p->s, &o, &e), e);
+    assert_in_range(n, 20, WIDE);
+    assert_int_equal(found.n, n);
+    for (int i = 0; i < n; i++) {
+        const ch_beam *b = &found.at[i];
+        assert_true(fabs(b->score - all[i].score) < 1e-4);
+        assert_int_equal(b->n, all[i].n);
+        assert_memory_equal(b->id, all[i].id, (size_t)b->n * sizeof *b->id);
+        assert_int_equal(b->why, why_of(p, r, &all[i]));
+        seen[b->why]++;
+    }
+    assert_true(seen[CH_BEAM_LENGTH] > 0 && seen[CH_BEAM_END] > 0);
+    assert_true((seen[CH_BEAM_STOP] > 0) == (p->stops != NULL));
+    ch_beams_free(&found);
+}
+
+static bool never(const char *text) { return !text; }
+static bool begins_abz(const char *t)
+{
+    const size_t n = 1 + (*t ? strspn(t + 1, "bz") : 0);
+    return !*t || (*t == 'a' && (!t[n] || (t[n] == 'c' && !t[n + 1])));
+}
+static bool ends_in_c(const char *t) { return *t && t[strlen(t) - 1] == 'c'; }
+static bool is_bz(const char *t) { return strspn(t, "bz") == strlen(t); }
+static bool has_stop(const char *t) { return strstr(t, "bz") || strstr(t, "zzzb"); }
+
+/* Every text that a grammar allows is found, and no other. */
+static void beams_obey_grammars(void **state)
+{
+    (void)state;
+    struct spelt p;
+    open_spelt(&p, "a[bz]*c", true, NULL, 0);
+    expect_spelt(&p, &(struct rule){begins_abz, ends_in_c, never});
+    close_spelt(&p);
+}
+
+static void beams_end_at_stops(void **state)
+{
+    (void)state;
+    static const char *const stops[] = {"bz", "zzzb"};
+    struct spelt p;
+    open_spelt(&p, "[bz]*", true, stops, 2);
+    expect_spelt(&p, &(struct rule){is_bz, is_bz, has_stop});
+    close_spelt(&p);
+}
+
+/* A whole text without a token to say so is found as it is, whether there is none or it may not be
+ * drawn; the session goes on by its grammar. */
+static void whole_texts_that_cannot_end(void **state)
+{
+    (void)state;
+    static ch_beams found;
+    ch_err e = {0};
+    ch_token t;
+    const ch_sampling how = CH_SAMPLING;
+    for (int has_end = 0; has_end < 2; has_end++) {
+        struct spelt p;
+        open_spelt(&p, "abz|ac", has_end, NULL, 0);
+        const ch_beam_options o = {.width = 4, .most = 9, .least = 8, .length_penalty = 1,
+                                   .ends = &p.letter[LETTERS], .n_ends = has_end};
+        assert_ok(ch_beam_search(&found, p.s, &o, &e), e);
+        assert_int_equal(found.n, 2);
+        for (int i = 0; i < 2; i++) {
+            const ch_beam *b = &found.at[i];
+            assert_int_equal(b->why, CH_BEAM_GRAMMAR);
+            assert_int_equal(b->id[0], p.letter[0]);
+            assert_int_equal(b->id[b->n - 1], p.letter[b->n == 3 ? 3 : 2]);
+            assert_true(fabs(b->score - b->log_p / b->n) < 1e-9);
+        }
+        assert_int_equal(found.at[0].n + found.at[1].n, 5);
+        ch_beams_free(&found);
+        assert_ok(ch_session_next(&t, p.s, &how, &e), e);
+        assert_int_equal(t, p.letter[0]);
+        close_spelt(&p);
+    }
+}
+
 static void as_is(void *arg, ch_candidates *c, const ch_sample_view *v)
 {
     (void)arg;
@@ -289,6 +476,10 @@ static void limits_are_told(void **state)
     ch_session_own_sampler(s, &own);
     assert_fails(ch_beam_search(&found, s, &o, &e), CH_EUNSUPPORTED, e, "own sampler");
     ch_session_own_sampler(s, NULL);
+    static const char *const text[] = {"a"};
+    assert_ok(ch_stops_open(&o.stops, text, 1, &e), e);
+    assert_fails(ch_beam_search(&found, s, &o, &e), CH_EARG, e, "tokenizer");
+    ch_stops_close(&o.stops);
     ch_session_cancel(s);
     assert_int_equal(ch_beam_search(&found, s, &o, &e), CH_ECANCELED);
     ch_beams_free(&found);
@@ -313,6 +504,9 @@ int main(void)
         cmocka_unit_test(wide_beams_find_the_best_of_all),
         cmocka_unit_test(narrow_beams_follow_the_rules),
         cmocka_unit_test(one_beam_is_greedy),
+        cmocka_unit_test(beams_obey_grammars),
+        cmocka_unit_test(beams_end_at_stops),
+        cmocka_unit_test(whole_texts_that_cannot_end),
         cmocka_unit_test(limits_are_told),
     };
     return cmocka_run_group_tests_name("generate/beam", tests, open_model, close_model);
