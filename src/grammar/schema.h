@@ -17,7 +17,8 @@ enum { CH_J_NULL = 1, CH_J_BOOL = 2, CH_J_INT = 4, CH_J_FRACTION = 8, CH_J_STRIN
 /* What of a schema has been taken apart already. */
 enum { CH_SKIP_REF = 1, CH_SKIP_ALL_OF = 2, CH_SKIP_ANY_OF = 4, CH_SKIP_ONE_OF = 8 };
 
-enum { CH_MOST_PARTS = 64, CH_MOST_PATTERNS = 8, CH_MOST_REPEATED = 4096 };
+enum { CH_MOST_PARTS = 64, CH_MOST_PATTERNS = 8, CH_MOST_REPEATED = 4096,
+       CH_MOST_MULTIPLE = 1000 };
 
 typedef struct ch_part {
     json_t *schema;
@@ -41,6 +42,7 @@ typedef struct ch_facts {
     json_t *values; /* an array of all there can be, or NULL */
     const json_t *least, *most; /* numbers of the schema, or NULL */
     bool above, below;          /* least and most themselves are out */
+    int multiple;               /* numbers are multiples of it; 1: any */
     int64_t min_length, max_length, min_items, max_items, min_properties, max_properties;
     ch_text_rule pattern[CH_MOST_PATTERNS];
     int n_patterns;
@@ -88,7 +90,7 @@ void ch_schema_string(ch_schema *s, const ch_facts *f, uint32_t from, uint32_t t
 void ch_schema_other_name(ch_schema *s, json_t *names, uint32_t from, uint32_t to);
 /* Of f->values, takes out the strings for which f's other facts do not hold. */
 int ch_schema_keep_texts(ch_schema *s, const ch_facts *f);
-/* Do the bounds of f hold for a number? */
+/* Do the bounds of f, and its multiple, hold for a number? */
 bool ch_schema_number_holds(const ch_facts *f, const json_t *v);
 uint32_t ch_schema_rule(ch_schema *s, const ch_parts *parts);
 uint32_t ch_schema_text_rule(ch_schema *s);

@@ -190,6 +190,28 @@ static void read_bound(struct reading *r, json_t *v)
     }
 }
 
+static int common_divisor(int a, int b) { return b == 0 ? a : common_divisor(b, a % b); }
+
+/* Multiples of a whole number are whole. */
+static void read_multiple(struct reading *r, json_t *v)
+{
+    const double x = json_number_value(v);
+    if (!json_is_number(v) || x <= 0) {
+        fail(r, CH_EFORMAT, "this is a number above 0");
+        return;
+    }
+    const bool whole = floor(x) == x && x <= CH_MOST_MULTIPLE;
+    const int m = whole ? (int)x : 1;
+    const int both = r->f->multiple / common_divisor(r->f->multiple, m) * m;
+    if (!whole || both > CH_MOST_MULTIPLE) {
+        fail(r, CH_EUNSUPPORTED, "supported are whole numbers up to 1000, several together with a "
+                                 "common multiple up to that");
+        return;
+    }
+    r->f->multiple = both;
+    r->f->types &= ~(unsigned)CH_J_FRACTION;
+}
+
 static void read_count(struct reading *r, json_t *v)
 {
     ch_facts *f = r->f;
@@ -474,7 +496,7 @@ static void read_schema_into(struct reading *outer, json_t *schema, unsigned ski
 
 int ch_facts_read(ch_facts *f, ch_schema *s, const ch_parts *parts)
 {
-    *f = (ch_facts){.types = CH_J_ALL,
+    *f = (ch_facts){.types = CH_J_ALL, .multiple = 1,
                     .max_length = INT64_MAX, .max_items = INT64_MAX, .max_properties = INT64_MAX};
     struct reading r = {.f = f, .s = s, .schema = s->root};
     for (int i = 0; i < parts->n && s->n->rc == CH_OK; i++)

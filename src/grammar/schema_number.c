@@ -4,17 +4,26 @@
  * digits and d = 0, 1, ... 12 digits behind the point; such numbers are read back as doubles in the
  * same order, and the ends of k are found by asking the double itself, so none is outside.  Where
  * only whole numbers are wanted they have 18 digits, and no double is asked.
+ * Multiples of m: a state knows what the digits so far leave when divided by m.
  * SPDX-License-Identifier: MIT */
 #include "schema.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const int64_t most_whole = 999999999999999999, most_scaled = 999999999999999;
 enum { MOST_DECIMALS = 12, MOST_STEPS = 16 }; /* by which a product may be off */
 
+static bool divides(int m, const json_t *v)
+{
+    return json_is_integer(v) ? json_integer_value(v) % m == 0 : fmod(json_real_value(v), m) == 0;
+}
+
 bool ch_schema_number_holds(const ch_facts *f, const json_t *v)
 {
+    if (f->multiple > 1 && !divides(f->multiple, v))
+        return false;
     const int low = f->least ? ch_json_compare(v, f->least) : 1;
     const int high = f->most ? ch_json_compare(v, f->most) : -1;
     return (f->above ? low > 0 : low >= 0) && (f->below ? high < 0 : high <= 0);
@@ -74,8 +83,10 @@ static bool find_ends(int64_t *lo, int64_t *hi, const struct ends *f, double sca
 struct digits {
     ch_nfa *n;
     uint32_t to;
-    int decimals;
-    uint32_t any[20]; /* the state before that many digits of any kind; 0: not made yet */
+    int decimals, multiple; /* one of the two is all there is: 0 or 1 */
+    /* the state before `left` digits of any kind, where those so far leave `rest`, at left *
+     * multiple + rest; 0: not made yet */
+    uint32_t *any;
 };
 
 static uint32_t point(struct digits *d, uint32_t from, int left)
@@ -83,16 +94,33 @@ static uint32_t point(struct digits *d, uint32_t from, int left)
     return left == d->decimals && left > 0 ? ch_nfa_text(d->n, from, ".", 1) : from;
 }
 
-static uint32_t any_digits(struct digits *d, int left)
+static int rest_after(const struct digits *d, int rest, int digit)
 {
-    if (left == 0)
+    return (rest * 10 + digit - '0') % d->multiple;
+}
+
+static uint32_t any_digits(struct digits *d, int left, int rest);
+
+/* One digit from a to b, then `left` of any kind. */
+static void one_and_any(struct digits *d, uint32_t from, int left, int rest, int a, int b)
+{
+    if (d->multiple == 1)
+        ch_nfa_bytes(d->n, from, any_digits(d, left, 0), a, b);
+    for (int c = a; c <= b && d->multiple > 1; c++)
+        ch_nfa_bytes(d->n, from, any_digits(d, left, rest_after(d, rest, c)), c, c);
+}
+
+static uint32_t any_digits(struct digits *d, int left, int rest)
+{
+    if (d->n->rc < 0 || (left == 0 && rest == 0))
         return d->to;
-    if (!d->any[left]) {
-        const uint32_t next = any_digits(d, left - 1), s = ch_nfa_state(d->n);
-        ch_nfa_bytes(d->n, point(d, s, left), next, '0', '9');
-        d->any[left] = s;
+    uint32_t *state = &d->any[left * d->multiple + rest];
+    if (!*state) {
+        *state = ch_nfa_state(d->n); /* without digits left: a dead end */
+        if (left > 0)
+            one_and_any(d, point(d, *state, left), left - 1, rest, '0', '9');
     }
-    return d->any[left];
+    return *state;
 }
 
 static const char zeros[] = "0000000000000000000", nines[] = "9999999999999999999";
@@ -100,10 +128,11 @@ static const char zeros[] = "0000000000000000000", nines[] = "999999999999999999
 static bool starts(const char *a, const char *b, int n) { return strncmp(a, b, (size_t)n) == 0; }
 
 /* All texts of `left` digits from lo to hi. */
-static void between(struct digits *d, uint32_t from, const char *lo, const char *hi, int left)
+static void between(struct digits *d, uint32_t from, const char *lo, const char *hi, int left,
+                    int rest)
 {
     if (starts(lo, zeros, left) && starts(hi, nines, left)) {
-        ch_nfa_empty(d->n, from, any_digits(d, left));
+        ch_nfa_empty(d->n, from, any_digits(d, left, rest));
         return;
     }
     from = point(d, from, left);
@@ -112,17 +141,17 @@ static void between(struct digits *d, uint32_t from, const char *lo, const char 
     if (same || !starts(lo + 1, zeros, left - 1)) {
         const uint32_t next = ch_nfa_state(d->n);
         ch_nfa_bytes(d->n, from, next, a, a);
-        between(d, next, lo + 1, same ? hi + 1 : nines, left - 1);
+        between(d, next, lo + 1, same ? hi + 1 : nines, left - 1, rest_after(d, rest, a));
         a++;
     }
     if (!same && !starts(hi + 1, nines, left - 1)) {
         const uint32_t next = ch_nfa_state(d->n);
         ch_nfa_bytes(d->n, from, next, b, b);
-        between(d, next, zeros, hi + 1, left - 1);
+        between(d, next, zeros, hi + 1, left - 1, rest_after(d, rest, b));
         b--;
     }
     if (!same && a <= b)
-        ch_nfa_bytes(d->n, from, any_digits(d, left - 1), a, b);
+        one_and_any(d, from, left - 1, rest, a, b);
 }
 
 /* lo to hi, both 0 or more, by the number of digits. */
@@ -141,17 +170,24 @@ static void positive(struct digits *d, uint32_t from, int64_t lo, int64_t hi)
             continue;
         snprintf(a, sizeof a, "%0*lld", digits, (long long)x);
         snprintf(b, sizeof b, "%0*lld", digits, (long long)y);
-        between(d, from, a, b, digits);
+        between(d, from, a, b, digits, 0);
     }
 }
 
-static void scaled(ch_nfa *n, uint32_t from, uint32_t to, int64_t lo, int64_t hi, int decimals)
+static void scaled(ch_nfa *n, uint32_t from, uint32_t to, int64_t lo, int64_t hi, int decimals,
+                   int multiple)
 {
-    struct digits d = {.n = n, .to = to, .decimals = decimals};
+    struct digits d = {.n = n, .to = to, .decimals = decimals, .multiple = multiple};
+    d.any = calloc(20 * (size_t)multiple, sizeof *d.any);
+    if (!d.any) {
+        ch_nfa_fail(n, CH_ENOMEM, "no memory for the multiples of %d", multiple);
+        return;
+    }
     if (hi >= 0)
         positive(&d, from, CH_MAX(lo, 0), hi);
     if (lo < 0)
         positive(&d, ch_nfa_text(n, from, "-", 1), CH_MAX(-hi, 1), -lo);
+    free(d.any);
 }
 
 static void regex(ch_schema *s, uint32_t from, uint32_t to, const char *text)
@@ -166,7 +202,7 @@ void ch_schema_number(ch_schema *s, const ch_facts *f, uint32_t from, uint32_t t
     int64_t lo, hi;
     if (!(f->types & CH_J_FRACTION)) {
         if (find_whole_ends(&lo, &hi, f))
-            scaled(s->n, from, to, lo, hi, 0);
+            scaled(s->n, from, to, lo, hi, 0, f->multiple);
     } else if (!f->least && !f->most) {
         regex(s, from, to, "-?(0|[1-9][0-9]{0,15})(\\.[0-9]{1,16})?([eE][+-]?[0-9]{1,2})?");
     } else {
@@ -176,6 +212,6 @@ void ch_schema_number(ch_schema *s, const ch_facts *f, uint32_t from, uint32_t t
         double scale = 1;
         for (int d = 0; d <= MOST_DECIMALS; d++, scale *= 10)
             if (find_ends(&lo, &hi, &ends, scale))
-                scaled(s->n, from, to, lo, hi, d);
+                scaled(s->n, from, to, lo, hi, d, 1);
     }
 }

@@ -173,6 +173,15 @@ static const struct { const char *schema, *yes[4], *no[4]; } cases[] = {
      "\"allOf\":[{\"$ref\":\"#/$defs/z\"},{\"$ref\":\"#/$defs/a\"}],"
      "\"type\":\"object\"}",
      {"{\"m\":{\"q\":2,\"p\":1}}"}, {"{\"m\":{\"p\":1,\"q\":2}}"}},
+    {"{\"multipleOf\":7,\"minimum\":-20.5,\"maximum\":1000}", {"-14", "0", "994", "\"any\""},
+     {"-21", "15", "1001", "7.5"}},
+    {"{\"type\":\"integer\",\"multipleOf\":1000}",
+     {"-999999999999999000", "0", "123000"}, {"-0", "500", "1000000000000000000", "1e3"}},
+    {"{\"allOf\":[{\"multipleOf\":4},{\"multipleOf\":6.0}],\"type\":\"number\"}",
+     {"12", "-36"}, {"4", "6", "18", "12.0"}},
+    {"{\"enum\":[9007199254740992,9007199254740993,6,7,7.5,10.0],\"multipleOf\":2}",
+     {"9007199254740992", "6", "10.0"}, {"9007199254740993", "7", "7.5"}},
+    {"{\"oneOf\":[{\"const\":6},{\"enum\":[5,6],\"multipleOf\":5}]}", {"5", "6"}, {"30"}},
     {"{\"format\":\"date-time\",\"type\":\"string\"}",
      {"\"2024-02-28T23:59:59Z\"", "\"1999-12-31T00:00:00.123+01:30\""},
      {"\"2024-02-30T23:59:59Z\"", "\"2024-04-31T00:00:00Z\"", "\"2024-01-01\""}},
@@ -190,6 +199,32 @@ static void what_is_allowed(void **state)
         }
     assert_true(takes("{}", "{\"a\":[1,{}]}", true));
     assert_false(takes("{}", "{\"a\": 1}", true));
+}
+
+/* Every whole number near the bounds, one by one. */
+static void multiples(void **state)
+{
+    (void)state;
+    static const int of[] = {1, 2, 3, 7, 10, 64, 97, 1000};
+    static const int ends[][2] = {{-1234, 1108}, {0, 9}, {-9, -1}, {95, 105}, {-5, 4000}};
+    for (size_t i = 0; i < CH_COUNT(of); i++)
+        for (size_t k = 0; k < CH_COUNT(ends); k++) {
+            char schema[160], text[24];
+            const int lo = ends[k][0], hi = ends[k][1];
+            ch_grammar *g;
+            ch_err e = {0};
+            snprintf(schema, sizeof schema,
+                     "{\"anyOf\":[{\"const\":null},{\"type\":\"number\",\"multipleOf\":%d,"
+                     "\"minimum\":%d,\"maximum\":%d}]}", of[i], lo, hi);
+            assert_ok(open_schema(&g, schema, false, &e), e);
+            for (int x = lo - 30; x <= hi + 30; x++) {
+                const int n = snprintf(text, sizeof text, "%d", x);
+                const bool is = x >= lo && x <= hi && x % of[i] == 0;
+                if ((whole_text(g, text, (size_t)n, &e) == CH_OK) != is)
+                    fail_msg("%s: %s", schema, text);
+            }
+            ch_grammar_close(&g);
+        }
 }
 
 static void refuses(const char *schema, int code, const char *part)
@@ -229,6 +264,13 @@ static void what_is_refused(void **state)
     refuses("{\"type\":\"object\",\"minProperties\":2}", CH_EUNSUPPORTED, "#/minProperties");
     refuses("{\"type\":\"string\",\"minLength\":1e9}", CH_ELIMIT, "states");
     refuses("{\"type\":\"array\",\"minItems\":1e9}", CH_ELIMIT, "states");
+    refuses("{\"multipleOf\":0.01}", CH_EUNSUPPORTED, "#/multipleOf: supported are whole");
+    refuses("{\"multipleOf\":1001}", CH_EUNSUPPORTED, "up to 1000");
+    refuses("{\"allOf\":[{\"multipleOf\":999},{\"multipleOf\":1000}]}", CH_EUNSUPPORTED, "common");
+    refuses("{\"multipleOf\":0}", CH_EFORMAT, "above 0");
+    refuses("{\"multipleOf\":\"2\"}", CH_EFORMAT, "above 0");
+    refuses("{\"type\":\"integer\",\"multipleOf\":9,\"minimum\":1,\"maximum\":8}", CH_EARG,
+            "no text at all");
     refuses("[]", CH_EFORMAT, "a schema is an object");
     refuses("{\"type\":", CH_EFORMAT, "schema:1:");
 }
@@ -369,6 +411,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_suite),
         cmocka_unit_test(what_is_allowed),
+        cmocka_unit_test(multiples),
         cmocka_unit_test(what_is_refused),
         cmocka_unit_test(hostile),
     };
