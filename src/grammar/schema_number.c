@@ -168,9 +168,9 @@ static void positive(struct digits *d, uint32_t from, int64_t lo, int64_t hi)
         const int64_t y = CH_MIN(hi, last);
         if (x > y)
             continue;
-        snprintf(a, sizeof a, "%0*lld", digits, (long long)x);
-        snprintf(b, sizeof b, "%0*lld", digits, (long long)y);
-        between(d, from, a, b, digits, 0);
+        snprintf(a, sizeof a, "%018lld", (long long)x);
+        snprintf(b, sizeof b, "%018lld", (long long)y);
+        between(d, from, a + 18 - digits, b + 18 - digits, digits, 0);
     }
 }
 
