@@ -311,23 +311,35 @@ static void complete_without_an_end(void **state)
     ch_model_close(&m);
 }
 
-/* No beams by a grammar, rather than beams that do not obey. */
-static void beams_do_not(void **state)
+/* Each beam has its own place, also in a grammar that has to forget. */
+static void beams_obey(void **state)
 {
     (void)state;
     static ch_beams found;
     ch_model *m;
     ch_session *s;
     ch_err e = {0};
-    const ch_session_options o = {.threads = 1, .context = 64};
-    const ch_beam_options beams = {.width = 2, .most = 3};
+    const ch_session_options o = {.threads = 1, .context = 64, .cache_tokens = 4096};
+    const ch_beam_options beams = {.width = 8, .most = 40, .length_penalty = 1};
+    const ch_grammar_options small = {.memory = 1 << 20, .like = shared};
+    ch_grammar *g;
     const ch_token prompt[] = {300};
     assert_ok(ch_model_open(&m, "models/chalcis-tiny.gguf", 1, &e), e);
     assert_ok(ch_session_open(&s, m, &o, &e), e);
     assert_ok(ch_session_feed(s, prompt, 1, &e), e);
-    assert_ok(ch_session_grammar(s, shared, &e), e);
-    assert_fails(ch_beam_search(&found, s, &beams, &e), CH_EUNSUPPORTED, e, "grammar");
+    assert_ok(ch_grammar_open(&g, vocabulary, CH_GRAMMAR_JSON, "", 0, &small, &e), e);
+    assert_ok(ch_session_grammar(s, g, &e), e);
+    assert_ok(ch_beam_search(&found, s, &beams, &e), e);
+    assert_int_equal(found.n, 8);
+    for (int i = 0; i < found.n; i++) {
+        ch_place p;
+        assert_ok(ch_grammar_start(&p, shared, &e), e);
+        for (int k = 0; k < found.at[i].n; k++)
+            assert_ok(ch_grammar_token(&p, shared, found.at[i].id[k], &e), e);
+    }
+    ch_beams_free(&found);
     ch_session_close(&s);
+    ch_grammar_close(&g);
     ch_model_close(&m);
 }
 
@@ -354,7 +366,7 @@ int main(void)
         cmocka_unit_test(memory_is_bounded), cmocka_unit_test(tried_again),
         cmocka_unit_test(too_many_readings),
         cmocka_unit_test(logits), cmocka_unit_test(sessions_obey),
-        cmocka_unit_test(complete_without_an_end), cmocka_unit_test(beams_do_not),
+        cmocka_unit_test(complete_without_an_end), cmocka_unit_test(beams_obey),
     };
     return cmocka_run_group_tests_name("grammar/masks", tests, open_all, close_all);
 }
