@@ -41,6 +41,8 @@ typedef struct ch_refusal {
 /* Fills *r; returns CH_EARG. */
 int ch_refuse(ch_refusal *r, ch_refused why, const char *param, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* What is at fault lies within this: it is put before r->param, with a dot.  Returns CH_EARG. */
+int ch_refuse_within(ch_refusal *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int ch_refusal_status(const ch_refusal *r); /* of HTTP */
 /* As the body of a reply.  anthropic: in that API's form.  Takes nothing; NULL: no memory. */
 json_t *ch_refusal_json(const ch_refusal *r, bool anthropic, const char *request_id);
@@ -102,6 +104,7 @@ typedef struct ch_ask {
     ch_thinking thinking;
     int think_most;      /* tokens of reasoning; -1: no limit but `most` */
     bool hide_reasoning; /* it is not to be told */
+    bool cost;           /* what each token cost is told: they come with log-probs, too */
     json_t *applied;     /* an object or NULL: of fields that only this server has, what each did:
                             "none" where it did nothing.  It becomes part of the reply */
 
@@ -132,10 +135,15 @@ int ch_field_list(json_t **out, json_t *o, const char *name, ch_refusal *r);   /
 int ch_field_object(json_t **out, json_t *o, const char *name, ch_refusal *r); /* borrowed */
 /* An empty ask with the API's defaults; takes body. */
 int ch_ask_open(ch_ask **out, json_t *body, ch_api api, ch_refusal *r);
+/* The text has to have this form; of two that are asked for the second is refused.  name: the field
+ * that says so; form: borrowed, of the kind that `kind` wants (a schema also as its text). */
+int ch_ask_set_form(ch_ask *a, ch_text_form kind, json_t *form, const char *name, ch_refusal *r);
 /* What both APIs take beyond their own: every parameter of samplers.def by its name, "seed",
- * "samplers", "grammar", "ignore_eos", "min_tokens", and the fields of the compact description
+ * "samplers", "grammar" and vLLM's names of forms, "ignore_eos", "min_tokens",
+ * "chat_template_kwargs", "chalcis_cost", and the fields of the compact description
  * (reasoning_depth, early_stop_threshold, thinking_visualization, reasoning_tokens,
- * thinking_config). */
+ * thinking_config); and refuses those of others that would change what is written.  Called after
+ * the API's own fields have been read: it has the last word on thinking. */
 int ch_ask_own_fields(ch_ask *a, ch_refusal *r);
 
 #endif

@@ -28,6 +28,20 @@ int ch_refuse(ch_refusal *r, ch_refused why, const char *param, const char *fmt,
     return CH_EARG;
 }
 
+int ch_refuse_within(ch_refusal *r, const char *fmt, ...)
+{
+    char inner[sizeof r->param];
+    va_list list;
+    memcpy(inner, r->param, sizeof inner);
+    va_start(list, fmt);
+    vsnprintf(r->param, sizeof r->param, fmt, list);
+    va_end(list);
+    const size_t at = strlen(r->param);
+    snprintf(r->param + at, sizeof r->param - at, "%s%s", inner[0] && inner[0] != '[' ? "." : "",
+             inner);
+    return CH_EARG;
+}
+
 int ch_refusal_status(const ch_refusal *r) { return words[r->why].status; }
 
 /* What a client sent may stand in the text, cut anywhere. */

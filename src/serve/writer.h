@@ -1,11 +1,12 @@
 /* writer.h - what an answer says, in the words of one API
  *
- *     answers --ch_delta--> ch_writer --bytes--> one JSON object, or a stream of events
+ *     answers --ch_delta--> ch_scribe --bytes--> one JSON object, or a stream of events
  *
  * A writer is told what happens, in order, and appends what goes over the wire.  It knows neither
  * models nor connections, and its time is that of the bytes.  Streams: OpenAI's chunks end with
  * "data: [DONE]"; Anthropic's events come in the order that its clients insist on, blocks opened
- * and closed as the kind of text changes.  SPDX-License-Identifier: MIT */
+ * and closed as the kind of text changes.  (base.h has a ch_writer, of files.)
+ * SPDX-License-Identifier: MIT */
 #ifndef CH_WRITER_H
 #define CH_WRITER_H
 
@@ -61,31 +62,31 @@ typedef struct ch_usage {
     double wait_ms, prompt_ms, drawn_ms;
 } ch_usage;
 
-typedef struct ch_writer_info {
+typedef struct ch_scribe_info {
     const char *id;    /* "chatcmpl-...", "cmpl-...", "msg_..." without what comes before the "-" */
     const char *model; /* as it is to be named */
     const char *fingerprint;
     int64_t created;   /* seconds since 1970 */
-} ch_writer_info;
+} ch_scribe_info;
 
-typedef struct ch_writer ch_writer;
+typedef struct ch_scribe ch_scribe;
 
 /* All is borrowed until close.  The kind is that of ask->api; stream that of ask->stream. */
-int ch_writer_open(ch_writer **out, const ch_ask *ask, const ch_writer_info *i, ch_err *e);
-void ch_writer_close(ch_writer **w);
+int ch_scribe_open(ch_scribe **out, const ch_ask *ask, const ch_scribe_info *i, ch_err *e);
+void ch_scribe_close(ch_scribe **w);
 
 /* The prompt has been read, and answers begin: streams get their first bytes (ping events and
  * comments may come before). */
-void ch_writer_begin(ch_writer *w, ch_buf *b, const ch_usage *u);
-void ch_writer_tell(ch_writer *w, ch_buf *b, const ch_delta *d);
+void ch_scribe_begin(ch_scribe *w, ch_buf *b, const ch_usage *u);
+void ch_scribe_tell(ch_scribe *w, ch_buf *b, const ch_delta *d);
 /* All answers have ended: the rest of the stream, or the whole object. */
-void ch_writer_done(ch_writer *w, ch_buf *b, const ch_usage *u);
+void ch_scribe_done(ch_scribe *w, ch_buf *b, const ch_usage *u);
 /* It ends in the middle of a stream that has begun. */
-void ch_writer_fail(ch_writer *w, ch_buf *b, const ch_refusal *r);
+void ch_scribe_fail(ch_scribe *w, ch_buf *b, const ch_refusal *r);
 /* What keeps a silent connection open. */
-void ch_writer_ping(ch_writer *w, ch_buf *b);
+void ch_scribe_ping(ch_scribe *w, ch_buf *b);
 /* Of embeddings: one by one, in order; n numbers each.  Then done. */
-void ch_writer_vector(ch_writer *w, const float *v, int n);
-int ch_writer_error(const ch_writer *w); /* CH_OK, or CH_ENOMEM once there was none */
+void ch_scribe_vector(ch_scribe *w, const float *v, int n);
+int ch_scribe_error(const ch_scribe *w); /* CH_OK, or CH_ENOMEM once there was none */
 
 #endif
