@@ -6,11 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* These lines go when the kinds are there. */
-extern const ch_scribe_kind ch_scribe_chat __attribute__((weak));
-extern const ch_scribe_kind ch_scribe_completion __attribute__((weak));
-extern const ch_scribe_kind ch_scribe_embedding __attribute__((weak));
-extern const ch_scribe_kind ch_scribe_anthropic __attribute__((weak));
+extern const ch_scribe_kind ch_scribe_anthropic __attribute__((weak)); /* goes when it is there */
 
 static const ch_scribe_kind *const kinds[] = {
     [CH_API_CHAT] = &ch_scribe_chat,
