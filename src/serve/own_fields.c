@@ -202,110 +202,128 @@ static int form(ch_ask *a, ch_refusal *r)
 
 /* ---- Thinking ---- */
 
-static int applied(ch_ask *a, json_t *to, ch_refusal *r, const char *name, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-static int applied(ch_ask *a, json_t *to, ch_refusal *r, const char *name, const char *fmt, ...)
+struct thinking {
+    ch_ask *a;
+    ch_refusal *r;
+    bool talks; /* a text to go on with has no reasoning */
+    /* The field that said so far how to think, and in what it stands.  The next one has its way,
+     * and this one has then done nothing. */
+    const char *latest_name;
+    json_t *latest;
+};
+
+static int applied(struct thinking *t, json_t *to, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+static int applied(struct thinking *t, json_t *to, const char *name, const char *fmt, ...)
 {
     char text[120];
     va_list list;
     va_start(list, fmt);
     vsnprintf(text, sizeof text, fmt, list);
     va_end(list);
-    /* A text to go on with has no reasoning. */
-    const bool talks = a->api == CH_API_CHAT || a->api == CH_API_MESSAGES;
-    if (json_object_set_new(to, name, json_string(talks ? text : "none")) < 0)
-        return starved(r);
-    return CH_OK;
+    const int rc = json_object_set_new(to, name, json_string(t->talks ? text : "none"));
+    return rc < 0 ? starved(t->r) : CH_OK;
 }
 
-static int think(ch_ask *a, json_t *to, ch_refusal *r, const char *name, int most)
+/* most: tokens; -1: without a limit. */
+static int think(struct thinking *t, json_t *to, const char *name, ch_thinking how, int most)
 {
-    a->thinking = most ? CH_THINKING_ON : CH_THINKING_OFF;
-    a->think_most = most;
-    if (most < 0)
-        return applied(a, to, r, name, "reasoning on, as long as it takes");
-    return most ? applied(a, to, r, name, "reasoning on, %d tokens of it at most", most)
-                : applied(a, to, r, name, "reasoning off");
+    if (t->latest && applied(t, t->latest, t->latest_name, "none") < 0)
+        return CH_EARG;
+    t->latest = to;
+    t->latest_name = name;
+    if (t->talks) {
+        t->a->thinking = how;
+        t->a->think_most = most;
+    }
+    if (how == CH_THINKING_DEFAULT)
+        return applied(t, to, name, "reasoning as the model decides");
+    if (how == CH_THINKING_OFF)
+        return applied(t, to, name, "reasoning off");
+    return most < 0 ? applied(t, to, name, "reasoning on, as long as it takes")
+                    : applied(t, to, name, "reasoning on, %d tokens of it at most", most);
 }
 
-static int depth(ch_ask *a, json_t *o, json_t *to, ch_refusal *r)
+static int budget(struct thinking *t, json_t *to, const char *name, int most)
+{
+    return think(t, to, name, most ? CH_THINKING_ON : CH_THINKING_OFF, most);
+}
+
+static int depth(struct thinking *t, json_t *o, json_t *to)
 {
     static const char name[] = "reasoning_depth";
+    static const struct {
+        const char *word;
+        ch_thinking how;
+        int most;
+    } known[] = {{"adaptive", CH_THINKING_DEFAULT, -1},
+                 {"simple", CH_THINKING_OFF, 0},
+                 {"complex", CH_THINKING_ON, -1}};
     const json_t *v = present(o, name);
     const char *word = json_string_value(v);
     int steps = 0;
     if (!v)
         return CH_OK;
     if (json_is_number(v)) {
-        const int rc = ch_field_int(&steps, o, name, 0, MOST_STEPS, r);
-        return rc < 0 ? rc : think(a, to, r, name, steps * STEP_TOKENS);
+        const int rc = ch_field_int(&steps, o, name, 0, MOST_STEPS, t->r);
+        return rc < 0 ? rc : budget(t, to, name, steps * STEP_TOKENS);
     }
-    if (word && strcmp(word, "simple") == 0)
-        return think(a, to, r, name, 0);
-    if (word && strcmp(word, "complex") == 0)
-        return think(a, to, r, name, -1);
-    if (!word || strcmp(word, "adaptive") != 0)
-        return invalid(r, name, "\"adaptive\", \"simple\", \"complex\" or a number from 0 to 64");
-    a->thinking = CH_THINKING_DEFAULT;
-    a->think_most = -1;
-    return applied(a, to, r, name, "reasoning as the model decides");
+    for (size_t i = 0; i < CH_COUNT(known); i++)
+        if (word && strcmp(known[i].word, word) == 0)
+            return think(t, to, name, known[i].how, known[i].most);
+    return invalid(t->r, name, "\"adaptive\", \"simple\", \"complex\" or a number from 0 to 64");
 }
 
-/* Those that may stand in a request and in its thinking_config. */
-static int thinking(ch_ask *a, json_t *o, json_t *to, ch_refusal *r)
+/* Those that may stand in a request and in its thinking_config; tokens: a budget's name. */
+static int thinking(struct thinking *t, json_t *o, json_t *to, const char *tokens)
 {
     double threshold = 0;
     bool show = true;
-    int rc = depth(a, o, to, r);
+    int most = -1;
+    int rc = depth(t, o, to);
     if (rc == CH_OK)
-        rc = ch_field_real(&threshold, o, "early_stop_threshold", 0, 1, r);
+        rc = ch_field_int(&most, o, tokens, 0, INT_MAX, t->r);
+    if (rc == CH_OK && most >= 0)
+        rc = budget(t, to, tokens, most);
+    if (rc == CH_OK)
+        rc = ch_field_real(&threshold, o, "early_stop_threshold", 0, 1, t->r);
     if (rc == CH_OK && present(o, "early_stop_threshold"))
-        rc = applied(a, to, r, "early_stop_threshold", "none");
+        rc = applied(t, to, "early_stop_threshold", "none");
     if (rc == CH_OK)
-        rc = ch_field_bool(&show, o, "thinking_visualization", r);
+        rc = ch_field_bool(&show, o, "thinking_visualization", t->r);
     if (rc < 0 || !present(o, "thinking_visualization"))
         return rc;
-    a->hide_reasoning = !show;
-    return applied(a, to, r, "thinking_visualization", "reasoning is %s", show ? "told" : "hidden");
-}
-
-static int budget(ch_ask *a, json_t *o, json_t *to, const char *name, ch_refusal *r)
-{
-    int most = -1;
-    const int rc = ch_field_int(&most, o, name, 0, INT_MAX, r);
-    return rc < 0 || most < 0 ? rc : think(a, to, r, name, most);
+    t->a->hide_reasoning = t->talks && !show;
+    return applied(t, to, "thinking_visualization", "reasoning is %s", show ? "told" : "hidden");
 }
 
 /* The rest of the description's configuration has no effect, and is taken as it is. */
-static int config(ch_ask *a, json_t *to, ch_refusal *r)
+static int config(struct thinking *t, json_t *to)
 {
     json_t *o = NULL, *inner, *v;
     const char *name;
-    int rc = ch_field_object(&o, a->body, "thinking_config", r);
+    int rc = ch_field_object(&o, t->a->body, "thinking_config", t->r);
     if (rc < 0 || !o)
         return rc;
     inner = json_object();
     if (json_object_set_new(to, "thinking_config", inner) < 0)
-        return starved(r);
-    rc = budget(a, o, inner, "token_budget", r);
-    if (rc == CH_OK)
-        rc = thinking(a, o, inner, r);
-    if (rc < 0)
-        return ch_refuse_within(r, "thinking_config");
+        return starved(t->r);
+    if (thinking(t, o, inner, "token_budget") < 0)
+        return ch_refuse_within(t->r, "thinking_config");
     json_object_foreach(o, name, v)
         if (rc == CH_OK && !json_object_get(inner, name))
-            rc = applied(a, inner, r, name, "none");
+            rc = applied(t, inner, name, "none");
     return rc;
 }
 
 static int compact_fields(ch_ask *a, ch_refusal *r)
 {
+    struct thinking t = {
+        .a = a, .r = r, .talks = a->api == CH_API_CHAT || a->api == CH_API_MESSAGES};
     json_t *to = json_object();
-    int rc = to ? config(a, to, r) : starved(r);
+    int rc = to ? config(&t, to) : starved(r);
     if (rc == CH_OK)
-        rc = thinking(a, a->body, to, r);
-    if (rc == CH_OK)
-        rc = budget(a, a->body, to, "reasoning_tokens", r);
+        rc = thinking(&t, a->body, to, "reasoning_tokens");
     if (rc == CH_OK && json_object_size(to) > 0)
         a->applied = json_incref(to);
     json_decref(to);
