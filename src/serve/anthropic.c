@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 128 }; /* of a tool, as in the API */
+enum {
+    NAME_BYTES = 128,     /* of a tool, as in the API */
+    EFFORT_TOKENS = 2048, /* what effort is a share of where no answer is written */
+};
 
 typedef int step(ch_ask *a, const ch_ask_limits *l, ch_refusal *r);
 
@@ -296,19 +299,24 @@ static int read_form(ch_ask *a, json_t *format, const char *path, ch_refusal *r)
     return CH_OK;
 }
 
-/* Effort bounds the reasoning that nothing else bounds; what is said is the model's own affair. */
+/* A share of the answer's tokens bounds the reasoning that nothing else bounds, as OpenAI's
+ * reasoning_effort does; templates get the word. */
 static int read_effort(ch_ask *a, json_t *o, ch_refusal *r)
 {
     static const char *const kinds[] = {"low", "medium", "high", "xhigh", "max", NULL};
-    static const int most[] = {512, 2048, 8192, -1, -1};
+    static const int eighths[] = {2, 4, 6, 7, 8};
+    const int64_t of = a->most > 0 ? a->most : EFFORT_TOKENS;
     const json_t *v = json_object_get(o, "effort");
     size_t kind;
     if (!v || json_is_null(v))
         return CH_OK;
     const int rc = kind_of(&kind, o, "output_config", "effort", kinds, r);
-    if (rc == CH_OK && a->think_most < 0)
-        a->think_most = most[kind];
-    return rc;
+    if (rc < 0 || a->thinking == CH_THINKING_OFF)
+        return rc;
+    if (a->think_most < 0 && eighths[kind] < 8)
+        a->think_most = (int)CH_MAX(of * eighths[kind] / 8, 1);
+    a->variables = json_pack("{s:s}", "reasoning_effort", kinds[kind]);
+    return a->variables ? CH_OK : no_memory(r);
 }
 
 static int read_output(ch_ask *a, const ch_ask_limits *l, ch_refusal *r)

@@ -122,13 +122,18 @@ static const char *const asks[][2] = {
      "{" HELLO_ASK ",\"thinking\":\"on\",\"think_most\":8}"},
     {HELLO ",\"thinking\":{\"type\":\"adaptive\",\"display\":\"omitted\"},"
            "\"output_config\":{\"effort\":\"low\"}}",
-     "{" HELLO_ASK ",\"thinking\":\"on\",\"think_most\":512,\"hidden\":true}"},
-    {HELLO ",\"thinking\":{\"type\":\"disabled\",\"display\":null}}",
+     "{" HELLO_ASK ",\"thinking\":\"on\",\"think_most\":2,\"hidden\":true,"
+     "\"variables\":{\"reasoning_effort\":\"low\"}}"},
+    {HELLO ",\"output_config\":{\"effort\":\"max\"}}",
+     "{" HELLO_ASK ",\"variables\":{\"reasoning_effort\":\"max\"}}"},
+    {HELLO ",\"thinking\":{\"type\":\"disabled\",\"display\":null},"
+           "\"output_config\":{\"effort\":\"low\"}}",
      "{" HELLO_ASK ",\"thinking\":\"off\"}"},
     {HELLO ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":1,\"display\":\"summarized\"},"
            "\"output_config\":{\"effort\":\"max\",\"format\":{\"type\":\"json_schema\","
            "\"schema\":" SCHEMA "}}}",
-     "{" HELLO_ASK ",\"thinking\":\"on\",\"think_most\":1,\"form\":" SCHEMA "}"},
+     "{" HELLO_ASK ",\"thinking\":\"on\",\"think_most\":1,\"form\":" SCHEMA ","
+     "\"variables\":{\"reasoning_effort\":\"max\"}}"},
     {HELLO ",\"thinking_config\":{\"reasoning_depth\":4,\"thinking_visualization\":false}}",
      "{" HELLO_ASK ",\"thinking\":\"on\",\"think_most\":512,\"hidden\":true,"
      "\"applied\":{\"thinking_config\":{\"reasoning_depth\":"
@@ -149,9 +154,10 @@ static json_t *describe(const ch_ask *a)
     static const char *const thinking[] = {NULL, "off", "on"};
     const ch_sampling usual = CH_SAMPLING;
     json_t *o = json_pack(
-        "{s:O, s:s*, s:O*, s:s*, s:s*, s:s*, s:O*, s:O*, s:O*}", "messages", a->messages, "user",
-        a->user, "tools", a->tools, "choose", choices[a->choose], "tool", a->tool, "thinking",
-        thinking[a->thinking], "stop", a->stop, "form", a->form, "applied", a->applied);
+        "{s:O, s:s*, s:O*, s:s*, s:s*, s:s*, s:O*, s:O*, s:O*, s:O*}", "messages", a->messages,
+        "user", a->user, "tools", a->tools, "choose", choices[a->choose], "tool", a->tool,
+        "thinking", thinking[a->thinking], "stop", a->stop, "form", a->form, "applied", a->applied,
+        "variables", a->variables);
     assert_non_null(o);
     number(o, "most", a->most, -1);
     number(o, "think_most", a->think_most, -1);
