@@ -1,0 +1,45 @@
+/* caller.h - answers that call tools obey the tools' schemas
+ *
+ * Rules are made once for a request: grammars for what stands behind the tag that opens a call.  A
+ * caller watches one answer: where a call begins, its grammar is set, so that only a tool that there
+ * is can be named and only arguments that obey its schema be written; where it is complete, the
+ * grammar ends.  Where a call is required the caller itself opens it, behind the reasoning.
+ *
+ * What a format cannot be held to is said when the rules are made (docs/serve.md has the table).
+ * SPDX-License-Identifier: MIT */
+#ifndef CH_CALLER_H
+#define CH_CALLER_H
+
+#include "ask.h"
+#include "reply.h"
+
+typedef struct ch_call_rules ch_call_rules;
+typedef struct ch_caller ch_caller;
+
+typedef struct ch_call_rules_options {
+    const ch_reply_format *format;
+    const json_t *tools; /* OpenAI's form; borrowed until close */
+    ch_tool_choice choose;
+    const char *tool;    /* CH_TOOLS_NAMED */
+    bool one;            /* no further call behind the first */
+    const ch_tokenizer *tk;
+    const ch_grammar *like; /* NULL, or one of the same tokenizer */
+} ch_call_rules_options;
+
+/* CH_EUNSUPPORTED: a schema says what cannot be obeyed, by name, or the format cannot be held to
+ * it; for AUTO that is no failure: such calls are free. */
+int ch_call_rules_open(ch_call_rules **out, const ch_call_rules_options *o, ch_err *e);
+void ch_call_rules_close(ch_call_rules **r); /* after its callers, and after CH_EVENT_DONE */
+/* What the grammars of answers that have begun need; by the engine's thread alone. */
+int ch_caller_open(ch_caller **out, ch_call_rules *r, ch_err *e);
+void ch_caller_close(ch_caller **c);
+
+/* From the listener, in CH_EVENT_BEGIN, and after each CH_EVENT_TOKEN that the reply has been given.
+ * reasoning: the reply is within its reasoning.  What has to be told to the model is fed
+ * (ch_answer_feed); those tokens come back as events, and are given to the reply as all are. */
+int ch_caller_watch(ch_caller *c, ch_answer *a, const ch_reply *reply, const ch_event *event,
+                    bool reasoning, ch_err *e);
+/* Does the answer end here?  After the call where there may be only one. */
+bool ch_caller_done(const ch_caller *c);
+
+#endif
