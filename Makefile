@@ -3,6 +3,7 @@
 #   CC=clang make                    another compiler
 #   SAN=address,undefined make test  sanitizers
 #   HOSTILE=1 make test              tiny limits everywhere
+#   ONLY=token/ make test            only the tests with this in their names
 #   CHALCIS_CPU=avx2 make test       run as a smaller CPU
 #   V=1 make                         show the commands
 #
@@ -96,10 +97,10 @@ ifneq ($(filter $(FRONT),$(or $(MAKECMDGOALS),all)),)
 endif
 
 # With as many jobs as there are CPUs, unless -j says otherwise.
-JOBS  = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
+J     = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
 
 all: deps ## build ./chalcis and the library
-	$(Q)$(MAKE) --no-print-directory $(JOBS) build-all
+	$(Q)$(MAKE) --no-print-directory $(J) build-all
 .PHONY: build-all
 build-all: chalcis
 
@@ -217,18 +218,22 @@ $(REFER64): $(REFER:tests/%.c=$(B)/tests64/%.o) $(SUPLIB64) $(B)/libchalcis64.a
 	@echo "  LINK  $@"
 	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS) -lcmocka
 
-test-build: $(B)/chalcis $(TESTBIN) $(JSON_AT) $(EXAMPBIN) $(if $(GRAD),$(GRADBIN)) $(if $(KCHECK),$(B)/tests/kcheck/kcheck) $(REFERBIN) $(REFER64)
+# With ONLY, what tests/run.sh will run: the names are its.
+wanted = $(if $(ONLY),$(if $(findstring $(ONLY),$(1)),$(2)),$(2))
+test-build: $(B)/chalcis $(JSON_AT) $(EXAMPBIN) $(foreach t,$(TESTS),$(call wanted,$(t:tests/%.c=%),$(t:%.c=$(B)/%))) \
+            $(call wanted,reference,$(REFERBIN)) $(call wanted,reference (double),$(REFER64)) \
+            $(call wanted,kcheck,$(B)/tests/kcheck/kcheck) $(call wanted,gradcheck,$(GRADBIN))
 
 test: deps ## build everything and run the tests (SAN=address,undefined for sanitizers)
-	$(Q)$(MAKE) --no-print-directory $(JOBS) test-build
+	$(Q)$(MAKE) --no-print-directory $(J) test-build
 	$(Q)B=$(B) tests/run.sh
 
 kcheck: deps ## check every kernel variant against plain C and time it
-	$(Q)$(MAKE) --no-print-directory $(JOBS) $(B)/tests/kcheck/kcheck
+	$(Q)$(MAKE) --no-print-directory $(J) $(B)/tests/kcheck/kcheck
 	$(Q)$(B)/tests/kcheck/kcheck --time
 
 gradcheck: deps ## check every operation's gradient in double precision
-	$(Q)$(MAKE) --no-print-directory $(JOBS) $(GRADBIN)
+	$(Q)$(MAKE) --no-print-directory $(J) $(GRADBIN)
 	$(Q)$(GRADBIN)
 
 run: all ## let the bundled model continue a prompt
@@ -290,7 +295,7 @@ FUZZBIN := $(FUZZ:tests/fuzz/%.c=$(FB)/%)
 .PHONY: fuzz-objects
 fuzz-objects:
 	$(Q)CC=clang SAN=fuzzer,address,undefined tools/deps.sh
-	$(Q)$(MAKE) --no-print-directory $(JOBS) CC=clang SAN=fuzzer-no-link,address,undefined B=$(FB) $(FUZZOBJ)
+	$(Q)$(MAKE) --no-print-directory $(J) CC=clang SAN=fuzzer-no-link,address,undefined B=$(FB) $(FUZZOBJ)
 
 $(FUZZBIN): $(FB)/%: tests/fuzz/%.c fuzz-objects
 	@echo "  FUZZ  $@"
