@@ -136,9 +136,9 @@ server_name=0 # a new one for each terminal: one that ends may still hold its na
 term() { tmux -L "chat$server_name" "$@"; }
 trap 'term kill-server 2>/dev/null; rm -rf "$tmp"' EXIT
 pane() { term capture-pane -p -J -S - >"$tmp/out" 2>"$tmp/err"; }
-# sees NAME TEXT [TIMES]: within twenty seconds it is on the screen, so often
+# sees NAME TEXT [TIMES]: within a minute it is on the screen, so often
 sees() {
-    for _ in $(seq 200); do
+    for _ in $(seq 600); do
         pane
         if [ "$(grep -cF -- "$2" "$tmp/out")" -ge "${3:-1}" ]; then
             ok "$1"
@@ -239,7 +239,7 @@ keys C-d
 
 start -c 200000 --temp 0 --repeat-penalty 1.3 --no-history
 typed "Once there was a fox."
-for _ in $(seq 100); do # until it writes
+for _ in $(seq 600); do # until it writes
     pane
     [ "$(grep -c . "$tmp/out")" -ge 4 ] && break
     sleep 0.1

@@ -84,7 +84,9 @@ is "perplexity of nothing" 1 "$bin" perplexity -f /dev/null
 is "bench" 0 "$bin" bench -p 16 -n 4 -r 1 --json
 says "names the tests" "pp16"
 "$bin" run -p "Once upon a time" -n -1 --ignore-end --temp 1 >"$tmp/out" 2>"$tmp/err" &
-pid=$!; sleep 0.15; kill -INT $pid; wait $pid; rc=$?
+pid=$!
+for _ in $(seq 600); do [ -s "$tmp/out" ] && break; sleep 0.05; done # until it writes
+kill -INT $pid; wait $pid; rc=$?
 if [ $rc -eq 130 ] || { [ $rc -eq 0 ] && grep -q 'stop: context' "$tmp/err"; }; then
     ok "interrupted"
 else

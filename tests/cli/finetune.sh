@@ -3,13 +3,6 @@
 set -u
 bin=${CHALCIS_BIN:-./chalcis}
 case $bin in /*) ;; *) bin=$PWD/$bin ;; esac
-case $bin in
-*-thread/*) # and it would take ten minutes
-    echo "ok 1 - finetune # SKIP one thread throughout: nothing for the thread sanitizer to find"
-    echo "1..1"
-    exit 0
-    ;;
-esac
 # shellcheck source=tests/support/tap.sh
 . "$(dirname "$0")/../support/tap.sh"
 # near A B D, apart A B D: the numbers are at most, more than D from one another

@@ -76,13 +76,13 @@ is "a log that is being written" 0 "$bin" compare two
 get() { # PATH: over bash's own sockets
     exec 3<>"/dev/tcp/127.0.0.1/$port" || return 1
     printf 'GET %s HTTP/1.0\r\nHost: %s\r\n\r\n' "$1" "${2:-127.0.0.1}" >&3
-    timeout 5 cat <&3
+    timeout 60 cat <&3
     exec 3>&-
 }
 port=$((20000 + $$ % 20000))
 "$bin" train -d data -o three $small --steps 100000 --watch $port >out 2>err &
 server=$!
-for _ in $(seq 50); do
+for _ in $(seq 600); do
     grep -q 'watch' err && break
     sleep 0.1
 done
@@ -91,7 +91,7 @@ if grep -q 'built without libmicrohttpd' err; then
     server=""
     skip "the live page" "needs libmicrohttpd"
 else
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         [ -s three/metrics.jsonl ] && break
         sleep 0.1
     done
