@@ -19,7 +19,21 @@ long() {
 short() {
     printf '%s\n' tests/*/*.c tests/*/*.sh |
         sed -E '/^tests\/(kcheck|gradcheck|reference|fuzz|support)\//d; s|^tests/||; s|\.[a-z]+$||' |
-        grep -F -- "$ONLY"
+        grep -F -- "$ONLY" | if [[ $B = *-thread* ]]; then threaded; else cat; fi
+}
+# The thread sanitizer finds nothing in one thread, so a program that cannot start another does not
+# run; nor a script whose commands start what test programs start.  Kept: signals, the pools of
+# whole commands, the server of train --watch.
+threaded() {
+    local name
+    while read -r name; do
+        case $name in
+        cli/chat | cli/commands | cli/examples | cli/training) ;;
+        cli/*) continue ;;
+        *) nm -D "$B/tests/$name" 2>&1 | grep -qE 'pthread_create|^nm:' || continue ;;
+        esac
+        echo "$name"
+    done
 }
 log() { echo "$B/log/${1//\//_}"; }
 

@@ -73,7 +73,7 @@ static void make_truth(struct way *w)
 static void rows_and_threads(const struct way *w)
 {
     for (int rows = 1; rows <= MOST_ROWS; rows++)
-        for (int threads = 1; threads <= 3; threads++) {
+        for (int threads = FEWEST_THREADS; threads <= 3; threads++) {
             if (threads > 1 && rows > 3 && rows != MOST_ROWS)
                 continue;
             ch_session *s = open_session(w, threads, rows);

@@ -206,6 +206,7 @@ static struct walk walk_about(const char *arch, int context, int stretch, int st
 static void pages_alone(void **state)
 {
     (void)state;
+    skip_one_thread();
     assert_true(walk_about("llama", 48, 9, 600).shared > 0);
 }
 
@@ -213,6 +214,7 @@ static void pages_alone(void **state)
 static void with_convolutions(void **state)
 {
     (void)state;
+    skip_one_thread();
     const struct walk w = walk_about("lfm2", 200, 40, 300);
     assert_true(w.shared == 0 && w.far > 3);
 }

@@ -129,6 +129,7 @@ static void a_call_ends_together(void **state)
 static void limits_of_the_rules(void **state)
 {
     (void)state;
+    skip_one_thread();
     static const ch_inl_stop rules[] = {CH_INL_REFERENCE, CH_INL_TOKEN};
     for (size_t a = 0; a < CH_COUNT(archs); a++)
         for (size_t i = 0; i < CH_COUNT(rules); i++)
@@ -197,6 +198,7 @@ static void steps_of_any_size_are_the_same(void **state)
 static void pages_are_shared_by_the_rule(void **state)
 {
     (void)state;
+    skip_one_thread();
     static const ch_inl_stop rules[] = {CH_INL_FIXED, CH_INL_TOKEN, CH_INL_REFERENCE};
     static const ch_session_options o = {.threads = 1, .context = 128, .page_size = 16};
     ch_token id[TOKENS];

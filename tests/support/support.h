@@ -28,6 +28,21 @@ const char *shared_path(const char *rel);
         }                                                             \
     } while (0)
 
+/* The thread sanitizer slows all down by ten and finds nothing in one thread: what tries several
+ * numbers of threads begins there with two, and a long test of one thread is skipped. */
+#ifdef __SANITIZE_THREAD__
+enum { FEWEST_THREADS = 2 };
+#else
+enum { FEWEST_THREADS = 1 };
+#endif
+#define skip_one_thread()                                                                 \
+    do {                                                                                  \
+        if (FEWEST_THREADS > 1) {                                                         \
+            print_message("# skipped: one thread, nothing for the thread sanitizer\n"); \
+            skip();                                                                       \
+        }                                                                                 \
+    } while (0)
+
 /* The file $CHALCIS_SHARED/rel, mapped (end it with ch_io_unmap); else the test fails. */
 ch_mapping shared_map(const char *rel);
 
