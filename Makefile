@@ -302,12 +302,15 @@ $(FUZZBIN): $(FB)/%: tests/fuzz/%.c fuzz-objects
 	$(Q)clang -std=c11 -D_GNU_SOURCE $(WARN) -g -O1 -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=all -pthread $(INC_ALL) -o $@ $< $(FUZZOBJ) $(LIBS)
 
-fuzz: $(FUZZBIN) ## run every fuzz target for FUZZ_SECONDS (default 20) each
-	$(Q)set -e; for t in $(FUZZ:tests/fuzz/fuzz_%.c=%); do \
-	    mkdir -p $(FB)/corpus-$$t; \
-	    $(FB)/fuzz_$$t -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
-	        -artifact_prefix=$(FB)/ $(FB)/corpus-$$t $$(ls -d tests/fuzz/seeds/$$t 2>/dev/null); \
-	done
+FUZZRUN := $(FUZZ:tests/fuzz/fuzz_%.c=fuzz-%)
+.PHONY: $(FUZZRUN)
+$(FUZZRUN): fuzz-%: $(FB)/fuzz_%
+	$(Q)mkdir -p $(FB)/corpus-$*
+	$(Q)$< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=$(FB)/ $(FB)/corpus-$* $(wildcard tests/fuzz/seeds/$*)
+
+fuzz: ## run every fuzz target for FUZZ_SECONDS (default 20) each
+	$(Q)$(MAKE) --no-print-directory --output-sync $(J) $(FUZZRUN)
 
 clean: ## remove everything built
 	rm -rf build chalcis
