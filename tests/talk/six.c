@@ -193,6 +193,7 @@ static void six_templates(void **state)
         "Qwen-Qwen3-0.6B.jinja",                  "meta-llama-Llama-3.2-3B-Instruct.jinja",
         "microsoft-Phi-3.5-mini-instruct.jinja",  "mistralai-Mistral-Nemo-Instruct-2407.jinja"};
     (void)state;
+    skip_one_thread();
     skip_without("conform/templates");
     for (size_t i = 0; i < CH_COUNT(names); i++)
         walk_through(names[i]);
