@@ -77,8 +77,8 @@ say() {
     echo "\$ chalcis $1"
     "$bin" "${words[@]}" </dev/null >said 2>&1
     local rc=$?
-    # progress is told only where it takes long
-    sed "/^opening the model [0-9]/d; s|$(dirname "$bin")/../../models|ROOT/models|g; s|$root|ROOT|g" said
+    sed "s|$(dirname "$bin")/../../models|ROOT/models|g; s|$root|ROOT|g" said |
+        grep -v "^opening the model [0-9]" # told only where it takes long
     [ -z "$(tail -c1 said)" ] || echo
     echo "[exit $rc]"
 }
