@@ -44,7 +44,7 @@ static ch_engine_user *user_of(ch_engine *g, uint64_t id)
     return u;
 }
 
-void ch_engine_served(ch_engine *g, ch_asked *q, int rows)
+void ch_engine_served(ch_engine *g, ch_demand *q, int rows)
 {
     double least = (double)INFINITY;
     q->user->served += rows;
@@ -57,11 +57,11 @@ void ch_engine_served(ch_engine *g, ch_asked *q, int rows)
 /* ---- Requests that begin --------------------------------------------------------------------- */
 
 /* The waiting request that is next; under the lock. */
-static ch_asked *choose(const ch_engine *g)
+static ch_demand *choose(const ch_engine *g)
 {
-    ch_asked *best = NULL;
+    ch_demand *best = NULL;
     double least = (double)INFINITY;
-    for (ch_asked *q = g->first; q; q = q->next) {
+    for (ch_demand *q = g->first; q; q = q->next) {
         const double had = q->waits ? served(g, q->r.user) : (double)INFINITY;
         if (had < least) {
             least = had;
@@ -71,7 +71,7 @@ static ch_asked *choose(const ch_engine *g)
     return best;
 }
 
-static void stop_waiting(ch_engine *g, ch_asked *q)
+static void stop_waiting(ch_engine *g, ch_demand *q)
 {
     q->waits = false;
     g->n_waiting--;
@@ -90,7 +90,7 @@ static void note_interval(ch_engine *g)
     g->last_begin_ns = now;
 }
 
-static int begin(ch_engine *g, ch_asked *q, ch_err *e)
+static int begin(ch_engine *g, ch_demand *q, ch_err *e)
 {
     ch_session *s = NULL;
     ch_answer *a = NULL;
@@ -113,7 +113,7 @@ int ch_engine_taken(const ch_engine *g)
 {
     int n = 0;
     for (const ch_answer *a = g->answers; a; a = a->next)
-        n += a->reading ? a->asked->r.answers : 1;
+        n += a->reading ? a->demand->r.answers : 1;
     return n;
 }
 
@@ -130,7 +130,7 @@ static bool begin_one(ch_engine *g)
 {
     ch_err e = {0};
     pthread_mutex_lock(&g->lock);
-    ch_asked *q = choose(g);
+    ch_demand *q = choose(g);
     if (q && !q->canceled &&
         (ch_engine_taken(g) + q->r.answers > g->o.most_answers || !fits(g, q->r.n_prompt)))
         q = NULL;
@@ -150,7 +150,7 @@ static bool begin_one(ch_engine *g)
         q->error = e;
     }
     if (q->active == 0)
-        ch_asked_done(q);
+        ch_demand_done(q);
     return true;
 }
 
@@ -172,8 +172,8 @@ void ch_engine_make_room(ch_engine *g, const ch_err *why)
         ch_answer_end(youngest, CH_ENDING_FAILED, why);
     } else if (n > 1) {
         ch_session_release(youngest->s);
-        if (youngest->asked->mean) /* all of the prompt will be summed up again */
-            memset(youngest->asked->mean, 0, (size_t)g->width * sizeof(double));
+        if (youngest->demand->mean) /* all of the prompt will be summed up again */
+            memset(youngest->demand->mean, 0, (size_t)g->width * sizeof(double));
         youngest->put_off = true;
         g->n_put_off++;
         g->now.put_off++;
@@ -195,10 +195,10 @@ static void bring_back(ch_engine *g)
 /* ---- Cancelling ------------------------------------------------------------------------------ */
 
 /* A waiting request that is cancelled, or NULL; it waits no more. */
-static ch_asked *take_canceled(ch_engine *g)
+static ch_demand *take_canceled(ch_engine *g)
 {
     pthread_mutex_lock(&g->lock);
-    ch_asked *q = g->first;
+    ch_demand *q = g->first;
     while (q && !(q->waits && q->canceled))
         q = q->next;
     if (q)
@@ -209,20 +209,20 @@ static ch_asked *take_canceled(ch_engine *g)
 
 static void end_canceled(ch_engine *g)
 {
-    for (ch_asked *q; (q = take_canceled(g));) {
+    for (ch_demand *q; (q = take_canceled(g));) {
         q->ending = CH_ENDING_CANCELED;
-        ch_asked_done(q);
+        ch_demand_done(q);
     }
     pthread_mutex_lock(&g->lock);
     bool any = false;
-    for (const ch_asked *q = g->first; q && !any; q = q->next)
+    for (const ch_demand *q = g->first; q && !any; q = q->next)
         any = q->canceled;
     pthread_mutex_unlock(&g->lock);
     if (!any)
         return;
     for (ch_answer *a = g->answers; a; a = a->next) {
         pthread_mutex_lock(&g->lock);
-        const bool canceled = a->asked->canceled;
+        const bool canceled = a->demand->canceled;
         pthread_mutex_unlock(&g->lock);
         if (canceled)
             ch_answer_end(a, CH_ENDING_CANCELED, NULL);

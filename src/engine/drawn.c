@@ -10,7 +10,7 @@ enum { FIRST_ODDS_PERCENT = 30 };
 
 /* ---- Telling --------------------------------------------------------------------------------- */
 
-ch_go ch_asked_tell(ch_asked *q, ch_answer *a, ch_event *event)
+ch_go ch_demand_tell(ch_demand *q, ch_answer *a, ch_event *event)
 {
     const bool usable = event->kind == CH_EVENT_BEGIN || event->kind == CH_EVENT_TOKEN;
     event->ticket = q->ticket;
@@ -22,7 +22,7 @@ ch_go ch_asked_tell(ch_asked *q, ch_answer *a, ch_event *event)
     return q->r.tell(q->r.arg, usable ? a : NULL, event);
 }
 
-static int alternatives(const ch_asked *q, int n)
+static int alternatives(const ch_demand *q, int n)
 {
     while (n > 0 && q->engine->top[n - 1].id < 0)
         n--;
@@ -32,11 +32,11 @@ static int alternatives(const ch_asked *q, int n)
 /* The token at `position`, by the logits before it; NULL: there are none. */
 static void tell_prompt_token(ch_answer *a, int position, const float *logits)
 {
-    ch_engine *g = a->asked->engine;
-    const ch_request *r = &a->asked->r;
-    if (position < a->asked->prompt_told) /* it was put off since */
+    ch_engine *g = a->demand->engine;
+    const ch_request *r = &a->demand->r;
+    if (position < a->demand->prompt_told) /* it was put off since */
         return;
-    a->asked->prompt_told++;
+    a->demand->prompt_told++;
     ch_log_prob own = {r->prompt[position], (double)NAN};
     if (logits)
         ch_sample_log_probs(&own, g->top, r->top, g->work_area, logits, g->vocab, own.id);
@@ -44,30 +44,30 @@ static void tell_prompt_token(ch_answer *a, int position, const float *logits)
                       .id = own.id,
                       .log_p = own.log_p,
                       .top = g->top,
-                      .n_top = logits ? alternatives(a->asked, r->top) : 0};
-    ch_asked_tell(a->asked, a, &event);
+                      .n_top = logits ? alternatives(a->demand, r->top) : 0};
+    ch_demand_tell(a->demand, a, &event);
 }
 
 void ch_answer_tell_prompt_token(ch_answer *a, int position, const float *logits)
 {
     if (position == 1)
         tell_prompt_token(a, 0, NULL);
-    if (position < a->asked->r.n_prompt)
+    if (position < a->demand->r.n_prompt)
         tell_prompt_token(a, position, logits);
 }
 
-static void tell_vector(ch_asked *q)
+static void tell_vector(ch_demand *q)
 {
     float *mean = (float *)(void *)q->mean; /* in place: each is read before its place is written */
     for (int i = 0; i < q->engine->width; i++)
         mean[i] = (float)(q->mean[i] / q->r.n_prompt);
     ch_event event = {.kind = CH_EVENT_VECTOR, .vector = mean, .width = q->engine->width};
-    ch_asked_tell(q, NULL, &event);
+    ch_demand_tell(q, NULL, &event);
 }
 
 /* ---- Answers begin and end ------------------------------------------------------------------- */
 
-int ch_answer_open(ch_answer **out, ch_asked *q, ch_session *s, ch_err *e)
+int ch_answer_open(ch_answer **out, ch_demand *q, ch_session *s, ch_err *e)
 {
     ch_engine *g = q->engine;
     ch_answer *a = *out = calloc(1, sizeof *a);
@@ -80,7 +80,7 @@ int ch_answer_open(ch_answer **out, ch_asked *q, ch_session *s, ch_err *e)
         *out = NULL;
         return rc;
     }
-    a->asked = q;
+    a->demand = q;
     a->s = s;
     a->number = q->numbers++;
     a->how = q->how;
@@ -110,13 +110,13 @@ void ch_answer_end(ch_answer *a, ch_ending how, const ch_err *why)
 
 static void close_answer(ch_answer *a)
 {
-    ch_asked *q = a->asked;
+    ch_demand *q = a->demand;
     ch_engine *g = q->engine;
     if (a->begun) {
         ch_event event = {.kind = CH_EVENT_END,
                           .ending = a->ending,
                           .error = a->ending == CH_ENDING_FAILED ? &a->error : NULL};
-        ch_asked_tell(q, a, &event);
+        ch_demand_tell(q, a, &event);
     } else if (q->ending == CH_ENDING_NONE) {
         q->ending = a->ending;
         q->error = a->error;
@@ -136,7 +136,7 @@ void ch_engine_bury(ch_engine *g)
 {
     for (ch_answer **at = &g->answers; *at;) {
         ch_answer *a = *at;
-        ch_asked *q = a->asked;
+        ch_demand *q = a->demand;
         if (a->ending == CH_ENDING_NONE) {
             at = &a->next;
             continue;
@@ -144,21 +144,21 @@ void ch_engine_bury(ch_engine *g)
         *at = a->next;
         close_answer(a);
         if (q->active == 0)
-            ch_asked_done(q);
+            ch_demand_done(q);
     }
 }
 
-void ch_asked_done(ch_asked *q)
+void ch_demand_done(ch_demand *q)
 {
     ch_engine *g = q->engine;
     ch_event event = {.kind = CH_EVENT_DONE,
                       .ending = q->begun ? CH_ENDING_NONE : q->ending,
                       .error = !q->begun && q->ending == CH_ENDING_FAILED ? &q->error : NULL};
     g->now.failed += event.error != NULL;
-    ch_asked_tell(q, NULL, &event);
+    ch_demand_tell(q, NULL, &event);
     pthread_mutex_lock(&g->lock);
     g->now.canceled += q->canceled;
-    ch_asked **at = &g->first;
+    ch_demand **at = &g->first;
     while (*at != q)
         at = &(*at)->next;
     *at = q->next;
@@ -167,7 +167,7 @@ void ch_asked_done(ch_asked *q)
     if (--g->n_all == 0)
         pthread_cond_broadcast(&g->idle);
     pthread_mutex_unlock(&g->lock);
-    ch_asked_free(q);
+    ch_demand_free(q);
 }
 
 /* Where the cache has no room for it, it begins by being put off. */
@@ -179,11 +179,11 @@ static int fork_answer(ch_answer **out, ch_answer *a, ch_err *e)
     if (later)
         rc = ch_session_fork_later(&s, a->s, e);
     if (rc == CH_OK)
-        rc = ch_answer_open(out, a->asked, s, e);
+        rc = ch_answer_open(out, a->demand, s, e);
     if (rc == CH_OK && later) {
         (*out)->put_off = true;
-        a->asked->engine->n_put_off++;
-        a->asked->engine->now.put_off++;
+        a->demand->engine->n_put_off++;
+        a->demand->engine->now.put_off++;
     }
     return rc;
 }
@@ -193,14 +193,14 @@ static int fork_all(ch_answer *a, ch_err *e)
 {
     ch_answer *other;
     int rc = CH_OK;
-    for (int i = 1; i < a->asked->r.answers && rc == CH_OK; i++)
+    for (int i = 1; i < a->demand->r.answers && rc == CH_OK; i++)
         rc = fork_answer(&other, a, e);
     return rc;
 }
 
 void ch_answer_has_read(ch_answer *a)
 {
-    ch_asked *q = a->asked;
+    ch_demand *q = a->demand;
     ch_err e = {0};
     if (q->r.prompt_log_probs && q->r.n_prompt == 1)
         tell_prompt_token(a, 0, NULL);
@@ -209,7 +209,7 @@ void ch_answer_has_read(ch_answer *a)
         tell_vector(q);
     } else {
         ch_event event = {.kind = CH_EVENT_PROMPT};
-        ch_asked_tell(q, NULL, &event);
+        ch_demand_tell(q, NULL, &event);
     }
     if (q->r.vector || q->r.most < 0) {
         ch_answer_end(a, CH_ENDING_LENGTH, NULL);
@@ -218,8 +218,8 @@ void ch_answer_has_read(ch_answer *a)
     int rc = q->r.grammar ? ch_session_grammar(a->s, q->r.grammar, &e) : CH_OK;
     if (rc == CH_OK)
         rc = fork_all(a, &e);
-    for (ch_answer *b = a->asked->engine->answers; rc < 0 && b; b = b->next)
-        if (b->asked == q)
+    for (ch_answer *b = a->demand->engine->answers; rc < 0 && b; b = b->next)
+        if (b->demand == q)
             ch_answer_end(b, CH_ENDING_FAILED, &e);
 }
 
@@ -228,10 +228,10 @@ void ch_answer_has_read(ch_answer *a)
 /* What is told of the last token, and what ends with it. */
 static void tell_token(ch_answer *a, ch_event *event, bool end)
 {
-    const ch_asked *q = a->asked;
+    const ch_demand *q = a->demand;
     a->told++;
     event->kind = CH_EVENT_TOKEN;
-    const ch_go go = ch_asked_tell(a->asked, a, event);
+    const ch_go go = ch_demand_tell(a->demand, a, event);
     if (end)
         ch_answer_end(a, CH_ENDING_END, NULL);
     else if (go == CH_GO_END)
@@ -245,7 +245,7 @@ static void tell_token(ch_answer *a, ch_event *event, bool end)
 /* Tokens that a listener put in. */
 static void tell_fed(ch_answer *a)
 {
-    const int prompt = a->asked->r.n_prompt;
+    const int prompt = a->demand->r.n_prompt;
     while (a->ending == CH_ENDING_NONE && prompt + a->told < ch_session_length(a->s)) {
         ch_event event = {.id = ch_session_tokens(a->s)[prompt + a->told],
                           .log_p = (double)NAN,
@@ -264,8 +264,8 @@ static void not_drawn(ch_answer *a, const ch_err *why)
 
 static void draw_one(ch_answer *a)
 {
-    ch_engine *g = a->asked->engine;
-    const ch_request *r = &a->asked->r;
+    ch_engine *g = a->demand->engine;
+    const ch_request *r = &a->demand->r;
     ch_err e = {0};
     ch_event event = {.log_p = (double)NAN, .iterations = ch_session_steps(a->s), .top = g->top};
     if (ch_session_next(&event.id, a->s, &a->how, &e) < 0) {
@@ -281,7 +281,7 @@ static void draw_one(ch_answer *a)
         ch_log_prob own = {0};
         ch_session_log_probs(&own, g->top, r->top, a->s, NULL);
         event.log_p = own.log_p;
-        event.n_top = alternatives(a->asked, r->top);
+        event.n_top = alternatives(a->demand, r->top);
     }
     const bool end = ch_tokenizer_is_end(g->tk, event.id);
     event.may_end = end || (ch_session_may_end(&event.may_end, a->s, NULL) == CH_OK &&
@@ -295,8 +295,8 @@ void ch_answer_draw(ch_answer *a)
         return;
     if (!a->begun) {
         ch_event event = {.kind = CH_EVENT_BEGIN};
-        a->begun = a->asked->begun = true;
-        if (ch_asked_tell(a->asked, a, &event) == CH_GO_END)
+        a->begun = a->demand->begun = true;
+        if (ch_demand_tell(a->demand, a, &event) == CH_GO_END)
             ch_answer_end(a, CH_ENDING_STOPPED, NULL);
     }
     tell_fed(a);
@@ -310,8 +310,8 @@ void ch_answer_draw(ch_answer *a)
 
 static int check_fed(const ch_answer *a, const ch_token *tokens, int n, ch_err *e)
 {
-    const ch_engine *g = a->asked->engine;
-    const int has = ch_session_length(a->s) - a->asked->r.n_prompt, most = a->asked->r.most;
+    const ch_engine *g = a->demand->engine;
+    const int has = ch_session_length(a->s) - a->demand->r.n_prompt, most = a->demand->r.most;
     if (n < 0 || (most > 0 && n > most - has))
         return ch_fail(e, CH_ELIMIT, "%d tokens were put in; the answer has %d and may have %d", n,
                        has, most);
@@ -341,15 +341,15 @@ int ch_answer_grammar(ch_answer *a, ch_grammar *g, const char *begun, size_t n, 
 
 void ch_answer_no_end(ch_answer *a, bool banned)
 {
-    const ch_engine *g = a->asked->engine;
-    a->how.ends = banned ? g->ends : a->asked->how.ends;
-    a->how.n_ends = banned ? g->n_ends : a->asked->how.n_ends;
-    a->how.ends_from = banned ? INT_MAX : a->asked->how.ends_from;
+    const ch_engine *g = a->demand->engine;
+    a->how.ends = banned ? g->ends : a->demand->how.ends;
+    a->how.n_ends = banned ? g->n_ends : a->demand->how.n_ends;
+    a->how.ends_from = banned ? INT_MAX : a->demand->how.ends_from;
 }
 
 int ch_answer_fork(int *number, ch_answer *a, ch_err *e)
 {
-    const ch_asked *q = a->asked;
+    const ch_demand *q = a->demand;
     ch_answer *b;
     if (ch_engine_taken(q->engine) >= q->engine->o.most_answers)
         return ch_fail(e, CH_ELIMIT, "%d answers are under way, which is as many as may be",

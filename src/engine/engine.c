@@ -144,7 +144,7 @@ static void end_all(ch_engine *g, ch_ending how, const ch_err *why)
         ch_answer_end(a, how, why);
     ch_engine_bury(g);
     while (g->first) { /* the others wait */
-        ch_asked *q = g->first;
+        ch_demand *q = g->first;
         pthread_mutex_lock(&g->lock);
         q->waits = false;
         g->n_waiting--;
@@ -153,7 +153,7 @@ static void end_all(ch_engine *g, ch_ending how, const ch_err *why)
         q->ending = how;
         if (why)
             q->error = *why;
-        ch_asked_done(q);
+        ch_demand_done(q);
     }
 }
 

@@ -52,12 +52,12 @@ typedef struct ch_engine_user {
     int active;    /* answers */
 } ch_engine_user;
 
-typedef struct ch_asked {
+typedef struct ch_demand {
     ch_engine *engine;
     ch_request r; /* the copies are its own */
     ch_sampling how;
     ch_ticket ticket;
-    struct ch_asked *next; /* under the lock: in order of arrival, waiting and active alike */
+    struct ch_demand *next; /* under the lock: in order of arrival, waiting and active alike */
     bool waits, canceled;  /* under the lock */
 
     ch_engine_user *user;
@@ -69,10 +69,10 @@ typedef struct ch_asked {
     double *mean; /* D, of r.vector */
     ch_ending ending;
     ch_err error;
-} ch_asked;
+} ch_demand;
 
 struct ch_answer {
-    ch_asked *asked;
+    ch_demand *demand;
     ch_session *s;
     ch_answer *next; /* of all that are active, by age */
     int number;
@@ -98,7 +98,7 @@ struct ch_engine {
 
     pthread_mutex_t lock; /* of the following */
     pthread_cond_t work, idle;
-    ch_asked *first, **last;
+    ch_demand *first, **last;
     int n_waiting, n_all;
     int64_t waiting_tokens;
     ch_ticket tickets;
@@ -129,14 +129,14 @@ struct ch_engine {
 /* admit.c */
 void ch_engine_admit(ch_engine *g);
 void ch_engine_make_room(ch_engine *g, const ch_err *why); /* a step found none */
-void ch_engine_served(ch_engine *g, ch_asked *q, int rows);
+void ch_engine_served(ch_engine *g, ch_demand *q, int rows);
 int ch_engine_taken(const ch_engine *g); /* answers that there are or have to be room for */
 
 /* turn.c */
 int ch_engine_turn(ch_engine *g, ch_err *e);
 
 /* drawn.c */
-int ch_answer_open(ch_answer **out, ch_asked *q, ch_session *s, ch_err *e); /* takes s */
+int ch_answer_open(ch_answer **out, ch_demand *q, ch_session *s, ch_err *e); /* takes s */
 void ch_answer_draw(ch_answer *a); /* as long as nothing has to be computed */
 /* The prompt has been read. */
 void ch_answer_has_read(ch_answer *a);
@@ -144,10 +144,10 @@ void ch_answer_tell_prompt_token(ch_answer *a, int position, const float *logits
 void ch_answer_end(ch_answer *a, ch_ending how, const ch_err *why);
 void ch_engine_bury(ch_engine *g); /* answers that have ended, and what is done */
 /* Tells DONE of a request of which no answer is active, and frees it. */
-void ch_asked_done(ch_asked *q);
-ch_go ch_asked_tell(ch_asked *q, ch_answer *a, ch_event *event);
+void ch_demand_done(ch_demand *q);
+ch_go ch_demand_tell(ch_demand *q, ch_answer *a, ch_event *event);
 
 /* submit.c */
-void ch_asked_free(ch_asked *q);
+void ch_demand_free(ch_demand *q);
 
 #endif

@@ -42,7 +42,7 @@ static int check(const ch_engine *g, const ch_request *r, const ch_sampling *how
 
 /* ---- Copies ---------------------------------------------------------------------------------- */
 
-void ch_asked_free(ch_asked *q)
+void ch_demand_free(ch_demand *q)
 {
     if (!q)
         return;
@@ -66,10 +66,10 @@ static bool own(const void **list, int n, size_t size)
     return ok;
 }
 
-static int copy(ch_asked **out, ch_engine *g, const ch_request *r, const ch_sampling *how,
+static int copy(ch_demand **out, ch_engine *g, const ch_request *r, const ch_sampling *how,
                 ch_err *e)
 {
-    ch_asked *q = *out = calloc(1, sizeof *q);
+    ch_demand *q = *out = calloc(1, sizeof *q);
     if (!q)
         return ch_fail(e, CH_ENOMEM, "no memory for a request");
     q->engine = g;
@@ -87,7 +87,7 @@ static int copy(ch_asked **out, ch_engine *g, const ch_request *r, const ch_samp
         ok = (q->mean = calloc((size_t)g->width, sizeof *q->mean)) != NULL;
     if (ok)
         return CH_OK;
-    ch_asked_free(q);
+    ch_demand_free(q);
     *out = NULL;
     return ch_fail(e, CH_ENOMEM, "no memory for a request of %d tokens", r->n_prompt);
 }
@@ -100,7 +100,7 @@ static int accept_it(ch_engine *g, const ch_request *r, ch_err *e)
     int of_user = 0;
     if (g->draining || g->closing)
         return ch_fail(e, CH_ECANCELED, "nothing new is accepted: the engine is being closed");
-    for (const ch_asked *q = g->first; q; q = q->next)
+    for (const ch_demand *q = g->first; q; q = q->next)
         of_user += q->waits && q->r.user == r->user;
     if (g->n_waiting >= o->most_waiting)
         return ch_fail(e, CH_EBUSY, "%d requests are waiting already, which is as many as may",
@@ -121,7 +121,7 @@ int ch_engine_submit(ch_ticket *out, ch_engine *g, const ch_request *r, ch_err *
 {
     static const ch_sampling usual = CH_SAMPLING;
     const ch_sampling *how = r->sampling ? r->sampling : &usual;
-    ch_asked *q = NULL;
+    ch_demand *q = NULL;
     *out = 0;
     int rc = check(g, r, how, e);
     if (rc == CH_OK)
@@ -145,14 +145,14 @@ int ch_engine_submit(ch_ticket *out, ch_engine *g, const ch_request *r, ch_err *
     }
     pthread_mutex_unlock(&g->lock);
     if (rc < 0)
-        ch_asked_free(q);
+        ch_demand_free(q);
     return rc;
 }
 
 void ch_engine_cancel(ch_engine *g, ch_ticket ticket)
 {
     pthread_mutex_lock(&g->lock);
-    for (ch_asked *q = g->first; q; q = q->next)
+    for (ch_demand *q = g->first; q; q = q->next)
         if (q->ticket == ticket)
             q->canceled = true;
     pthread_cond_signal(&g->work);

@@ -28,7 +28,7 @@ static bool takes_part(const ch_answer *a)
 
 static void add(ch_engine *g, struct gathered *d, ch_answer *a, int rows)
 {
-    const bool each = a->reading && a->asked->r.prompt_log_probs;
+    const bool each = a->reading && a->demand->r.prompt_log_probs;
     g->sharing[d->n] = a;
     g->shares[d->n++] =
         (ch_share){.s = a->s, .rows = rows, .from = each ? ch_session_length(a->s) -
@@ -64,10 +64,10 @@ static ch_answer *next_prompt(const ch_engine *g, const struct gathered *d)
 {
     ch_answer *best = NULL;
     for (ch_answer *a = g->answers; a; a = a->next) {
-        bool in = !takes_part(a) || continues(a) || a->asked->r.vector;
+        bool in = !takes_part(a) || continues(a) || a->demand->r.vector;
         for (int i = d->answers; i < d->n && !in; i++)
             in = g->sharing[i] == a;
-        if (!in && (!best || a->asked->user->served < best->asked->user->served))
+        if (!in && (!best || a->demand->user->served < best->demand->user->served))
             best = a;
     }
     return best;
@@ -108,11 +108,11 @@ static int part_of(const ch_engine *g, const ch_answer *a, int most)
 
 static void adopt(ch_engine *g, ch_answer *a)
 {
-    if (a->asked->r.prompt_log_probs && a->reading)
+    if (a->demand->r.prompt_log_probs && a->reading)
         return;
     const int found = ch_session_adopt(a->s);
     if (a->reading)
-        a->asked->shared += found;
+        a->demand->shared += found;
     g->now.shared_tokens += a->reading ? (uint64_t)found : 0;
 }
 
@@ -122,11 +122,11 @@ static void add_prompts(ch_engine *g, struct gathered *d)
     for (ch_answer *a; left > 0 && (a = next_prompt(g, d));) {
         adopt(g, a);
         int rows = part_of(g, a, left);
-        if (!a->asked->r.prompt_log_probs && computed_by_another(g, d, a))
+        if (!a->demand->r.prompt_log_probs && computed_by_another(g, d, a))
             rows = 0;
         add(g, d, a, rows);
         left -= rows;
-        ch_engine_served(g, a->asked, rows);
+        ch_engine_served(g, a->demand, rows);
     }
 }
 
@@ -166,7 +166,7 @@ static void look_at(ch_engine *g, const struct gathered *d, const ch_err *e)
         else if (h->rc < 0)
             ch_answer_end(a, CH_ENDING_FAILED, e);
         else if (i < d->answers)
-            ch_engine_served(g, a->asked, h->rows);
+            ch_engine_served(g, a->demand, h->rows);
         if (a->reading && h->rc == CH_OK) {
             g->now.prompt_tokens += (uint64_t)h->rows;
             if (ch_session_waiting(a->s) == 0)
@@ -182,7 +182,7 @@ static void look_at(ch_engine *g, const struct gathered *d, const ch_err *e)
 
 static void sum_up(void *arg, int position, const real *hidden)
 {
-    ch_asked *q = arg;
+    ch_demand *q = arg;
     (void)position;
     for (int i = 0; i < q->engine->width; i++)
         q->mean[i] += (double)hidden[i];
@@ -192,14 +192,14 @@ static void sum_up(void *arg, int position, const real *hidden)
 static bool turn_of_vector(ch_engine *g)
 {
     ch_answer *a = g->answers;
-    while (a && !(a->reading && a->asked->r.vector && takes_part(a)))
+    while (a && !(a->reading && a->demand->r.vector && takes_part(a)))
         a = a->next;
     if (!a)
         return false;
     ch_err e = {0};
     const int before = ch_session_waiting(a->s);
-    const int rc = ch_session_hidden(a->s, sum_up, a->asked, &e);
-    ch_engine_served(g, a->asked, before - ch_session_waiting(a->s));
+    const int rc = ch_session_hidden(a->s, sum_up, a->demand, &e);
+    ch_engine_served(g, a->demand, before - ch_session_waiting(a->s));
     g->now.prompt_tokens += (uint64_t)(before - ch_session_waiting(a->s));
     if (rc == CH_ELIMIT)
         ch_engine_make_room(g, &e);
