@@ -75,7 +75,7 @@ int ch_run_conversation(ch_tokens *out, ch_run_format *format, const ch_tokenize
     if (rc == CH_OK)
         rc = ch_talk_say(t, "user", text, n, e);
     if (rc == CH_OK)
-        rc = ch_talk_prompt(out, t, e);
+        rc = ch_talk_prompt(out, NULL, t, e);
     if (rc == CH_OK)
         rc = copy(&format->stop, ch_talk_own_stop(t), e);
     if (rc == CH_OK)

@@ -2,7 +2,7 @@
 #ifndef CH_CONVERSATION_H
 #define CH_CONVERSATION_H
 
-#include "stop.h"
+#include "listen.h"
 #include "talk.h"
 
 /* Who wrote a byte of what the session holds. */
@@ -12,11 +12,6 @@ typedef struct ch_talk_mark { /* the first `bytes` of said are the first `tokens
     size_t bytes;
     int tokens;
 } ch_talk_mark;
-
-typedef struct ch_talk_held { /* a token that may yet belong to a stop */
-    ch_token before, id;
-    size_t end; /* of its bytes in the answer */
-} ch_talk_held;
 
 typedef struct ch_talk_manner { /* a template, and how models answer to it */
     ch_template *template;
@@ -36,15 +31,13 @@ struct ch_talk {
     json_t *messages, *variables, *names;
     const char *stop;
 
-    ch_reply *reply; /* from a prompt to its answer's end */
+    ch_listener *listener; /* of the last answer, or NULL */
+    bool answering;        /* from a prompt to its answer's end */
     ch_reply_fn *tell;
     void *arg;
-    ch_buf answer;
-    char *own_stop; /* of the format, or NULL */
+    ch_buf nothing;
+    char *own_stop;   /* of the format, or NULL */
     ch_stops *stops;
-    ch_talk_held *held;
-    size_t n_held, cap_held, passed; /* bytes of the answer that the reply has */
-    bool begun;       /* it has told more than what the format puts before */
     json_t *no_tools; /* an empty list */
 
     ch_buf said, origin; /* a byte each */

@@ -67,13 +67,15 @@ static int assemble(ch_tokens *out, const ch_talk *t, const ch_rendered *r, size
     return ch_rendered_encode_part(out, t->tk, r, m.bytes, r->text.size, e);
 }
 
-int ch_talk_prompt(ch_tokens *out, const ch_talk *t, ch_err *e)
+int ch_talk_prompt(ch_tokens *out, ch_buf *text, const ch_talk *t, ch_err *e)
 {
     ch_rendered r = {0};
     const size_t before = out->n;
     int rc = render(&r, t, e);
     if (rc == CH_OK)
         rc = assemble(out, t, &r, kept_marks(t, &r), e);
+    if (rc == CH_OK && text && r.text.size > 0 && !ch_buf_put(text, r.text.data, r.text.size))
+        rc = ch_buf_check(text, "a prompt", e);
     ch_rendered_free(&r);
     if (rc < 0)
         out->n = before;

@@ -67,7 +67,7 @@ int ch_talk_open(ch_talk **out, ch_session *s, const ch_tokenizer *tk, const cha
     localtime_r(&now, &t->now);
     ch_buf_init(&t->said, SAID_MOST);
     ch_buf_init(&t->origin, SAID_MOST);
-    ch_buf_init(&t->answer, CH_REPLY_BYTES);
+    ch_buf_init(&t->nothing, 1);
     t->messages = json_array();
     t->no_tools = json_array();
     /* as transformers calls a template: tools and documents are there, and none */
@@ -97,10 +97,9 @@ void ch_talk_close(ch_talk **t)
     json_decref((*t)->variables);
     json_decref((*t)->names);
     json_decref((*t)->no_tools);
-    ch_reply_close(&(*t)->reply);
-    ch_buf_close(&(*t)->answer);
+    ch_listener_close(&(*t)->listener);
+    ch_buf_close(&(*t)->nothing);
     ch_stops_close(&(*t)->stops);
-    free((*t)->held);
     free((*t)->own_stop);
     ch_buf_close(&(*t)->said);
     ch_buf_close(&(*t)->origin);

@@ -22,7 +22,7 @@
 #define CH_TALK_H
 
 #include "generate.h"
-#include "reply.h"
+#include "listen.h"
 #include "template.h"
 
 typedef struct ch_talk ch_talk;
@@ -51,8 +51,12 @@ int ch_talk_say(ch_talk *t, const char *role, const char *text, size_t n, ch_err
  * Where the model has a template for tools it is used while there are some. */
 int ch_talk_set(ch_talk *t, const char *name, json_t *v, ch_err *e);
 
-/* Appends what the model gets of the messages, the answer opened. */
-int ch_talk_prompt(ch_tokens *out, const ch_talk *t, ch_err *e);
+/* Appends what the model gets of the messages, the answer opened; text (may be NULL) gets it as it
+ * was rendered. */
+int ch_talk_prompt(ch_tokens *out, ch_buf *text, const ch_talk *t, ch_err *e);
+/* For an answer that is drawn elsewhere: of o, what the conversation's format and tools say is
+ * filled in.  The conversation outlives the listener. */
+int ch_talk_listener(ch_listener **out, const ch_talk *t, const ch_listener_options *o, ch_err *e);
 /* The same into the session.  Too long to leave room for an answer: CH_ELIMIT with both numbers,
  * before anything changes. */
 int ch_talk_read(ch_talk *t, ch_err *e);

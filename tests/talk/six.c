@@ -76,7 +76,7 @@ static void check(struct walk *w)
     ch_buf is, want;
     assert_ok(ch_talk_open(&fresh, NULL, tk, w->template, "template", &e), e);
     json_array_extend(ch_talk_messages(fresh), ch_talk_messages(w->t));
-    assert_ok(ch_talk_prompt(&ids, fresh, &e), e);
+    assert_ok(ch_talk_prompt(&ids, NULL, fresh, &e), e);
     decode(&want, ids.id, ids.n);
     decode(&is, ch_session_tokens(w->s), (size_t)ch_session_length(w->s));
     assert_int_equal(is.size, want.size);

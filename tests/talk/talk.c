@@ -335,7 +335,7 @@ static void expect_prompt(const ch_talk *t, const char *want)
 {
     ch_err e = {0};
     ch_tokens got = {0}, ids = {0};
-    assert_ok(ch_talk_prompt(&got, t, &e), e);
+    assert_ok(ch_talk_prompt(&got, NULL, t, &e), e);
     assert_ok(ch_tokenizer_encode(&ids, tk, want, strlen(want), 0, &e), e);
     assert_int_equal(got.n, ids.n);
     assert_memory_equal(got.id, ids.id, ids.n * sizeof *ids.id);
@@ -456,7 +456,7 @@ static void nothing_said_is_special(void **state)
     open_both(&b, jinja, 250);
     assert_ok(ch_talk_say(b.t, "user", eos, n, &e), e);
     assert_ok(ch_talk_say(b.t, "assistant", eos, n, &e), e);
-    assert_ok(ch_talk_prompt(&ids, b.t, &e), e);
+    assert_ok(ch_talk_prompt(&ids, NULL, b.t, &e), e);
     for (size_t i = 0; i < ids.n; i++)
         special += ids.id[i] == ch_tokenizer_eos(tk);
     assert_int_equal(special, ch_tokenizer_bos(tk) == ch_tokenizer_eos(tk) ? 3 : 2);
@@ -476,7 +476,7 @@ static void too_long_says_both_numbers(void **state)
     memset(text, 'x', sizeof text);
     assert_ok(ch_talk_say(b.t, "user", text, sizeof text, &e), e);
     ch_tokens ids = {0};
-    assert_ok(ch_talk_prompt(&ids, b.t, &e), e);
+    assert_ok(ch_talk_prompt(&ids, NULL, b.t, &e), e);
     snprintf(number, sizeof number, "%zu", ids.n);
     assert_fails(ch_talk_read(b.t, &e), CH_ELIMIT, e, number);
     assert_non_null(strstr(e.text, "60"));
@@ -691,7 +691,7 @@ static void changed_files_are_refused_or_good(void **state)
         fclose(f);
         if (ch_talk_load(b.t, path, &e) == CH_OK) {
             ch_tokens ids = {0};
-            ch_talk_prompt(&ids, b.t, NULL);
+            ch_talk_prompt(&ids, NULL, b.t, NULL);
             ch_tokens_free(&ids);
             loaded++;
         }
