@@ -287,9 +287,11 @@ uninstall: ## remove what install put there
 # starts from the files in tests/fuzz/seeds/<name>; what it finds worth keeping goes to
 # build/fuzz/corpus-<name>.
 FUZZ_SECONDS ?= 20
-FUZZ_LAYERS  := base dtype tensor file token template reply grammar
+FUZZ_LAYERS  := base dtype tensor file token template reply grammar sample
+FUZZ_SERVE   := $(wildcard $(addprefix src/serve/,asked.c fields.c own_fields.c openai*.c anthropic*.c writ*.c))
 FB      := build/fuzz
-FUZZOBJ := $(foreach l,$(FUZZ_LAYERS),$(patsubst src/%.c,$(FB)/%.o,$(wildcard src/$(l)/*.c)))
+FUZZOBJ := $(foreach l,$(FUZZ_LAYERS),$(patsubst src/%.c,$(FB)/%.o,$(wildcard src/$(l)/*.c))) \
+           $(FUZZ_SERVE:src/%.c=$(FB)/%.o)
 FUZZBIN := $(FUZZ:tests/fuzz/%.c=$(FB)/%)
 
 .PHONY: fuzz-objects

@@ -1,0 +1,153 @@
+/* tests/serve/ask_mutations.c - good requests with a value changed, moved or gone
+ *
+ *     ask_mutations 100000    so many of each
+ *
+ * Each is read, or refused in a sentence as the client's fault.  SPDX-License-Identifier: MIT */
+#include "asking.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    ch_ask_reader *read;
+    const char *body;
+} good[] = {
+    {"chat", ch_openai_chat,
+     "{'model':'m','messages':[{'role':'developer','content':'S'},{'role':'user','content':[{"
+     "'type':'text','text':'Hi'}],'name':'Al'},{'role':'assistant','content':null,'reasoning':'r',"
+     "'tool_calls':[{'id':'c','type':'function','function':{'name':'f','arguments':'{}'}}]},"
+     "{'role':'tool','tool_call_id':'c','content':'4'},{'role':'assistant','function_call':{'name':"
+     "'f','arguments':'{}'}},{'role':'function','name':'f','content':'5'},{'role':'assistant',"
+     "'content':'So'}],'tools':[{'type':'function','function':{'name':'f','description':'d',"
+     "'parameters':{'type':'object'}}}],'tool_choice':{'type':'function','function':{'name':'f'}},"
+     "'parallel_tool_calls':false,'max_tokens':5,'max_completion_tokens':20,'n':2,'stop':['x','y'],"
+     "'logit_bias':{'5':-100,'6':1.5},'logprobs':true,'top_logprobs':2,'temperature':0.5,'top_p':1,"
+     "'stream':true,'stream_options':{'include_usage':true},'reasoning_effort':'low','user':'u',"
+     "'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{}}},"
+     "'modalities':['text'],'continue_final_message':true,'add_generation_prompt':false}"},
+    {"old tools", ch_openai_chat,
+     "{'messages':[{'role':'user','content':'Hi'}],'functions':[{'name':'f','parameters':{}},"
+     "{'name':'g'}],'function_call':{'name':'g'},'chalcis_cost':true}"},
+    {"completion", ch_openai_completion,
+     "{'prompt':[[1,2],'a',[3]],'max_tokens':1,'logprobs':1,'echo':true,'temperature':0,'seed':12,"
+     "'best_of':3,'n':2,'stop':'x','suffix':'','response_format':{'type':'json_object'}}"},
+    {"embedding", ch_openai_embedding,
+     "{'input':['a',[1]],'encoding_format':'base64','dimensions':8,'model':'m','user':'u'}"},
+    {"own fields", ch_openai_chat,
+     "{'messages':[{'role':'user','content':'Hi'}],'samplers':['top_k','temp'],'seed':-1,"
+     "'min_tokens':2,'ignore_eos':true,'structured_outputs':{'choice':['a','b']},"
+     "'chat_template_kwargs':{'enable_thinking':true,'x':1},'reasoning_depth':4,"
+     "'reasoning_tokens':100,'early_stop_threshold':0.85,'thinking_visualization':false,"
+     "'thinking_config':{'reasoning_depth':'complex','token_budget':512,'x':1},'top_k':5,"
+     "'repetition_penalty':1.1,'mirostat':0,'top_p':1}"},
+};
+
+static const char *const odd[] = {
+    "null", "true", "false", "0", "-1", "1", "1.5", "1e308", "-1e308", "9223372036854775807",
+    "-9223372036854775808", "2147483648", "'0'", "''", "'\\u0000'", "'x'", "'\\ud83d\\ude00'",
+    "[]", "[[]]", "{}", "{'a':1}", "[null]", "{'type':'text','text':'t'}", "{'':{'':[{}]}}",
+    "'function'", "'none'", "[1,2,3]", "[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]",
+};
+
+static uint64_t draw(uint64_t seed, uint32_t *at, uint64_t below)
+{
+    return ch_rng_below(below, seed, CH_RNG_TEST, 0, (*at)++);
+}
+
+/* Member or element number i, and back. */
+static json_t *child(json_t *v, size_t i, const char **key)
+{
+    json_t *one;
+    size_t k = 0;
+    *key = NULL;
+    if (json_is_array(v))
+        return json_array_get(v, i);
+    json_object_foreach(v, *key, one)
+        if (k++ == i)
+            return one;
+    return NULL;
+}
+
+static void change(json_t *v, size_t i, const char *key, json_t *to)
+{
+    if (key)
+        assert_int_equal(json_object_set_new(v, key, to), 0);
+    else
+        assert_int_equal(json_array_set_new(v, i, to), 0);
+}
+
+/* Some value within v becomes an odd one, a copy of its neighbour, or goes. */
+static void mutate(json_t *v, uint64_t seed, uint32_t *at)
+{
+    for (;;) {
+        const char *key;
+        const size_t n = json_is_array(v) ? json_array_size(v) : json_object_size(v);
+        if (n == 0)
+            return;
+        const size_t i = draw(seed, at, n);
+        json_t *one = child(v, i, &key);
+        const bool inner = json_array_size(one) > 0 || json_object_size(one) > 0;
+        if (inner && draw(seed, at, 4) != 0) {
+            v = one;
+            continue;
+        }
+        const char *other;
+        switch (draw(seed, at, 5)) {
+        case 0:
+            if (key)
+                json_object_del(v, key);
+            else
+                json_array_remove(v, i);
+            return;
+        case 1: change(v, i, key, json_deep_copy(child(v, draw(seed, at, n), &other))); return;
+        default: change(v, i, key, json_of(odd[draw(seed, at, CH_COUNT(odd))])); return;
+        }
+    }
+}
+
+static int most = 4000;
+
+static void check(size_t which, uint64_t seed)
+{
+    static const ch_ask_limits limits = {.answers = 16, .stops = 4, .biases = 8, .tools = 8};
+    uint32_t at = 0;
+    ch_ask *a;
+    ch_refusal r = {0};
+    json_t *body = json_of(good[which].body);
+    for (uint64_t times = 1 + draw(seed, &at, 3); times > 0; times--)
+        mutate(body, seed, &at);
+    char *text = json_dumps(body, JSON_COMPACT);
+    const int rc = good[which].read(&a, body, &limits, &r);
+    const int status = rc < 0 ? ch_refusal_status(&r) : 0;
+    const bool fine = rc == CH_OK ? a != NULL && a->answers >= 1 && a->answers <= 16
+                                  : !a && r.text[0] && (status < 500 || status == 501);
+    if (!fine)
+        fail_msg("%s: %d, status %d, \"%s\"", text, rc, status, r.text);
+    free(text);
+    if (rc == CH_OK)
+        json_decref(shown(a));
+    ch_ask_close(&a);
+}
+
+static void test_mutations(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CH_COUNT(good); i++) {
+        ch_ask *a;
+        ch_refusal r = {0};
+        static const ch_ask_limits limits = {0};
+        if (good[i].read(&a, json_of(good[i].body), &limits, &r) < 0)
+            fail_msg("%s: %s (%s)", good[i].name, r.text, r.param);
+        ch_ask_close(&a);
+        for (int k = 0; k < most; k++)
+            check(i, (uint64_t)k);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mutations)};
+    most = argc > 1 ? atoi(argv[1]) : most;
+    return cmocka_run_group_tests_name("serve/ask_mutations", tests, NULL, NULL);
+}
