@@ -1,8 +1,8 @@
 /* anthropic.c - requests of Anthropic's API: /v1/messages and /v1/messages/count_tokens
  *
- * What is said is read by anthropic_messages.c.  The API's bounds hold (temperature up to 1,
- * budget_tokens below max_tokens), but for the least budget, which is 1 here.  Tools that run on
- * Anthropic's own machines, or whose form only its models know, are refused by their name.
+ * What is said is read by anthropic_messages.c, what may be called by anthropic_tools.c.  The
+ * API's bounds hold (temperature up to 1, budget_tokens below max_tokens), but for the least
+ * budget, which is 1 here.
  * Source: the reference of the Messages API, MessageCreateParams.  SPDX-License-Identifier: MIT */
 #include "anthropic.h"
 
@@ -10,10 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    NAME_BYTES = 128,     /* of a tool, as in the API */
-    EFFORT_TOKENS = 2048, /* what effort is a share of where no answer is written */
-};
+enum { EFFORT_TOKENS = 2048 }; /* what effort is a share of where no answer is written */
 
 typedef int step(ch_ask *a, const ch_ask_limits *l, ch_refusal *r);
 
@@ -27,12 +24,15 @@ static int missing(ch_refusal *r, const char *name)
     return ch_refuse(r, CH_REFUSED_INVALID, name, "\"%s\" is missing", name);
 }
 
-/* The number of one of `names`, which ends with NULL, in *out. */
-static int one_of(size_t *out, const char *text, const char *const *names, const char *param,
-                  ch_refusal *r)
+int ch_anthropic_kind(size_t *out, json_t *o, const char *path, const char *field,
+                      const char *const *names, ch_refusal *r)
 {
-    char list[200] = "";
+    char param[100], list[200] = "";
+    const char *text = NULL;
     size_t n = 0;
+    if (ch_field_text(&text, o, field, r) < 0)
+        return ch_refuse_within(r, "%s", path);
+    snprintf(param, sizeof param, "%s.%s", path, field);
     for (*out = 0; names[*out]; ++*out) {
         if (text && strcmp(text, names[*out]) == 0)
             return CH_OK;
@@ -40,18 +40,6 @@ static int one_of(size_t *out, const char *text, const char *const *names, const
     }
     return ch_refuse(r, CH_REFUSED_INVALID, param, "\"%s\" is %s%.60s%s; allowed are %s", param,
                      text ? "\"" : "", text ? text : "missing", text ? "\"" : "", list);
-}
-
-/* An object's field `type`, or whatever says which kind it is. */
-static int kind_of(size_t *out, json_t *o, const char *path, const char *field,
-                   const char *const *names, ch_refusal *r)
-{
-    char param[100];
-    const char *text = NULL;
-    if (ch_field_text(&text, o, field, r) < 0)
-        return ch_refuse_within(r, "%s", path);
-    snprintf(param, sizeof param, "%s.%s", path, field);
-    return one_of(out, text, names, param, r);
 }
 
 /* ---- Fields ---------------------------------------------------------------------------------- */
@@ -131,121 +119,6 @@ static int read_answer(ch_ask *a, const ch_ask_limits *l, ch_refusal *r)
     return rc == CH_OK ? read_stops(a, l, r) : rc;
 }
 
-/* ---- Tools ----------------------------------------------------------------------------------- */
-
-static bool is_name(const json_t *v)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                  "0123456789_-";
-    const char *s = json_string_value(v);
-    const size_t n = json_string_length(v);
-    return s && n > 0 && n <= NAME_BYTES && strspn(s, allowed) == n;
-}
-
-static int check_tool(json_t *tool, const char *where, ch_refusal *r)
-{
-    const char *type = "custom", *text = NULL;
-    bool strict = false;
-    if (!json_is_object(tool))
-        return ch_refuse(r, CH_REFUSED_INVALID, where, "%s has to be an object", where);
-    if (ch_field_text(&type, tool, "type", r) < 0 ||
-        ch_field_text(&text, tool, "description", r) < 0 ||
-        ch_field_bool(&strict, tool, "strict", r) < 0)
-        return ch_refuse_within(r, "%s", where);
-    if (strcmp(type, "custom") != 0)
-        return ch_refuse(r, CH_REFUSED_INVALID, where,
-                         "%s is \"%.60s\", a tool of Anthropic's own that is not here; allowed are "
-                         "tools with a name and an input_schema",
-                         where, type);
-    if (!is_name(json_object_get(tool, "name")))
-        return ch_refuse(r, CH_REFUSED_INVALID, where,
-                         "%s: \"name\" has to be 1 to %d letters, digits, \"_\" and \"-\"", where,
-                         NAME_BYTES);
-    if (!json_is_object(json_object_get(tool, "input_schema")))
-        return ch_refuse(r, CH_REFUSED_INVALID, where,
-                         "%s: \"input_schema\" has to be an object", where);
-    return CH_OK;
-}
-
-static json_t *as_function(const json_t *tool)
-{
-    json_t *description = json_object_get(tool, "description");
-    json_t *strict = json_object_get(tool, "strict");
-    return json_pack("{s:s, s:{s:O, s:O*, s:O, s:O*}}", "type", "function", "function", "name",
-                     json_object_get(tool, "name"), "description",
-                     json_is_null(description) ? NULL : description, "parameters",
-                     json_object_get(tool, "input_schema"), "strict",
-                     json_is_null(strict) ? NULL : strict);
-}
-
-/* names: as a set, which gets those of the tools. */
-static int read_list(ch_ask *a, const json_t *list, json_t *names, ch_refusal *r)
-{
-    if (!names || !(a->tools = json_array()))
-        return no_memory(r);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        char where[40];
-        json_t *tool = json_array_get(list, i);
-        snprintf(where, sizeof where, "tools[%zu]", i);
-        const int rc = check_tool(tool, where, r);
-        if (rc < 0)
-            return rc;
-        const char *name = json_string_value(json_object_get(tool, "name"));
-        if (json_object_get(names, name))
-            return ch_refuse(r, CH_REFUSED_INVALID, where,
-                             "%s: there is a tool \"%s\" already", where, name);
-        if (json_object_set_new(names, name, json_true()) != 0 ||
-            json_array_append_new(a->tools, as_function(tool)) != 0)
-            return no_memory(r);
-    }
-    return CH_OK;
-}
-
-static int read_choice(ch_ask *a, json_t *choice, const json_t *names, ch_refusal *r)
-{
-    static const char *const kinds[] = {"auto", "none", "any", "tool", NULL};
-    size_t kind;
-    int rc = kind_of(&kind, choice, "tool_choice", "type", kinds, r);
-    if (rc < 0)
-        return rc;
-    if (ch_field_bool(&a->one_call, choice, "disable_parallel_tool_use", r) < 0)
-        return ch_refuse_within(r, "tool_choice");
-    a->choose = (ch_tool_choice)kind;
-    if (kind >= CH_TOOLS_REQUIRED && !a->tools)
-        return ch_refuse(r, CH_REFUSED_INVALID, "tool_choice",
-                         "\"tool_choice\" is \"%s\", and there are no tools", kinds[kind]);
-    if (kind != CH_TOOLS_NAMED)
-        return CH_OK;
-    if (ch_field_text(&a->tool, choice, "name", r) < 0)
-        return ch_refuse_within(r, "tool_choice");
-    if (!a->tool || !json_object_get(names, a->tool))
-        return ch_refuse(r, CH_REFUSED_INVALID, "tool_choice.name",
-                         "\"tool_choice.name\" is \"%.*s\", which is no tool's name", NAME_BYTES,
-                         a->tool ? a->tool : "");
-    return CH_OK;
-}
-
-static int read_tools(ch_ask *a, const ch_ask_limits *l, ch_refusal *r)
-{
-    json_t *list = NULL, *choice = NULL;
-    int rc = ch_field_list(&list, a->body, "tools", r);
-    if (rc == CH_OK)
-        rc = ch_field_object(&choice, a->body, "tool_choice", r);
-    if (rc < 0)
-        return rc;
-    const size_t n = json_array_size(list);
-    if (l->tools > 0 && n > (size_t)l->tools)
-        return ch_refuse(r, CH_REFUSED_INVALID, "tools",
-                         "\"tools\" holds %zu tools; allowed are %d", n, l->tools);
-    json_t *names = json_object();
-    if (n > 0)
-        rc = read_list(a, list, names, r);
-    if (rc == CH_OK && choice)
-        rc = read_choice(a, choice, names, r);
-    json_decref(names);
-    return rc;
-}
-
 /* ---- Reasoning, and the answer's form -------------------------------------------------------- */
 
 static int read_thinking(ch_ask *a, const ch_ask_limits *l, ch_refusal *r)
@@ -259,11 +132,11 @@ static int read_thinking(ch_ask *a, const ch_ask_limits *l, ch_refusal *r)
     int rc = ch_field_object(&o, a->body, "thinking", r);
     if (rc < 0 || !o)
         return rc;
-    if ((rc = kind_of(&kind, o, "thinking", "type", kinds, r)) < 0)
+    if ((rc = ch_anthropic_kind(&kind, o, "thinking", "type", kinds, r)) < 0)
         return rc;
     const json_t *show = json_object_get(o, "display");
     if (show && !json_is_null(show) &&
-        (rc = kind_of(&display, o, "thinking", "display", displays, r)) < 0)
+        (rc = ch_anthropic_kind(&display, o, "thinking", "display", displays, r)) < 0)
         return rc;
     a->thinking = kind == OFF ? CH_THINKING_OFF : CH_THINKING_ON;
     a->hide_reasoning = display == 1;
@@ -286,7 +159,7 @@ static int read_form(ch_ask *a, json_t *format, const char *path, ch_refusal *r)
     static const char *const kinds[] = {"json_schema", NULL};
     size_t kind;
     json_t *schema = NULL;
-    const int rc = kind_of(&kind, format, path, "type", kinds, r);
+    const int rc = ch_anthropic_kind(&kind, format, path, "type", kinds, r);
     if (rc < 0)
         return rc;
     if (ch_field_object(&schema, format, "schema", r) < 0)
@@ -310,7 +183,7 @@ static int read_effort(ch_ask *a, json_t *o, ch_refusal *r)
     size_t kind;
     if (!v || json_is_null(v))
         return CH_OK;
-    const int rc = kind_of(&kind, o, "output_config", "effort", kinds, r);
+    const int rc = ch_anthropic_kind(&kind, o, "output_config", "effort", kinds, r);
     if (rc < 0 || a->thinking == CH_THINKING_OFF)
         return rc;
     if (a->think_most < 0 && eighths[kind] < 8)
@@ -360,8 +233,14 @@ static int read_own(ch_ask *a, const ch_ask_limits *l, ch_refusal *r)
 static int read_request(ch_ask **out, json_t *body, ch_api api, const ch_ask_limits *l,
                         ch_refusal *r)
 {
-    static step *const steps[] = {read_refused,  read_who,    read_answer, ch_anthropic_conversation,
-                                  read_tools, read_thinking, read_output, read_own};
+    static step *const steps[] = {read_refused,
+                                  read_who,
+                                  read_answer,
+                                  ch_anthropic_conversation,
+                                  ch_anthropic_tools,
+                                  read_thinking,
+                                  read_output,
+                                  read_own};
     int rc = ch_ask_open(out, body, api, r);
     for (size_t i = 0; i < CH_COUNT(steps) && rc == CH_OK; i++)
         rc = steps[i](*out, l, r);

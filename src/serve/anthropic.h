@@ -8,6 +8,11 @@
 
 /* ask.messages and ask.go_on from "system" and "messages". */
 int ch_anthropic_conversation(ch_ask *a, const ch_ask_limits *l, ch_refusal *r);
+/* ask.tools and what is to be chosen of them from "tools" and "tool_choice". */
+int ch_anthropic_tools(ch_ask *a, const ch_ask_limits *l, ch_refusal *r);
+/* Which of `names` (NULL behind the last) o's field is; path: where o is. */
+int ch_anthropic_kind(size_t *out, json_t *o, const char *path, const char *field,
+                      const char *const *names, ch_refusal *r);
 
 typedef enum ch_block { CH_BLOCK_NONE, CH_BLOCK_TEXT, CH_BLOCK_THINKING } ch_block;
 

@@ -6,8 +6,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-extern const ch_scribe_kind ch_scribe_anthropic __attribute__((weak)); /* goes when it is there */
-
 static const ch_scribe_kind *const kinds[] = {
     [CH_API_CHAT] = &ch_scribe_chat,
     [CH_API_COMPLETION] = &ch_scribe_completion,

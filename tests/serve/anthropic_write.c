@@ -63,9 +63,9 @@ static ch_ask asked(bool stream)
 /* ---- Expected bytes -------------------------------------------------------------------------- */
 
 #define HEAD "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\\\"\","
-#define BEFORE                                                                               \
+#define NONE_YET                                                                             \
     "\"usage\":{\"input_tokens\":6,\"cache_creation_input_tokens\":0,"                       \
-    "\"cache_read_input_tokens\":4,\"output_tokens\":0}}"
+    "\"cache_read_input_tokens\":4,\"output_tokens\":0}"
 #define SPENT                                                                                \
     "\"usage\":{\"input_tokens\":6,\"cache_creation_input_tokens\":0,"                       \
     "\"cache_read_input_tokens\":4,\"output_tokens\":6,"                                     \
@@ -76,19 +76,20 @@ static ch_ask asked(bool stream)
 #define EVENT(name, rest) "event: " name "\ndata: {\"type\":\"" name "\"" rest "}\n\n"
 #define START                                                                                \
     EVENT("message_start", ",\"message\":" HEAD "\"content\":[],\"stop_reason\":null,"       \
-                           "\"stop_sequence\":null,\"stop_details\":null," BEFORE)           \
+                           "\"stop_sequence\":null,\"stop_details\":null," NONE_YET "}")      \
     EVENT("ping", "")
-#define BLOCK(i, block) EVENT("content_block_start", ",\"index\":" i ",\"content_block\":{" block "}")
+#define BLOCK(i, block)                                                                      \
+    EVENT("content_block_start", ",\"index\":" i ",\"content_block\":{" block "}")
 #define DELTA(i, delta) EVENT("content_block_delta", ",\"index\":" i ",\"delta\":{" delta "}")
 #define STOP(i) EVENT("content_block_stop", ",\"index\":" i)
 #define LAST(reason, stop)                                                                   \
-    EVENT("message_delta", ",\"delta\":{" ENDED(reason, stop) "}," SPENT)               \
+    EVENT("message_delta", ",\"delta\":{" ENDED(reason, stop) "}," SPENT)                    \
     EVENT("message_stop", "")
 enum { MOST = 8 };
 
 static const struct sample {
     const char *name;
-    struct { ch_delta_kind kind; const char *text, *name, *id; } told[MOST]; /* text NULL: no more */
+    struct { ch_delta_kind kind; const char *text, *name, *id; } told[MOST]; /* text NULL: end */
     ch_why why;
     const char *stop, *whole, *stream;
 } samples[] = {
@@ -167,16 +168,17 @@ static void bytes(void **state)
 static void our_own_part(void **state)
 {
     (void)state;
+    static const char ours[] = SPENT ",\"chalcis\":{\"applied\":{\"seed\":\"none\"}}}";
+    static const char streamed[] = NONE_YET ",\"chalcis\":{\"applied\":{\"seed\":\"none\"}}}}\n\n";
     ch_buf b;
     ch_ask ask = asked(false);
     ch_buf_init(&b, 1 << 20);
-    ask.applied = json_pack("{s:s}", "early_stop_threshold", "none");
+    ask.applied = json_pack("{s:s}", "seed", "none");
     reply_sample(&b, &samples[0], &ask);
-    assert_non_null(strstr(b.data, ",\"chalcis\":{\"applied\":{\"early_stop_threshold\":\"none\"}}}"));
+    assert_non_null(strstr(b.data, ours));
     ask.stream = true;
     reply_sample(&b, &samples[0], &ask);
-    assert_non_null(strstr(b.data, ",\"chalcis\":{\"applied\":{\"early_stop_threshold\":\"none\"}}}}"
-                                   "\n\nevent: ping"));
+    assert_non_null(strstr(b.data, streamed));
     json_decref(ask.applied);
     ch_buf_close(&b);
 }
@@ -196,11 +198,11 @@ static void pings_and_errors(void **state)
     const ch_delta d = say(CH_DELTA_CONTENT, "a");
     ch_scribe_tell(w, &b, &d);
     ch_scribe_fail(w, &b, &r);
-    assert_string_equal(b.data, EVENT("ping", "") START BLOCK("0", "\"type\":\"text\",\"text\":\"\"")
+    assert_string_equal(b.data,
+                        EVENT("ping", "") START BLOCK("0", "\"type\":\"text\",\"text\":\"\"")
                         DELTA("0", "\"type\":\"text_delta\",\"text\":\"a\"")
-                        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
-                        "\"overloaded_error\",\"message\":\"too \\\"much\\\"\"},\"request_id\":null}"
-                        "\n\n");
+                        EVENT("error", ",\"error\":{\"type\":\"overloaded_error\",\"message\":"
+                                       "\"too \\\"much\\\"\"},\"request_id\":null"));
     ch_scribe_close(&w);
     ch_buf_close(&b);
 }
@@ -208,6 +210,7 @@ static void pings_and_errors(void **state)
 static void hidden_reasoning_is_not_told(void **state)
 {
     (void)state;
+    static const char empty[] = "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}";
     for (int stream = 0; stream < 2; stream++) {
         ch_buf b;
         ch_ask ask = asked(stream);
@@ -217,7 +220,7 @@ static void hidden_reasoning_is_not_told(void **state)
         ch_buf_init(&b, 1 << 20);
         reply(&b, &ask, d, CH_COUNT(d));
         assert_null(strstr(b.data, "secret"));
-        assert_non_null(strstr(b.data, "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}"));
+        assert_non_null(strstr(b.data, empty));
         ch_buf_close(&b);
     }
 }
@@ -414,9 +417,10 @@ static uint32_t below(uint64_t *s, uint32_t n)
 
 static ch_delta random_delta(uint64_t *s, int *calls)
 {
-    static const char *const texts[] = {"", "a", " b", "\n\n", "\"", "\\u0000", "data: {}\n\nevent: x",
-                                        "\xf0\x9f\x98\x80", "</think>", "\t\x01", "long enough, this"};
-    static const char *const inputs[] = {"{}", "{\"a\":\"\\n\\n\"}", "{\"k\":{\"l\":[null,-1.5]}}"};
+    static const char *const texts[] = {
+        "",    "a", " b", "\n\n", "\"", "\\u0000", "data: {}\n\nevent: x", "\xf0\x9f\x98\x80",
+        "</think>", "\t\x01", "long enough, this"};
+    static const char *const inputs[] = {"{}", "{\"a\":\"\\n\\n\"}", "{\"k\":{\"l\":[null,1]}}"};
     const char *text = texts[below(s, CH_COUNT(texts))];
     switch (below(s, 8)) {
     case 0:
