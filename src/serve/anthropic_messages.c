@@ -67,11 +67,16 @@ static int finish(building *b)
     if (b->content.failed || b->reasoning.failed)
         return no_memory(b);
     int rc = CH_OK;
-    if (b->texts > 0 || b->calls || b->reasoning.size > 0)
-        rc = append(b, json_pack("{s:s, s:o, s:o*, s:O*}", "role", b->role, "content",
-                                 json_of(&b->content), "reasoning_content",
-                                 b->reasoning.size > 0 ? json_of(&b->reasoning) : NULL,
-                                 "tool_calls", b->calls));
+    if (b->texts > 0 || b->calls || b->reasoning.size > 0) {
+        json_t *m = json_pack("{s:s, s:o, s:O*}", "role", b->role, "content", json_of(&b->content),
+                              "tool_calls", b->calls);
+        if (b->reasoning.size > 0 &&
+            json_object_set_new(m, "reasoning_content", json_of(&b->reasoning)) != 0) {
+            json_decref(m);
+            m = NULL;
+        }
+        rc = append(b, m);
+    }
     json_decref(b->calls);
     b->calls = NULL;
     b->texts = 0;

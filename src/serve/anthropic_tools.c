@@ -120,7 +120,7 @@ int ch_anthropic_tools(ch_ask *a, const ch_ask_limits *l, ch_refusal *r)
     if (l->tools > 0 && n > (size_t)l->tools)
         return ch_refuse(r, CH_REFUSED_INVALID, "tools",
                          "\"tools\" holds %zu tools; allowed are %d", n, l->tools);
-    json_t *names = json_object();
+    json_t *names = n > 0 ? json_object() : NULL;
     if (n > 0)
         rc = read_list(a, list, names, r);
     if (rc == CH_OK && choice)

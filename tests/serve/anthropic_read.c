@@ -1,346 +1,240 @@
 /* tests/serve/anthropic_read.c - what requests to /v1/messages ask for, and which are refused
  *
- * Expected asks are written as JSON: what differs from an empty request's.
  * SPDX-License-Identifier: MIT */
-#include "ask.h"
+#include "asking.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "support.h"
-
-static const ch_ask_limits limits = {.stops = 4, .stop_bytes = 8, .tools = 3, .messages = 12};
-
-static json_t *parse(const char *text)
-{
-    json_t *v;
-    ch_err e = {0};
-    assert_ok(ch_json_parse(&v, text, strlen(text), text, &e), e);
-    return v;
-}
-
 /* ---- Asks ------------------------------------------------------------------------------------ */
 
-#define BEGIN "{\"model\":\"m\",\"max_tokens\":9,"
-#define HELLO BEGIN "\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]"
-#define HELLO_ASK "\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}],\"most\":9"
-#define SCHEMA "{\"type\":\"object\",\"properties\":{\"a\":{}}}"
+#define SAID(messages) "{'model':'m','max_tokens':9,'messages':[" messages "]"
+#define ASK(messages) "{'api':3,'model':'m','most':9,'messages':[" messages "]"
+#define USER(content) "{'role':'user','content':" content "}"
+#define ASSISTANT(content) "{'role':'assistant','content':" content "}"
+#define SYSTEM(content) "{'role':'system','content':" content "}"
+#define HELLO SAID(USER("'hello'"))
+#define HELLO_ASK ASK(USER("'hello'"))
+#define SCHEMA "{'type':'object','properties':{'a':{}}}"
 #define TOOLS                                                                                 \
-    ",\"tools\":[{\"name\":\"get-it\",\"description\":\"d\",\"input_schema\":" SCHEMA         \
-    ",\"strict\":true,\"cache_control\":{\"type\":\"ephemeral\"}},"                           \
-    "{\"type\":\"custom\",\"name\":\"b\",\"description\":null,\"input_schema\":{}}]"
+    ",'tools':[{'name':'get-it','description':'d','input_schema':" SCHEMA ",'strict':true,"   \
+    "'cache_control':{'type':'ephemeral'}},"                                                  \
+    "{'type':'custom','name':'b','description':null,'input_schema':{}}]"
 #define TOOLS_ASK                                                                             \
-    ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"get-it\","                   \
-    "\"description\":\"d\",\"parameters\":" SCHEMA ",\"strict\":true}},"                      \
-    "{\"type\":\"function\",\"function\":{\"name\":\"b\",\"parameters\":{}}}]"
-#define USE "{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"get-it\",\"input\":{\"a\":[1]}}"
+    ",'tools':[{'type':'function','function':{'name':'get-it','description':'d',"             \
+    "'parameters':" SCHEMA ",'strict':true}},"                                                \
+    "{'type':'function','function':{'name':'b','parameters':{}}}]"
+#define TEXT(text) "{'type':'text','text':'" text "'}"
+#define USE "{'type':'tool_use','id':'t1','name':'get-it','input':{'a':[1]}}"
 #define CALL                                                                                  \
-    "{\"id\":\"t1\",\"type\":\"function\",\"function\":{\"name\":\"get-it\","                 \
-    "\"arguments\":{\"a\":[1]}}}"
+    "{'id':'t1','type':'function','function':{'name':'get-it','arguments':{'a':[1]}}}"
+#define BILLING "x-anthropic-billing-header: cch=1;"
 
 static const char *const asks[][2] = {
-    {HELLO "}", "{" HELLO_ASK "}"},
+    {HELLO "}", HELLO_ASK "}"},
     /* The system prompt, and what some clients put before it. */
-    {HELLO ",\"system\":\"s\"}",
-     "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},"
-     "{\"role\":\"user\",\"content\":\"hello\"}],\"most\":9}"},
-    {HELLO ",\"system\":[{\"type\":\"text\",\"text\":\"x-anthropic-billing-header: cch=1;\"},"
-           "{\"type\":\"text\",\"text\":\"s\",\"cache_control\":{\"type\":\"ephemeral\"}},"
-           "{\"type\":\"text\",\"text\":\"t\"}]}",
-     "{\"messages\":[{\"role\":\"system\",\"content\":\"s\\nt\"},"
-     "{\"role\":\"user\",\"content\":\"hello\"}],\"most\":9}"},
-    {HELLO ",\"system\":\"x-anthropic-billing-header: cch=1;\\ns\"}",
-     "{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},"
-     "{\"role\":\"user\",\"content\":\"hello\"}],\"most\":9}"},
-    {HELLO ",\"system\":[{\"type\":\"text\",\"text\":\"x-anthropic-billing-header: cch=1;\"}]}",
-     "{" HELLO_ASK "}"},
+    {HELLO ",'system':'s'}", ASK(SYSTEM("'s'") "," USER("'hello'")) "}"},
+    {HELLO ",'system':[" TEXT(BILLING) ",{'type':'text','text':'s',"
+           "'cache_control':{'type':'ephemeral'}}," TEXT("t") "]}",
+     ASK(SYSTEM("'s\\nt'") "," USER("'hello'")) "}"},
+    {HELLO ",'system':'" BILLING "\\ns'}", ASK(SYSTEM("'s'") "," USER("'hello'")) "}"},
+    {HELLO ",'system':[" TEXT(BILLING) "]}", HELLO_ASK "}"},
     /* Roles: merged in a row, continued at the end, in between. */
-    {BEGIN "\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
-           "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"b\"},"
-           "{\"type\":\"text\",\"text\":\"x-anthropic-billing-header:\"}]},"
-           "{\"role\":\"assistant\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":\"d\"},"
-           "{\"role\":\"system\",\"content\":\"e\"},{\"role\":\"user\",\"content\":\"f\\u0000g\"},"
-           "{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"h\"}]}]}",
-     "{\"messages\":[{\"role\":\"user\",\"content\":\"a\\nb\\nx-anthropic-billing-header:\"},"
-     "{\"role\":\"assistant\",\"content\":\"cd\"},{\"role\":\"system\",\"content\":\"e\"},"
-     "{\"role\":\"user\",\"content\":\"f\\u0000g\"},"
-     "{\"role\":\"assistant\",\"content\":\"h\"}],\"go_on\":true,\"most\":9}"},
-    {BEGIN "\"messages\":[{\"role\":\"user\",\"content\":\"hello\"},"
-           "{\"role\":\"assistant\",\"content\":\"\"}]}",
-     "{" HELLO_ASK "}"},
+    {SAID(USER("'a'") "," USER("[" TEXT("b") "," TEXT(BILLING) "]") "," ASSISTANT("'c'") ","
+          ASSISTANT("'d'") "," SYSTEM("'e'") "," USER("'f\\u0000g'") ","
+          ASSISTANT("[" TEXT("h") "]")) "}",
+     ASK(USER("'a\\nb\\n" BILLING "'") "," ASSISTANT("'cd'") "," SYSTEM("'e'") ","
+         USER("'f\\u0000g'") "," ASSISTANT("'h'")) ",'go_on':1}"},
+    {SAID(USER("'hello'") "," ASSISTANT("''")) "}", HELLO_ASK "}"},
     /* Tools: called, what they gave, in order. */
-    {BEGIN "\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\","
-           "\"content\":[{\"type\":\"thinking\",\"thinking\":\"t\",\"signature\":\"\"},"
-           "{\"type\":\"redacted_thinking\",\"data\":\"?\"},"
-           "{\"type\":\"text\",\"text\":\"b\"}," USE ","
-           "{\"type\":\"tool_use\",\"id\":\"t2\",\"name\":\"none\",\"input\":null}]},"
-           "{\"role\":\"user\",\"content\":["
-           "{\"type\":\"tool_result\",\"tool_use_id\":\"t2\",\"content\":[{\"type\":\"text\","
-           "\"text\":\"x\"},{\"type\":\"text\",\"text\":\"y\"}]},"
-           "{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\"is_error\":true,"
-           "\"content\":\"bad\"},"
-           "{\"type\":\"tool_result\",\"tool_use_id\":\"t3\"},"
-           "{\"type\":\"text\",\"text\":\"c\"}]}]" TOOLS "}",
-     "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
-     "{\"role\":\"assistant\",\"content\":\"b\",\"reasoning_content\":\"t\",\"tool_calls\":[" CALL
-     ",{\"id\":\"t2\",\"type\":\"function\",\"function\":{\"name\":\"none\","
-     "\"arguments\":{}}}]},"
-     "{\"role\":\"tool\",\"tool_call_id\":\"t2\",\"name\":\"none\",\"content\":\"x\\ny\"},"
-     "{\"role\":\"tool\",\"tool_call_id\":\"t1\",\"name\":\"get-it\",\"content\":\"Error: bad\"},"
-     "{\"role\":\"tool\",\"tool_call_id\":\"t3\",\"content\":\"\"},"
-     "{\"role\":\"user\",\"content\":\"c\"}],\"most\":9" TOOLS_ASK "}"},
-    {BEGIN "\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\","
-           "\"content\":[" USE "]},{\"role\":\"user\",\"content\":[{\"type\":\"text\","
-           "\"text\":\"b\"},{\"type\":\"tool_result\",\"tool_use_id\":\"t1\","
-           "\"content\":\"r\"}]}]}",
-     "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\","
-     "\"content\":\"\",\"tool_calls\":[" CALL "]},{\"role\":\"user\",\"content\":\"b\"},"
-     "{\"role\":\"tool\",\"tool_call_id\":\"t1\",\"name\":\"get-it\",\"content\":\"r\"}],"
-     "\"most\":9}"},
-    {HELLO TOOLS ",\"tool_choice\":{\"type\":\"auto\",\"disable_parallel_tool_use\":true}}",
-     "{" HELLO_ASK TOOLS_ASK ",\"one_call\":true}"},
-    {HELLO TOOLS ",\"tool_choice\":{\"type\":\"none\"}}",
-     "{" HELLO_ASK TOOLS_ASK ",\"choose\":\"none\"}"},
-    {HELLO TOOLS ",\"tool_choice\":{\"type\":\"any\"}}",
-     "{" HELLO_ASK TOOLS_ASK ",\"choose\":\"required\"}"},
-    {HELLO TOOLS ",\"tool_choice\":{\"type\":\"tool\",\"name\":\"b\"}}",
-     "{" HELLO_ASK TOOLS_ASK ",\"choose\":\"named\",\"tool\":\"b\"}"},
-    {HELLO ",\"tools\":[]}", "{" HELLO_ASK "}"},
+    {SAID(USER("'a'") ","
+          ASSISTANT("[{'type':'thinking','thinking':'t','signature':''},"
+                    "{'type':'redacted_thinking','data':'?'}," TEXT("b") "," USE ","
+                    "{'type':'tool_use','id':'t2','name':'none','input':null}]") ","
+          USER("[{'type':'tool_result','tool_use_id':'t2',"
+               "'content':[" TEXT("x") "," TEXT("y") "]},"
+               "{'type':'tool_result','tool_use_id':'t1','is_error':true,'content':'bad'},"
+               "{'type':'tool_result','tool_use_id':'t3'}," TEXT("c") "]")) TOOLS "}",
+     ASK(USER("'a'") ",{'role':'assistant','content':'b','reasoning_content':'t','tool_calls':["
+         CALL ",{'id':'t2','type':'function','function':{'name':'none','arguments':{}}}]},"
+         "{'role':'tool','tool_call_id':'t2','name':'none','content':'x\\ny'},"
+         "{'role':'tool','tool_call_id':'t1','name':'get-it','content':'Error: bad'},"
+         "{'role':'tool','tool_call_id':'t3','content':''}," USER("'c'")) TOOLS_ASK "}"},
+    {SAID(USER("'a'") "," ASSISTANT("[" USE "]") ","
+          USER("[" TEXT("b") ",{'type':'tool_result','tool_use_id':'t1','content':'r'}]")) "}",
+     ASK(USER("'a'") ",{'role':'assistant','content':'','tool_calls':[" CALL "]}," USER("'b'") ","
+         "{'role':'tool','tool_call_id':'t1','name':'get-it','content':'r'}") "}"},
+    {HELLO TOOLS ",'tool_choice':{'type':'auto','disable_parallel_tool_use':true}}",
+     HELLO_ASK TOOLS_ASK ",'one_call':1}"},
+    {HELLO TOOLS ",'tool_choice':{'type':'none'}}", HELLO_ASK TOOLS_ASK ",'choose':1}"},
+    {HELLO TOOLS ",'tool_choice':{'type':'any'}}", HELLO_ASK TOOLS_ASK ",'choose':2}"},
+    {HELLO TOOLS ",'tool_choice':{'type':'tool','name':'b'}}",
+     HELLO_ASK TOOLS_ASK ",'choose':3,'tool':'b'}"},
+    {HELLO ",'tools':[]}", HELLO_ASK "}"},
     /* How it is answered. */
-    {HELLO ",\"stream\":true,\"temperature\":1,\"top_p\":0.5,\"top_k\":7,\"stop_sequences\":"
-           "[\"END\",\"\",\"\\n\\n\"],\"metadata\":{\"user_id\":\"u\"},\"betas\":[\"x\"],"
-           "\"anything\":{\"else\":1},\"min_p\":0.25,\"seed\":3,\"mcp_servers\":[]}",
-     "{" HELLO_ASK ",\"stream\":true,\"temp\":1,\"top_p\":0.5,\"top_k\":7,"
-     "\"stop\":[\"END\",\"\\n\\n\"],\"user\":\"u\",\"min_p\":0.25,\"seed\":3}"},
-    {HELLO ",\"temperature\":0,\"stop_sequences\":null,\"system\":null,\"tool_choice\":null,"
-           "\"thinking\":null,\"output_config\":null,\"metadata\":null}",
-     "{" HELLO_ASK ",\"temp\":0}"},
-    {HELLO ",\"service_tier\":\"auto\",\"chalcis_cost\":true}",
-     "{" HELLO_ASK ",\"applied\":{\"service_tier\":\"none\",\"chalcis_cost\":\"none\"}}"},
-    /* Reasoning. */
-    {HELLO ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":8}}",
-     "{" HELLO_ASK ",\"thinking\":\"on\",\"think_most\":8}"},
-    {HELLO ",\"thinking\":{\"type\":\"adaptive\",\"display\":\"omitted\"},"
-           "\"output_config\":{\"effort\":\"low\"}}",
-     "{" HELLO_ASK ",\"thinking\":\"on\",\"think_most\":2,\"hidden\":true,"
-     "\"variables\":{\"reasoning_effort\":\"low\"}}"},
-    {HELLO ",\"output_config\":{\"effort\":\"max\"}}",
-     "{" HELLO_ASK ",\"variables\":{\"reasoning_effort\":\"max\"}}"},
-    {HELLO ",\"thinking\":{\"type\":\"disabled\",\"display\":null},"
-           "\"output_config\":{\"effort\":\"low\"}}",
-     "{" HELLO_ASK ",\"thinking\":\"off\"}"},
-    {HELLO ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":1,\"display\":\"summarized\"},"
-           "\"output_config\":{\"effort\":\"max\",\"format\":{\"type\":\"json_schema\","
-           "\"schema\":" SCHEMA "}}}",
-     "{" HELLO_ASK ",\"thinking\":\"on\",\"think_most\":1,\"form\":" SCHEMA ","
-     "\"variables\":{\"reasoning_effort\":\"max\"}}"},
-    {HELLO ",\"thinking_config\":{\"reasoning_depth\":4,\"thinking_visualization\":false}}",
-     "{" HELLO_ASK ",\"thinking\":\"on\",\"think_most\":512,\"hidden\":true,"
-     "\"applied\":{\"thinking_config\":{\"reasoning_depth\":"
-     "\"reasoning on, 512 tokens of it at most\","
-     "\"thinking_visualization\":\"reasoning is hidden\"}}}"},
+    {HELLO ",'stream':true,'temperature':1,'top_p':0.5,'top_k':7,'metadata':{'user_id':'u'},"
+           "'stop_sequences':['END','','\\n\\n'],'betas':['x'],'anything':{'else':1},"
+           "'min_p':0.25,'seed':3,'mcp_servers':[]}",
+     HELLO_ASK ",'stream':1,'stream_usage':1,'temp':1.0,'top_p':0.5,'top_k':7.0,'user':'u',"
+               "'stop':['END','\\n\\n'],'min_p':0.25,'seed':3}"},
+    {HELLO ",'temperature':0,'stop_sequences':null,'system':null,'tool_choice':null,"
+           "'thinking':null,'output_config':null,'metadata':null}",
+     HELLO_ASK ",'temp':0.0}"},
+    {HELLO ",'service_tier':'auto','chalcis_cost':true}",
+     HELLO_ASK ",'applied':{'service_tier':'none','chalcis_cost':'none'}}"},
+    /* Reasoning, and the text's form. */
+    {HELLO ",'thinking':{'type':'enabled','budget_tokens':8}}",
+     HELLO_ASK ",'thinking':2,'think_most':8}"},
+    {HELLO ",'thinking':{'type':'adaptive','display':'omitted'},'output_config':{'effort':'low'}}",
+     HELLO_ASK ",'thinking':2,'think_most':2,'hide_reasoning':1,"
+               "'variables':{'reasoning_effort':'low'}}"},
+    {HELLO ",'output_config':{'effort':'max'}}",
+     HELLO_ASK ",'variables':{'reasoning_effort':'max'}}"},
+    {HELLO ",'thinking':{'type':'disabled','display':null},'output_config':{'effort':'low'}}",
+     HELLO_ASK ",'thinking':1}"},
+    {HELLO ",'thinking':{'type':'enabled','budget_tokens':1,'display':'summarized'},"
+           "'output_config':{'effort':'max','format':{'type':'json_schema','schema':" SCHEMA "}}}",
+     HELLO_ASK ",'thinking':2,'think_most':1,'form_kind':2,'form':" SCHEMA ","
+               "'variables':{'reasoning_effort':'max'}}"},
+    {HELLO ",'thinking_config':{'reasoning_depth':4,'thinking_visualization':false}}",
+     HELLO_ASK ",'thinking':2,'think_most':512,'hide_reasoning':1,'applied':{'thinking_config':"
+               "{'reasoning_depth':'reasoning on, 512 tokens of it at most',"
+               "'thinking_visualization':'reasoning is hidden'}}}"},
 };
-
-static void number(json_t *o, const char *name, double v, double usual)
-{
-    if (v != usual)
-        json_object_set_new(o, name, v == (int)v ? json_integer((int)v) : json_real(v));
-}
-
-/* What of it differs from an empty ask. */
-static json_t *describe(const ch_ask *a)
-{
-    static const char *const choices[] = {NULL, "none", "required", "named"};
-    static const char *const thinking[] = {NULL, "off", "on"};
-    const ch_sampling usual = CH_SAMPLING;
-    json_t *o = json_pack(
-        "{s:O, s:s*, s:O*, s:s*, s:s*, s:s*, s:O*, s:O*, s:O*, s:O*}", "messages", a->messages,
-        "user", a->user, "tools", a->tools, "choose", choices[a->choose], "tool", a->tool,
-        "thinking", thinking[a->thinking], "stop", a->stop, "form", a->form, "applied", a->applied,
-        "variables", a->variables);
-    assert_non_null(o);
-    number(o, "most", a->most, -1);
-    number(o, "think_most", a->think_most, -1);
-    number(o, "temp", a->sampling.temp, usual.temp);
-    number(o, "top_p", a->sampling.top_p, usual.top_p);
-    number(o, "top_k", a->sampling.top_k, usual.top_k);
-    number(o, "min_p", a->sampling.min_p, usual.min_p);
-    number(o, "seed", (double)a->sampling.seed, 0);
-    const struct { const char *name; bool on; } flags[] = {{"go_on", a->go_on},
-                                                           {"one_call", a->one_call},
-                                                           {"hidden", a->hide_reasoning},
-                                                           {"stream", a->stream}};
-    for (size_t i = 0; i < CH_COUNT(flags); i++)
-        if (flags[i].on)
-            json_object_set_new(o, flags[i].name, json_true());
-    assert_string_equal(a->model, "m");
-    assert_int_equal(a->form_kind, a->form ? CH_TEXT_SCHEMA : CH_TEXT_FREE);
-    assert_false(a->cost || a->log_probs);
-    return o;
-}
 
 static void what_is_asked(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < CH_COUNT(asks); i++) {
-        ch_ask *a;
-        ch_refusal r = {0};
-        if (ch_anthropic_messages(&a, parse(asks[i][0]), &limits, &r) < 0)
-            fail_msg("%s: %s (%s)", asks[i][0], r.text, r.param);
-        json_t *found = describe(a), *wanted = parse(asks[i][1]);
-        if (!json_equal(found, wanted)) {
-            char *text = json_dumps(found, JSON_COMPACT);
-            fail_msg("%s\nis read as\n%s\nwanted\n%s", asks[i][0], text, asks[i][1]);
-        }
-        json_decref(found);
-        json_decref(wanted);
-        ch_ask_close(&a);
-    }
+    for (size_t i = 0; i < CH_COUNT(asks); i++)
+        assert_asks(ch_anthropic_messages, asks[i][0], asks[i][1]);
 }
 
 /* The same but for how it is answered. */
 static void tokens_are_counted(void **state)
 {
     (void)state;
-    ch_ask *a;
-    ch_refusal r;
-    json_t *body = parse("{\"model\":\"m\",\"system\":\"s\",\"messages\":[{\"role\":\"user\","
-                         "\"content\":\"hello\"}],\"thinking\":{\"type\":\"enabled\","
-                         "\"budget_tokens\":2000}" TOOLS "}");
-    assert_int_equal(ch_anthropic_count(&a, body, &limits, &r), CH_OK);
-    assert_int_equal(a->api, CH_API_COUNT);
-    assert_int_equal(json_array_size(a->messages), 2);
-    assert_int_equal(json_array_size(a->tools), 2);
-    assert_int_equal(a->thinking, CH_THINKING_ON);
-    assert_int_equal(a->most, -1);
-    ch_ask_close(&a);
-    assert_int_equal(ch_anthropic_count(&a, parse("{\"model\":\"m\"}"), &limits, &r), CH_EARG);
-    assert_string_equal(r.param, "messages");
+    assert_asks(ch_anthropic_count,
+                "{'model':'m','system':'s','messages':[" USER("'hello'") "],"
+                "'output_config':{'effort':'low'},'thinking':{'type':'adaptive'}" TOOLS "}",
+                "{'api':4,'model':'m','messages':[" SYSTEM("'s'") "," USER("'hello'") "],"
+                "'variables':{'reasoning_effort':'low'},'thinking':2,'think_most':512" TOOLS_ASK
+                "}");
+    assert_refuses(ch_anthropic_count, "{'model':'m'}", CH_REFUSED_INVALID, "messages", "missing");
 }
 
 /* ---- Refusals -------------------------------------------------------------------------------- */
 
-#define SAID(content) BEGIN "\"messages\":[{\"role\":\"user\",\"content\":" content "}]}"
-#define ANSWERED(content)                                                             \
-    BEGIN "\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"                      \
-          "{\"role\":\"assistant\",\"content\":" content "}]}"
-#define TOOL(text) HELLO ",\"tools\":[" text "]}"
+#define TOLD(content) SAID(USER(content)) "}"
+#define ANSWERED(content) SAID(USER("'a'") "," ASSISTANT(content)) "}"
+#define TOOL(text) HELLO ",'tools':[" text "]}"
 
 static const struct { const char *body, *param, *part; } refusals[] = {
     {"[]", "", "JSON object"},
-    {"{\"max_tokens\":1,\"messages\":[]}", "model", "missing"},
-    {"{\"model\":7,\"max_tokens\":1,\"messages\":[]}", "model", "wanted a string"},
-    {"{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}", "max_tokens",
+    {"{'max_tokens':1,'messages':[]}", "model", "missing"},
+    {"{'model':7,'max_tokens':1,'messages':[]}", "model", "wanted a string"},
+    {"{'model':'m','messages':[{'role':'user','content':'a'}]}", "max_tokens",
      "missing"},
-    {"{\"model\":\"m\",\"max_tokens\":0,\"messages\":[]}", "max_tokens", "wanted 1 to"},
-    {"{\"model\":\"m\",\"max_tokens\":1e99,\"messages\":[]}", "max_tokens", "wanted an integer"},
-    {BEGIN "\"messages\":[]}", "messages", "empty"},
-    {BEGIN "\"messages\":{}}", "messages", "an array"},
-    {BEGIN "\"messages\":[7]}", "messages[0].role", "missing"},
-    {BEGIN "\"messages\":[{\"role\":\"tool\",\"content\":\"\"}]}", "messages[0].role",
+    {"{'model':'m','max_tokens':0,'messages':[]}", "max_tokens", "wanted 1 to"},
+    {"{'model':'m','max_tokens':1e99,'messages':[]}", "max_tokens", "wanted an integer"},
+    {SAID("") "}", "messages", "empty"},
+    {"{'model':'m','max_tokens':9,'messages':{}}", "messages", "an array"},
+    {SAID("7") "}", "messages[0].role", "missing"},
+    {SAID("{'role':'tool','content':''}") "}", "messages[0].role",
      "is \"tool\"; allowed are user"},
-    {BEGIN "\"messages\":[{\"role\":\"user\\u0000\",\"content\":\"\"}]}", "messages[0].role",
+    {SAID("{'role':'user\\u0000','content':''}") "}", "messages[0].role",
      "0 byte"},
-    {BEGIN "\"messages\":[{\"role\":\"user\"}]}", "messages[0].content", "string or an array"},
-    {BEGIN "\"messages\":[{\"role\":\"assistant\",\"content\":\"\"}]}", "messages", "no message"},
-    {BEGIN "\"messages\":[1,2,3,4,5,6,7,8,9,0,1,2,3]}", "messages", "13 messages; allowed are 12"},
-    {SAID("[\"a\"]"), "messages[0].content[0]", "\"type\""},
-    {SAID("[{\"type\":\"text\"}]"), "messages[0].content[0].text", "missing"},
-    {SAID("[{\"type\":\"text\",\"text\":7}]"), "messages[0].content[0].text", "no string"},
-    {SAID("[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"image\",\"source\":{}}]"),
+    {SAID("{'role':'user'}") "}", "messages[0].content", "string or an array"},
+    {SAID("{'role':'assistant','content':''}") "}", "messages", "no message"},
+    {SAID("1,2,3,4,5,6,7,8,9") "}", "messages", "9 messages; allowed are 8"},
+    {TOLD("['a']"), "messages[0].content[0]", "\"type\""},
+    {TOLD("[{'type':'text'}]"), "messages[0].content[0].text", "missing"},
+    {TOLD("[{'type':'text','text':7}]"), "messages[0].content[0].text", "no string"},
+    {TOLD("[{'type':'text','text':'a'},{'type':'image','source':{}}]"),
      "messages[0].content[1]", "type \"image\" of role \"user\" cannot be read"},
-    {SAID("[{\"type\":\"document\"}]"), "messages[0].content[0]", "\"document\""},
-    {SAID("[{\"type\":\"search_result\"}]"), "messages[0].content[0]", "\"search_result\""},
-    {SAID("[" USE "]"), "messages[0].content[0]", "\"tool_use\" of role \"user\""},
-    {SAID("[{\"type\":\"tool_result\"}]"), "messages[0].content[0].tool_use_id", "missing"},
-    {SAID("[{\"type\":\"tool_result\",\"tool_use_id\":\"\"}]"),
+    {TOLD("[{'type':'document'}]"), "messages[0].content[0]", "\"document\""},
+    {TOLD("[{'type':'search_result'}]"), "messages[0].content[0]", "\"search_result\""},
+    {TOLD("[" USE "]"), "messages[0].content[0]", "\"tool_use\" of role \"user\""},
+    {TOLD("[{'type':'tool_result'}]"), "messages[0].content[0].tool_use_id", "missing"},
+    {TOLD("[{'type':'tool_result','tool_use_id':''}]"),
      "messages[0].content[0].tool_use_id", "empty"},
-    {SAID("[{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"is_error\":1}]"),
+    {TOLD("[{'type':'tool_result','tool_use_id':'t','is_error':1}]"),
      "messages[0].content[0].is_error", "true or false"},
-    {SAID("[{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":7}]"),
+    {TOLD("[{'type':'tool_result','tool_use_id':'t','content':7}]"),
      "messages[0].content[0].content", "string or an array"},
-    {SAID("[{\"type\":\"tool_result\",\"tool_use_id\":\"t\",\"content\":[{\"type\":\"text\","
-          "\"text\":\"\"},{\"type\":\"image\"}]}]"),
+    {TOLD("[{'type':'tool_result','tool_use_id':'t','content':[{'type':'text',"
+          "'text':''},{'type':'image'}]}]"),
      "messages[0].content[0].content[1]", "\"image\""},
     {ANSWERED("[" USE "]"), "messages", "tool_result"},
-    {ANSWERED("[{\"type\":\"tool_use\",\"id\":\"t\",\"input\":{}}]"),
+    {ANSWERED("[{'type':'tool_use','id':'t','input':{}}]"),
      "messages[1].content[0].name", "missing"},
-    {ANSWERED("[{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":\"{}\"}]"),
+    {ANSWERED("[{'type':'tool_use','id':'t','name':'n','input':'{}'}]"),
      "messages[1].content[0]", "\"input\" has to be an object"},
-    {ANSWERED("[{\"type\":\"server_tool_use\"}]"), "messages[1].content[0]", "server_tool_use"},
-    {HELLO ",\"system\":{}}", "system", "string or an array"},
-    {HELLO ",\"system\":[{\"type\":\"image\"}]}", "system[0]", "\"image\""},
-    {HELLO ",\"temperature\":1.5}", "temperature", "allowed are 0 to 1"},
-    {HELLO ",\"temperature\":\"1\"}", "temperature", "number"},
-    {HELLO ",\"top_p\":-0.1}", "top_p", "allowed are 0 to 1"},
-    {HELLO ",\"top_k\":-1}", "top_k", "allowed"},
-    {HELLO ",\"stream\":1}", "stream", "true or false"},
-    {HELLO ",\"metadata\":{\"user_id\":7}}", "metadata.user_id", "wanted a string"},
-    {HELLO ",\"stop_sequences\":\"a\"}", "stop_sequences", "an array"},
-    {HELLO ",\"stop_sequences\":[\"a\",7]}", "stop_sequences[1]", "string"},
-    {HELLO ",\"stop_sequences\":[\"a\\u0000\"]}", "stop_sequences[0]", "0 byte"},
-    {HELLO ",\"stop_sequences\":[\"123456789\"]}", "stop_sequences[0]", "9 bytes; allowed are 8"},
-    {HELLO ",\"stop_sequences\":[\"\",\"\",\"\",\"\",\"\"]}", "stop_sequences", "5 texts"},
-    {HELLO ",\"container\":\"c\"}", "container", "at Anthropic"},
-    {HELLO ",\"mcp_servers\":[{}]}", "mcp_servers", "at Anthropic"},
+    {ANSWERED("[{'type':'server_tool_use'}]"), "messages[1].content[0]", "server_tool_use"},
+    {HELLO ",'system':{}}", "system", "string or an array"},
+    {HELLO ",'system':[{'type':'image'}]}", "system[0]", "\"image\""},
+    {HELLO ",'temperature':1.5}", "temperature", "allowed are 0 to 1"},
+    {HELLO ",'temperature':'1'}", "temperature", "number"},
+    {HELLO ",'top_p':-0.1}", "top_p", "allowed are 0 to 1"},
+    {HELLO ",'top_k':-1}", "top_k", "allowed"},
+    {HELLO ",'stream':1}", "stream", "true or false"},
+    {HELLO ",'metadata':{'user_id':7}}", "metadata.user_id", "wanted a string"},
+    {HELLO ",'stop_sequences':'a'}", "stop_sequences", "an array"},
+    {HELLO ",'stop_sequences':['a',7]}", "stop_sequences[1]", "string"},
+    {HELLO ",'stop_sequences':['a\\u0000']}", "stop_sequences[0]", "0 byte"},
+    {HELLO ",'stop_sequences':['123456789012345678901']}", "stop_sequences[0]",
+     "21 bytes; allowed are 20"},
+    {HELLO ",'stop_sequences':['','','','','']}", "stop_sequences", "5 texts"},
+    {HELLO ",'container':'c'}", "container", "at Anthropic"},
+    {HELLO ",'mcp_servers':[{}]}", "mcp_servers", "at Anthropic"},
     {TOOL("7"), "tools[0]", "an object"},
-    {TOOL("{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}"), "tools[0]",
+    {TOOL("{'type':'web_search_20250305','name':'web_search'}"), "tools[0]",
      "\"web_search_20250305\", a tool of Anthropic's own"},
-    {TOOL("{\"name\":\"a\"}"), "tools[0]", "input_schema"},
-    {TOOL("{\"name\":\"a b\",\"input_schema\":{}}"), "tools[0]", "\"name\" has to be"},
-    {TOOL("{\"name\":\"a\",\"input_schema\":{}},{\"name\":\"a\",\"input_schema\":{}}"), "tools[1]",
+    {TOOL("{'name':'a'}"), "tools[0]", "input_schema"},
+    {TOOL("{'name':'a b','input_schema':{}}"), "tools[0]", "\"name\" has to be"},
+    {TOOL("{'name':'a','input_schema':{}},{'name':'a','input_schema':{}}"), "tools[1]",
      "already"},
-    {TOOL("{\"name\":\"a\",\"input_schema\":{},\"strict\":\"yes\"}"), "tools[0].strict",
+    {TOOL("{'name':'a','input_schema':{},'strict':'yes'}"), "tools[0].strict",
      "true or false"},
-    {TOOL("{\"name\":\"a\",\"input_schema\":{},\"description\":[]}"), "tools[0].description",
+    {TOOL("{'name':'a','input_schema':{},'description':[]}"), "tools[0].description",
      "wanted a string"},
-    {TOOL("1,2,3,4"), "tools", "4 tools; allowed are 3"},
-    {HELLO ",\"tool_choice\":{\"type\":\"any\"}}", "tool_choice", "no tools"},
-    {HELLO ",\"tool_choice\":\"any\"}", "tool_choice", "an object"},
-    {HELLO TOOLS ",\"tool_choice\":{\"type\":\"required\"}}", "tool_choice.type",
+    {TOOL("1,2,3,4,5"), "tools", "5 tools; allowed are 4"},
+    {HELLO ",'tool_choice':{'type':'any'}}", "tool_choice", "no tools"},
+    {HELLO ",'tool_choice':'any'}", "tool_choice", "an object"},
+    {HELLO TOOLS ",'tool_choice':{'type':'required'}}", "tool_choice.type",
      "is \"required\"; allowed are auto, none, any, tool"},
-    {HELLO TOOLS ",\"tool_choice\":{}}", "tool_choice.type", "is missing; allowed"},
-    {HELLO TOOLS ",\"tool_choice\":{\"type\":\"tool\"}}", "tool_choice.name", "no tool's name"},
-    {HELLO TOOLS ",\"tool_choice\":{\"type\":\"tool\",\"name\":\"x\"}}", "tool_choice.name",
+    {HELLO TOOLS ",'tool_choice':{}}", "tool_choice.type", "is missing; allowed"},
+    {HELLO TOOLS ",'tool_choice':{'type':'tool'}}", "tool_choice.name", "no tool's name"},
+    {HELLO TOOLS ",'tool_choice':{'type':'tool','name':'x'}}", "tool_choice.name",
      "\"x\""},
-    {HELLO ",\"thinking\":true}", "thinking", "an object"},
-    {HELLO ",\"thinking\":{\"type\":\"on\"}}", "thinking.type", "disabled, enabled, adaptive"},
-    {HELLO ",\"thinking\":{\"type\":\"enabled\"}}", "thinking.budget_tokens", "missing"},
-    {HELLO ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":0}}", "thinking.budget_tokens",
+    {HELLO ",'thinking':true}", "thinking", "an object"},
+    {HELLO ",'thinking':{'type':'on'}}", "thinking.type", "disabled, enabled, adaptive"},
+    {HELLO ",'thinking':{'type':'enabled'}}", "thinking.budget_tokens", "missing"},
+    {HELLO ",'thinking':{'type':'enabled','budget_tokens':0}}", "thinking.budget_tokens",
      "wanted 1 to"},
-    {HELLO ",\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":9}}", "thinking.budget_tokens",
+    {HELLO ",'thinking':{'type':'enabled','budget_tokens':9}}", "thinking.budget_tokens",
      "less than \"max_tokens\", which is 9"},
-    {HELLO ",\"thinking\":{\"type\":\"adaptive\",\"display\":\"all\"}}", "thinking.display",
+    {HELLO ",'thinking':{'type':'adaptive','display':'all'}}", "thinking.display",
      "summarized, omitted"},
-    {HELLO ",\"output_config\":{\"effort\":\"huge\"}}", "output_config.effort", "low, medium"},
-    {HELLO ",\"output_config\":{\"format\":{\"type\":\"text\"}}}", "output_config.format.type",
+    {HELLO ",'output_config':{'effort':'huge'}}", "output_config.effort", "low, medium"},
+    {HELLO ",'output_config':{'format':{'type':'text'}}}", "output_config.format.type",
      "json_schema"},
-    {HELLO ",\"output_config\":{\"format\":{\"type\":\"json_schema\"}}}",
+    {HELLO ",'output_config':{'format':{'type':'json_schema'}}}",
      "output_config.format.schema", "missing"},
-    {HELLO ",\"output_config\":{\"format\":{\"type\":\"json_schema\",\"schema\":[]}}}",
+    {HELLO ",'output_config':{'format':{'type':'json_schema','schema':[]}}}",
      "output_config.format.schema", "an object"},
-    {HELLO ",\"thinking_config\":{\"reasoning_depth\":\"deep\"}}",
+    {HELLO ",'thinking_config':{'reasoning_depth':'deep'}}",
      "thinking_config.reasoning_depth", "adaptive"},
 };
 
 static void what_is_refused(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < CH_COUNT(refusals); i++) {
-        ch_ask *a;
-        ch_refusal r = {0};
-        const int rc = ch_anthropic_messages(&a, parse(refusals[i].body), &limits, &r);
-        if (rc != CH_EARG || a || ch_refusal_status(&r) != 400 ||
-            strcmp(r.param, refusals[i].param) != 0 || !strstr(r.text, refusals[i].part))
-            fail_msg("%s: %d \"%s\", param \"%s\"; wanted \"%s\", param \"%s\"", refusals[i].body,
-                     rc, r.text, r.param, refusals[i].part, refusals[i].param);
-        json_t *body = ch_refusal_json(&r, true, "req_1");
-        assert_string_equal(
-            json_string_value(json_object_get(json_object_get(body, "error"), "type")),
-            "invalid_request_error");
-        json_decref(body);
-    }
+    for (size_t i = 0; i < CH_COUNT(refusals); i++)
+        assert_refuses(ch_anthropic_messages, refusals[i].body, CH_REFUSED_INVALID,
+                       refusals[i].param, refusals[i].part);
 }
+
+static const ch_ask_limits limits = {.stops = 4, .stop_bytes = 20, .tools = 4, .messages = 8};
 
 /* A type that is long and cut within a character still makes a sentence. */
 static void long_words_are_cut(void **state)
@@ -363,19 +257,18 @@ static void long_words_are_cut(void **state)
 
 /* ---- Whatever is sent ------------------------------------------------------------------------ */
 
-static uint32_t below(uint64_t *s, uint32_t n)
+static uint32_t below(uint64_t *drawn, uint32_t n)
 {
-    *s = *s * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)((*s >> 33) % n);
+    return (uint32_t)ch_rng_below(n, 5, 0, 0, (*drawn)++);
 }
 
 static json_t *odd_value(uint64_t *s)
 {
     static const char *const values[] = {
-        "null", "true", "-1", "0", "1", "2147483648", "1e300", "0.5", "\"\"", "\"\\u0000\"",
-        "\"text\"", "\"user\"", "\"assistant\"", "\"tool_result\"", "[]", "{}", "[[]]",
-        "{\"type\":\"text\",\"text\":\"a\"}", "[{\"type\":\"image\"}]", "{\"type\":\"tool\"}"};
-    return parse(values[below(s, CH_COUNT(values))]);
+        "null", "true", "-1", "0", "1", "2147483648", "1e300", "0.5", "''", "'\\u0000'",
+        "'text'", "'user'", "'assistant'", "'tool_result'", "[]", "{}", "[[]]",
+        "{'type':'text','text':'a'}", "[{'type':'image'}]", "{'type':'tool'}"};
+    return json_of(values[below(s, CH_COUNT(values))]);
 }
 
 /* Somewhere in v a value becomes another, or goes. */
@@ -447,11 +340,11 @@ static void whatever_is_sent(void **state)
 {
     (void)state;
     enum { MUTATIONS = 100000 };
-    uint64_t s = 5;
+    uint64_t s = 0;
     int read = 0, sent = 0;
     json_t *good[CH_COUNT(asks)];
     for (size_t i = 0; i < CH_COUNT(asks); i++)
-        good[i] = parse(asks[i][0]);
+        good[i] = json_of(asks[i][0]);
     for (int i = 0; i < MUTATIONS; i++) {
         const uint32_t which = below(&s, CH_COUNT(asks));
         json_t *body;
@@ -460,13 +353,13 @@ static void whatever_is_sent(void **state)
             for (uint32_t n = 1 + below(&s, 3); n > 0; n--)
                 mutate_tree(body, &s);
         } else {
-            char text[4096];
             ch_err e;
-            const size_t n = strlen(asks[which][0]);
-            assert_true(n < sizeof text);
-            memcpy(text, asks[which][0], n);
+            char *text = json_dumps(good[which], JSON_COMPACT);
+            const size_t n = strlen(text);
             text[below(&s, (uint32_t)n)] = (char)below(&s, 256);
-            if (ch_json_parse(&body, text, n, "body", &e) < 0)
+            const int rc = ch_json_parse(&body, text, n, "body", &e);
+            free(text);
+            if (rc < 0)
                 continue;
         }
         sent++;
@@ -478,12 +371,38 @@ static void whatever_is_sent(void **state)
     assert_true(sent > MUTATIONS / 2 && read > sent / 20 && read < sent);
 }
 
+/* ---- No memory ------------------------------------------------------------------------------- */
+
+static int left; /* allocations until one fails */
+
+static void *scarce(size_t n) { return left-- == 0 ? NULL : malloc(n); }
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CH_COUNT(asks); i++)
+        for (int k = 0;; k++) {
+            ch_ask *a;
+            ch_refusal r = {0};
+            json_t *body = json_of(asks[i][0]);
+            left = k;
+            json_set_alloc_funcs(scarce, free);
+            const int rc = ch_anthropic_messages(&a, body, &limits, &r);
+            json_set_alloc_funcs(malloc, free);
+            ch_ask_close(&a);
+            if (left >= 0)
+                break;
+            if (rc != CH_EARG || r.why != CH_REFUSED_FAULT)
+                fail_msg("%s without allocation %d: %d, %s", asks[i][0], k, rc, r.text);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest anthropic_reading[] = {
-        cmocka_unit_test(what_is_asked),      cmocka_unit_test(tokens_are_counted),
-        cmocka_unit_test(what_is_refused),    cmocka_unit_test(long_words_are_cut),
-        cmocka_unit_test(whatever_is_sent),
+        cmocka_unit_test(what_is_asked),    cmocka_unit_test(tokens_are_counted),
+        cmocka_unit_test(what_is_refused),  cmocka_unit_test(long_words_are_cut),
+        cmocka_unit_test(whatever_is_sent), cmocka_unit_test(every_allocation_may_fail),
     };
-    return cmocka_run_group_tests(anthropic_reading, NULL, NULL);
+    return cmocka_run_group_tests_name("serve/anthropic_read", anthropic_reading, NULL, NULL);
 }

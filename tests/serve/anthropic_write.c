@@ -409,10 +409,9 @@ static void hear(struct client *c, ch_buf *b)
     ch_buf_clear(b);
 }
 
-static uint32_t below(uint64_t *s, uint32_t n)
+static uint32_t below(uint64_t *drawn, uint32_t n)
 {
-    *s = *s * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)((*s >> 33) % n);
+    return (uint32_t)ch_rng_below(n, 11, 0, 0, (*drawn)++);
 }
 
 static ch_delta random_delta(uint64_t *s, int *calls)
@@ -506,7 +505,7 @@ static void random_reply(uint64_t *s)
 static void order_of_events(void **state)
 {
     (void)state;
-    uint64_t s = 11;
+    uint64_t s = 0;
     for (int i = 0; i < 2000; i++)
         random_reply(&s);
 }
@@ -560,5 +559,5 @@ int main(int argc, char **argv)
     };
     if (argc == 3 && strcmp(argv[1], "samples") == 0)
         return put_samples(argv[2]);
-    return cmocka_run_group_tests(anthropic_writing, NULL, NULL);
+    return cmocka_run_group_tests_name("serve/anthropic_write", anthropic_writing, NULL, NULL);
 }
