@@ -1,0 +1,84 @@
+/* http_log.c - one JSON line an exchange, one write(2) a line
+ *
+ *   {"ts":"2026-08-01T12:00:00.123Z","id":"req_...","client":"alice","method":"POST",
+ *    "path":"/v1/messages","status":200,"in":120,"out":512,"ms":34.5,"notes":{"tokens":40}}
+ *
+ * Neither keys nor queries nor bodies.  status 499: the client went away before there was one.
+ * SPDX-License-Identifier: MIT */
+#include "http_in.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static json_t *now_json(void)
+{
+    struct timespec t;
+    struct tm tm;
+    char day[32], text[48];
+    clock_gettime(CLOCK_REALTIME, &t);
+    gmtime_r(&t.tv_sec, &tm);
+    strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(text, sizeof text, "%s.%03dZ", day, (int)(t.tv_nsec / 1000000));
+    return json_string(text);
+}
+
+/* Clients write anything. */
+static json_t *text_json(const char *text, size_t most)
+{
+    ch_buf b;
+    ch_buf_init(&b, 4 * most + 16);
+    ch_buf_utf8(&b, text, strnlen(text, most));
+    json_t *v = json_stringn(b.data ? b.data : "", b.size);
+    ch_buf_close(&b);
+    return v;
+}
+
+static void put(const ch_http *h, json_t *v)
+{
+    char *text = v ? json_dumps(v, JSON_COMPACT) : NULL;
+    const size_t n = text ? strlen(text) : 0;
+    if (text) {
+        text[n] = '\n'; /* instead of its NUL */
+        const ssize_t told = write(h->o.log_fd, text, n + 1);
+        (void)told; /* there is nowhere else to say so */
+    }
+    free(text);
+    json_decref(v);
+}
+
+void ch_http_log(const ch_exchange *x, int status)
+{
+    const ch_http *h = x->h;
+    if (h->o.log_fd < 0)
+        return;
+    const double ms = (double)(ch_clock_ns() - x->began_ns) / 1e6;
+    json_t *v = json_pack("{s:o, s:s, s:s, s:o, s:o, s:i, s:I, s:I, s:f}", "ts", now_json(), "id",
+                          x->id, "client", x->client->name, "method",
+                          text_json(x->method ? x->method : "", 32), "path",
+                          text_json(x->path ? x->path : "", HTTP_LOG_PATH), "status", status, "in",
+                          (json_int_t)x->bytes_in, "out", (json_int_t)x->bytes_out, "ms",
+                          round(ms * 1000) / 1000);
+    json_t *notes = v && x->n_notes ? json_object() : NULL;
+    for (int i = 0; notes && i < x->n_notes; i++)
+        json_object_set_new(notes, x->notes[i].name, json_real(x->notes[i].value));
+    if (notes)
+        json_object_set_new(v, "notes", notes);
+    put(h, v);
+}
+
+void ch_http_warn(const ch_http *h, const char *fmt, ...)
+{
+    char text[600];
+    va_list list;
+    if (h->o.log_fd < 0)
+        return;
+    va_start(list, fmt);
+    vsnprintf(text, sizeof text, fmt, list);
+    va_end(list);
+    put(h, json_pack("{s:o, s:s, s:o}", "ts", now_json(), "level", "warn", "text",
+                     text_json(text, sizeof text)));
+}
