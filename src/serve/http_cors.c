@@ -59,10 +59,10 @@ bool ch_http_host_is_ours(const ch_http *h, const char *host)
         return false;
     if (is_local(host, n) || (n == strlen(h->host) && strncasecmp(host, h->host, n) == 0))
         return true;
+    const size_t n_host = strlen(host);
     size_t n_origin;
-    for (const char *list = h->origins ? h->origins : "", *o; (o = next_origin(&list, &n_origin));) {
+    for (const char *l = h->origins ? h->origins : "", *o; (o = next_origin(&l, &n_origin));) {
         const char *name = host_of(o);
-        const size_t n_host = strlen(host);
         if (name && name + n_host == o + n_origin && strncasecmp(name, host, n_host) == 0)
             return true;
     }

@@ -124,7 +124,7 @@ static bool enlist(ch_exchange *x, http_conn *c)
         x->late = h->draining;
         x->conn = c;
         c->x = x;
-        c->until_ns = x->began_ns + (uint64_t)h->o.body_s * 1000000000;
+        ch_http_limit(c, h->o.body_s);
         x->next = h->exchanges;
         if (x->next)
             x->next->prev = x;
@@ -244,7 +244,7 @@ void ch_http_exchange_completed(void *arg, struct MHD_Connection *c, void **stat
     pthread_mutex_lock(&h->lock);
     if (x->conn) {
         x->conn->x = NULL;
-        x->conn->until_ns = ch_clock_ns() + (uint64_t)h->o.idle_s * 1000000000;
+        ch_http_limit(x->conn, h->o.idle_s);
         x->conn = NULL;
     }
     h->stats.slow += why == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED && x->stage == WIRE_CALLED;

@@ -59,7 +59,7 @@ typedef struct http_conn {
     struct http_conn *next, *prev;
     int fd;
     bool hup;           /* the client has closed its side */
-    uint64_t until_ns;  /* it is closed then; 0: never, an answer is being made */
+    uint64_t until_ns;  /* it is closed then; 0: never, a handler has it */
     ch_exchange *x;     /* that is on it now, or NULL */
 } http_conn;
 
@@ -164,6 +164,7 @@ struct MHD_Response *ch_http_response(ch_exchange *x);
 void ch_http_send_raw(ch_exchange *x, int fd);
 
 /* http_watch.c */
+void ch_http_limit(http_conn *c, int s); /* it is closed in s seconds; with h->lock */
 int ch_http_watch(ch_http *h, ch_err *e); /* starts the watcher */
 void ch_http_unwatch(ch_http *h); /* it calls what is left to be told, and ends */
 void ch_http_wake(ch_http *h);

@@ -14,7 +14,13 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { FILE_BYTES = 1 << 20, NAME_MOST = 64, KEY_LEAST = 8, KEY_MOST = 512, AT_ONCE_MOST = 1 << 20 };
+enum {
+    FILE_BYTES = 1 << 20,
+    NAME_MOST = 64,
+    KEY_LEAST = 8,
+    KEY_MOST = 512,
+    AT_ONCE_MOST = 1 << 20
+};
 
 static const ch_hash128 of_users = {UINT64_C(0x636861726c636973), UINT64_C(0x75736572736b6579)};
 

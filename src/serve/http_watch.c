@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, TICK_MS = 250, PAUSE_MS = 20 };
+enum { EVENTS = 64, TICK_MS = 250, PAUSE_MS = 20, HUP_MS = 500 };
 
 void ch_http_wake(ch_http *h)
 {
@@ -87,6 +87,14 @@ static void watch(const ch_http *h, int op, int fd, uint32_t events)
     epoll_ctl(h->poll_fd, op, fd, &ev); /* failing: leaving is noticed when something is sent */
 }
 
+/* One that nothing more can come from goes soon: libmicrohttpd 0.9.75 overlooks an end that comes
+ * along with the last bytes, and would wait for more. */
+void ch_http_limit(http_conn *c, int s)
+{
+    const uint64_t ms = c->hup ? HUP_MS : (uint64_t)s * 1000;
+    c->until_ns = ch_clock_ns() + ms * 1000000;
+}
+
 void ch_http_connection(void *arg, struct MHD_Connection *c, void **state,
                         enum MHD_ConnectionNotificationCode what)
 {
@@ -98,7 +106,7 @@ void ch_http_connection(void *arg, struct MHD_Connection *c, void **state,
         if (!conn)
             return; /* its requests are refused */
         conn->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-        conn->until_ns = ch_clock_ns() + (uint64_t)h->o.idle_s * 1000000000;
+        ch_http_limit(conn, h->o.idle_s);
         pthread_mutex_lock(&h->lock);
         conn->next = h->conns;
         if (conn->next)
@@ -135,6 +143,8 @@ static void left(ch_http *h, int fd)
         c = c->next;
     if (c && poll(&now, 1, 0) == 1) {
         c->hup = true;
+        if (c->until_ns)
+            ch_http_limit(c, 0);
         x = c->x;
         if (x)
             x->refs++;

@@ -228,7 +228,8 @@ static void test_bodies(void **state)
     answer_close(&a);
     /* waits to be asked */
     int fd = wire_open(h);
-    wire_say(fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    wire_say(fd, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 3\r\n"
+                 "Expect: 100-continue\r\n\r\n");
     a = wire_answer(fd, false);
     assert_int_equal(a.status, 100);
     answer_close(&a);
