@@ -18,6 +18,11 @@ const ch_reply_family ch_reply_none = {.blanks = true};
 
 const char *ch_reply_format_name(const ch_reply_format *f) { return f->name; }
 
+const char *ch_reply_format_unthink(const ch_reply_format *f)
+{
+    return f->tag[TAG_UNTHINK] ? f->tag[TAG_UNTHINK] : "";
+}
+
 const ch_reply_format *ch_reply_format_at(size_t i)
 {
     return i < CH_COUNT(formats) ? &formats[i] : NULL;

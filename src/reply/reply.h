@@ -47,6 +47,7 @@ const char *ch_reply_format_name(const ch_reply_format *f);
 const ch_reply_format *ch_reply_format_at(size_t i);            /* NULL: there are no more */
 const ch_reply_format *ch_reply_format_named(const char *name); /* NULL: none has the name */
 const ch_reply_format *ch_reply_format_of(const char *jinja);   /* of a chat template's text */
+const char *ch_reply_format_unthink(const ch_reply_format *f);  /* what ends reasoning, or "" */
 
 typedef enum ch_reply_kind {
     CH_REPLY_CONTENT,    /* text: more of what it says, in whole characters if it has such */

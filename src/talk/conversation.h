@@ -25,6 +25,7 @@ struct ch_talk {
     ch_talk_manner plain, with_tools; /* the latter where the model has a template for them, */
     const char *tool_jinja;           /* which is this, and parsed when tools come; or NULL */
     const char *format;
+    bool goes_on;            /* prompts end with the last message's text */
     bool bos;                /* stands before the text: the template says nothing of it */
     const char *before_text; /* of chats.def: what the model writes before an answer */
     struct tm now;

@@ -67,11 +67,36 @@ static int assemble(ch_tokens *out, const ch_talk *t, const ch_rendered *r, size
     return ch_rendered_encode_part(out, t->tk, r, m.bytes, r->text.size, e);
 }
 
+int ch_talk_go_on(ch_talk *t, ch_err *e)
+{
+    const size_t n = json_array_size(t->messages);
+    const json_t *last = json_array_get(t->messages, n - 1);
+    const char *role = json_string_value(json_object_get(last, "role"));
+    if (n == 0 || !role || strcmp(role, "assistant") != 0)
+        return ch_fail(e, CH_EARG, "what is to go on has to be a message of the assistant, the "
+                                   "last one; it is of \"%s\"", role ? role : "nobody");
+    t->goes_on = true;
+    return ch_talk_set(t, "add_generation_prompt", json_false(), e);
+}
+
+/* Without what the template writes behind the last message's text. */
+static void cut_behind_data(ch_rendered *r)
+{
+    size_t at = 0, end = 0;
+    for (size_t i = 0; i < r->n_spans; i++) {
+        at += r->span[i].n;
+        end = r->span[i].data ? at : end;
+    }
+    r->text.size = end;
+}
+
 int ch_talk_prompt(ch_tokens *out, ch_buf *text, const ch_talk *t, ch_err *e)
 {
     ch_rendered r = {0};
     const size_t before = out->n;
     int rc = render(&r, t, e);
+    if (rc == CH_OK && t->goes_on)
+        cut_behind_data(&r);
     if (rc == CH_OK)
         rc = assemble(out, t, &r, kept_marks(t, &r), e);
     if (rc == CH_OK && text && r.text.size > 0 && !ch_buf_put(text, r.text.data, r.text.size))

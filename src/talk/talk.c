@@ -116,6 +116,17 @@ const char *ch_talk_before_text(const ch_talk *t)
 }
 
 bool ch_talk_thinks(const ch_talk *t) { return ch_talk_manner_of(t)->thinks; }
+const ch_reply_format *ch_talk_replies(const ch_talk *t)
+{
+    return ch_talk_manner_of(t)->replies;
+}
+
+const char *ch_talk_unthink(const ch_talk *t)
+{
+    const char *tag = ch_reply_format_unthink(ch_talk_replies(t));
+    return *tag ? tag : NULL;
+}
+
 json_t *ch_talk_messages(ch_talk *t) { return t->messages; }
 
 int ch_talk_set(ch_talk *t, const char *name, json_t *v, ch_err *e)

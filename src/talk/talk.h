@@ -43,6 +43,8 @@ const char *ch_talk_own_stop(const ch_talk *t);
 const char *ch_talk_before_text(const ch_talk *t);
 /* Does the template in use say enable_thinking anywhere? */
 bool ch_talk_thinks(const ch_talk *t);
+const char *ch_talk_unthink(const ch_talk *t); /* what ends its reasoning, or NULL */
+const ch_reply_format *ch_talk_replies(const ch_talk *t);
 /* A list, borrowed: the caller may change it between calls. */
 json_t *ch_talk_messages(ch_talk *t);
 /* Appends a message; bytes that are not UTF-8 become U+FFFD. */
@@ -51,6 +53,9 @@ int ch_talk_say(ch_talk *t, const char *role, const char *text, size_t n, ch_err
  * Where the model has a template for tools it is used while there are some. */
 int ch_talk_set(ch_talk *t, const char *name, json_t *v, ch_err *e);
 
+/* The last message is the assistant's, and its answer goes on where it ends: ch_talk_prompt, alone,
+ * stops there.  CH_EARG: it is somebody else's. */
+int ch_talk_go_on(ch_talk *t, ch_err *e);
 /* Appends what the model gets of the messages, the answer opened; text (may be NULL) gets it as it
  * was rendered. */
 int ch_talk_prompt(ch_tokens *out, ch_buf *text, const ch_talk *t, ch_err *e);

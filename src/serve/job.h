@@ -1,0 +1,37 @@
+/* job.h - one request at work: from what is asked, through the engine, to what goes over the wire
+ *
+ * A handler reads what is asked and hands it over; a prompt is made and checked on its thread, and
+ * submitted.  From then on the engine's thread tells the job what happens, which tells its scribe
+ * and sends.  A client that goes away has its tickets cancelled.  SPDX-License-Identifier: MIT */
+#ifndef CH_JOB_H
+#define CH_JOB_H
+
+#include "ask.h"
+#include "exchange.h"
+#include "grammar.h"
+#include "talk.h"
+#include "writer.h"
+
+/* What all jobs share; outlives them. */
+typedef struct ch_service {
+    ch_model *model;
+    const ch_tokenizer *tk;
+    ch_engine *engine;
+    const ch_grammar *like; /* whose vocabulary all grammars share */
+    const char *name;       /* of the model */
+    char fingerprint[24];
+    ch_token *ends;         /* tokens that end an answer */
+    int n_ends, context;
+    size_t grammar_bytes;   /* that one grammar may find out while it runs */
+} ch_service;
+
+/* Takes a, and x, which it replies to now or later. */
+void ch_job_run(ch_service *s, ch_exchange *x, ch_ask *a);
+
+/* The prompt of a conversation: its tokens and, if text is not NULL, what was rendered. */
+int ch_job_prompt(ch_talk **talk, ch_tokens *out, ch_buf *text, const ch_service *s,
+                  const ch_ask *a, ch_refusal *r);
+/* e as a client is told it. */
+int ch_job_refuse(ch_refusal *r, const ch_err *e);
+
+#endif

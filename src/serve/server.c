@@ -1,0 +1,111 @@
+/* server.c - opening and closing: engine, grammar vocabulary, HTTP
+ *
+ * SPDX-License-Identifier: MIT */
+#include "server_in.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { GRAMMAR_BYTES = 8 << 20 };
+
+static const ch_http_route routes[] = {
+#define ROUTE(method, path, handler, open) {method, path, ch_route_##handler, open},
+#include "routes.def"
+#undef ROUTE
+    {0},
+};
+
+static int find_ends(ch_service *s, ch_err *e)
+{
+    const int vocab = ch_tokenizer_size(s->tk);
+    s->ends = malloc((size_t)CH_MAX(vocab, 1) * sizeof *s->ends);
+    if (!s->ends)
+        return ch_fail(e, CH_ENOMEM, "no memory for %d tokens", vocab);
+    for (ch_token t = 0; t < vocab; t++)
+        if (ch_tokenizer_is_end(s->tk, t))
+            s->ends[s->n_ends++] = t;
+    return CH_OK;
+}
+
+static int open_service(ch_server *s, ch_err *e)
+{
+    const ch_server_options *o = &s->o;
+    ch_model_info info;
+    ch_model_get_info(&info, o->model);
+    const int made_for = CH_MIN(info.context, 4096);
+    s->service = (ch_service){
+        .model = o->model,
+        .tk = o->tk,
+        .name = o->name,
+        .context = o->engine.session.context ? o->engine.session.context : made_for,
+        .grammar_bytes = GRAMMAR_BYTES};
+    snprintf(s->service.fingerprint, sizeof s->service.fingerprint, "chalcis-%s", CHALCIS_VERSION);
+    int rc = find_ends(&s->service, e);
+    if (rc == CH_OK) /* any grammar: its vocabulary is what the others share */
+        rc = ch_grammar_open(&s->like, o->tk, CH_GRAMMAR_JSON, "", 0, NULL, e);
+    s->service.like = s->like;
+    if (rc == CH_OK)
+        rc = ch_engine_open(&s->service.engine, o->model, o->tk, &o->engine, e);
+    return rc == CH_OK ? ch_engine_start(s->service.engine, e) : rc;
+}
+
+int ch_server_open(ch_server **out, const ch_server_options *o, ch_err *e)
+{
+    ch_server *s = *out = calloc(1, sizeof *s);
+    if (!s)
+        return ch_fail(e, CH_ENOMEM, "no memory for a server");
+    s->o = *o;
+    s->opened = (int64_t)time(NULL);
+    const int most = o->engine.most_answers ? o->engine.most_answers : 16;
+    s->limits = (ch_ask_limits){.answers = most, .stops = 32, .stop_bytes = 4096,
+                                .biases = 4096, .tools = 128, .messages = 65536};
+    int rc = open_service(s, e);
+    const ch_http_options h = {.host = o->host,
+                               .port = o->port,
+                               .keys = o->keys,
+                               .allow_open = o->allow_open,
+                               .cert = o->cert,
+                               .key = o->key,
+                               .origins = o->origins,
+                               .body_bytes = o->body_bytes,
+                               .log_fd = o->log_fd,
+                               .routes = routes,
+                               .arg = s};
+    if (rc == CH_OK)
+        rc = ch_http_open(&s->http, &h, e);
+    if (rc < 0)
+        ch_server_close(out);
+    return rc;
+}
+
+int ch_server_port(const ch_server *s) { return ch_http_port(s->http); }
+int ch_server_keys(ch_server *s, ch_err *e) { return ch_http_keys(s->http, e); }
+
+void ch_server_drain(ch_server *s, int most_ms)
+{
+    const uint64_t t0 = ch_clock_ns();
+    atomic_store(&s->draining, true);
+    ch_engine_drain(s->service.engine);
+    ch_engine_wait(s->service.engine, most_ms, NULL);
+    const double spent = (double)(ch_clock_ns() - t0) * 1e-6;
+    ch_http_drain(s->http, (int)CH_MAX(100.0, most_ms - spent));
+}
+
+/* Jobs hold exchanges, so the engine ends before HTTP does. */
+void ch_server_close(ch_server **out)
+{
+    ch_server *s = *out;
+    if (!s)
+        return;
+    if (s->service.engine)
+        ch_engine_drain(s->service.engine);
+    if (s->http)
+        ch_http_drain(s->http, 0);
+    ch_http_close(&s->http);
+    ch_engine_close(&s->service.engine);
+    ch_grammar_close(&s->like);
+    free(s->service.ends);
+    free(s);
+    *out = NULL;
+}
