@@ -46,3 +46,27 @@ const ch_reply_format *ch_reply_format_of(const char *jinja)
     }
     return ch_reply_format_named("text");
 }
+
+ch_reply_writing ch_reply_format_writing(const ch_reply_format *f)
+{
+    static const struct {
+        const ch_reply_family *family;
+        ch_reply_form form;
+    } forms[] = {{&ch_reply_object, CH_REPLY_FORM_OBJECT}, {&ch_reply_named, CH_REPLY_FORM_NAMED},
+                 {&ch_reply_xml, CH_REPLY_FORM_XML}, {&ch_reply_harmony, CH_REPLY_FORM_HARMONY}};
+    const bool bare = f->family->bare;
+    ch_reply_writing w = {.form = bare ? CH_REPLY_FORM_OBJECT : CH_REPLY_FORM_NONE,
+                          .open = bare ? "" : f->tag[TAG_CALL],
+                          .close = f->tag[TAG_UNCALL],
+                          .between = "",
+                          .key = strstr(f->has[1], "parameters") ? "parameters" : "arguments"};
+    for (size_t i = 0; i < CH_COUNT(forms); i++)
+        if (f->family == forms[i].family)
+            w.form = forms[i].form;
+    if (w.form == CH_REPLY_FORM_NAMED)
+        w.between = f->tag[TAG_OWN];
+    const char **const tags[] = {&w.open, &w.close, &w.between};
+    for (size_t i = 0; i < CH_COUNT(tags); i++)
+        *tags[i] = *tags[i] ? *tags[i] : "";
+    return w;
+}

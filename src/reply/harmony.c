@@ -76,7 +76,7 @@ static ch_reply_step end_header(ch_reply *r)
         r->call.key[KEY_NAME] = name;
         r->call.claimed = true;
         r->call.state = ARGUMENTS;
-        r->call.mark = r->held.size;
+        r->call.from = r->call.mark = r->held.size;
         ch_reply_scan_start(&r->call.scan);
         return CH_STEP_MORE;
     }

@@ -91,6 +91,7 @@ typedef struct ch_reply_reading {
     int state;       /* the family's own */
     bool claimed;    /* it says that it is a call: what breaks is malformed */
     bool list;       /* in an array of calls */
+    size_t from;     /* behind the tag */
     size_t mark;     /* where the part that is read now begins */
     ch_span key[KEYS];
     bool seen[KEYS];

@@ -130,8 +130,10 @@ static void begin_call(ch_reply *r, int tag, const char *text, size_t n)
     if (r->space.size > 0)
         ch_buf_put(&r->held, r->space.data, r->space.size);
     ch_buf_clear(&r->space);
-    if (ch_buf_put(&r->held, text, n))
-        r->format->family->begin(r, tag);
+    if (!ch_buf_put(&r->held, text, n))
+        return;
+    r->call.from = r->held.size - (tag >= 0 ? 0 : n);
+    r->format->family->begin(r, tag);
 }
 
 static void text_begins(ch_reply *r)
@@ -383,3 +385,22 @@ int ch_reply_end(ch_reply *r, ch_err *e)
 int ch_reply_calls(const ch_reply *r) { return (int)json_array_size(r->calls); }
 
 int ch_reply_failed_calls(const ch_reply *r) { return r->failed_calls; }
+
+ch_reply_now ch_reply_get_now(const ch_reply *r)
+{
+    const ch_reply_reading *c = &r->call;
+    const ch_span name = c->key[KEY_NAME];
+    const bool named = r->in_call && name.n > 0;
+    ch_reply_now now = {.undecided = r->n_pending > 0,
+                        .calling = named || (r->in_call && !r->format->family->header)};
+    now.reasoning = !now.calling && r->kind == CH_REPLY_REASONING;
+    if (now.calling && r->held.size >= c->from) {
+        now.text = r->held.data + c->from;
+        now.n = r->held.size - c->from;
+    }
+    if (named) {
+        now.name = r->held.data + name.from;
+        now.n_name = name.n;
+    }
+    return now;
+}

@@ -49,6 +49,23 @@ const ch_reply_format *ch_reply_format_named(const char *name); /* NULL: none ha
 const ch_reply_format *ch_reply_format_of(const char *jinja);   /* of a chat template's text */
 const char *ch_reply_format_unthink(const ch_reply_format *f);  /* what ends reasoning, or "" */
 
+/* How a format writes a call, for those who hold a model to it. */
+typedef enum ch_reply_form {
+    CH_REPLY_FORM_NONE,
+    CH_REPLY_FORM_OBJECT, /* open {"name": .., key: {..}} close; open may be "": where content begins */
+    CH_REPLY_FORM_NAMED,  /* open NAME between {..}; without `between` open [{"name": ..}, ..] close */
+    CH_REPLY_FORM_XML,
+    CH_REPLY_FORM_HARMONY
+} ch_reply_form;
+
+typedef struct ch_reply_writing {
+    ch_reply_form form;
+    const char *open, *close, *between; /* tags, or "" */
+    const char *key;                    /* "arguments" or "parameters" */
+} ch_reply_writing;
+
+ch_reply_writing ch_reply_format_writing(const ch_reply_format *f);
+
 typedef enum ch_reply_kind {
     CH_REPLY_CONTENT,    /* text: more of what it says, in whole characters if it has such */
     CH_REPLY_REASONING,  /* text: more of what it thinks */
@@ -97,6 +114,19 @@ int ch_reply_end(ch_reply *r, ch_err *e);
 /* Calls told so far, and those that were malformed or unfinished. */
 int ch_reply_calls(const ch_reply *r);
 int ch_reply_failed_calls(const ch_reply *r);
+
+/* Where it is.  A call may still turn out to be none; in harmony one begins with its arguments. */
+typedef struct ch_reply_now {
+    bool reasoning;   /* within it, and in no call */
+    bool undecided;   /* what came last may become a tag, or be none */
+    bool calling;
+    const char *text; /* n bytes: of the call, behind its tag, as far as they are there; borrowed */
+    size_t n;
+    const char *name; /* n_name bytes: as the call writes it, in JSON with its quotes; NULL: it is
+                       * not complete; borrowed */
+    size_t n_name;
+} ch_reply_now;
+ch_reply_now ch_reply_get_now(const ch_reply *r);
 
 /* All that was told so far, as templates take it: role, content (a string, "" where it said
  * nothing), reasoning_content (harmony: thinking) and tool_calls where there are any, each {type,

@@ -21,22 +21,30 @@ typedef struct ch_call_rules_options {
     const json_t *tools; /* OpenAI's form; borrowed until close */
     ch_tool_choice choose;
     const char *tool;    /* CH_TOOLS_NAMED */
-    bool one;            /* no further call behind the first */
+    bool one;            /* no further call behind the first; NAMED: in any case */
     const ch_tokenizer *tk;
     const ch_grammar *like; /* NULL, or one of the same tokenizer */
 } ch_call_rules_options;
 
-/* CH_EUNSUPPORTED: a schema says what cannot be obeyed, by name, or the format cannot be held to
- * it; for AUTO that is no failure: such calls are free. */
+/* CH_EUNSUPPORTED (CH_EFORMAT, CH_EARG, CH_ELIMIT for schemas that are none or too large): a schema
+ * says what cannot be obeyed, by name, or calls of this format cannot be required.  With AUTO that
+ * is no failure, unless the tool is "strict": of that tool any object is an argument, or all calls
+ * of the format are free.  It may take milliseconds a tool. */
 int ch_call_rules_open(ch_call_rules **out, const ch_call_rules_options *o, ch_err *e);
+/* What the reply has to be opened with: o->format, or where that has no calls `generic`. */
+const ch_reply_format *ch_call_rules_format(const ch_call_rules *r);
 void ch_call_rules_close(ch_call_rules **r); /* after its callers, and after CH_EVENT_DONE */
-/* What the grammars of answers that have begun need; by the engine's thread alone. */
-int ch_caller_open(ch_caller **out, ch_call_rules *r, ch_err *e);
+/* Of one answer; watch is for the engine's thread alone, as the rules' grammars are. */
+int ch_caller_open(ch_caller **out, const ch_call_rules *r, ch_err *e);
 void ch_caller_close(ch_caller **c);
 
 /* From the listener, in CH_EVENT_BEGIN, and after each CH_EVENT_TOKEN that the reply has been given.
- * reasoning: the reply is within its reasoning.  What has to be told to the model is fed
- * (ch_answer_feed); those tokens come back as events, and are given to the reply as all are. */
+ * reasoning: the reply is within its reasoning (ch_reply_get_now), or about to think: a call that is
+ * required is opened where that ends.  What has to be told to the model is fed (ch_answer_feed);
+ * those tokens come back as events, and are given to the reply as all are.  It uses
+ * ch_answer_grammar, so the request has no grammar of its own, and where a call is required
+ * ch_answer_no_end, from BEGIN until there is one; nothing else is fed in the same event.
+ * CH_ELIMIT: the answer has no room for what opens a call. */
 int ch_caller_watch(ch_caller *c, ch_answer *a, const ch_reply *reply, const ch_event *event,
                     bool reasoning, ch_err *e);
 /* Does the answer end here?  After the call where there may be only one. */
