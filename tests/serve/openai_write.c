@@ -1,16 +1,17 @@
 /* tests/serve/openai_write.c - OpenAI's replies and streams, to the byte
  *
- *     openai_write samples    one line a reply or chunk: {"schema": NAME, "value": ...}
+ *     openai_write samples        one line a reply or chunk: {"schema": NAME, "value": ...}
+ *     openai_write samples DIR    and each reply and stream into a file of its own, by its name
  *
- * is what openai_schema.sh validates against the API's specification.  Expected bytes are written
- * with ' in place of ".  SPDX-License-Identifier: MIT */
+ * is what openai_schema.sh validates against the API's specification, and openai_sdk.sh shows to
+ * its client.  Expected bytes are written with ' in place of ".  SPDX-License-Identifier: MIT */
 #include "asking.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "writer.h"
+#include "writer_in.h"
 
 #define HI "'messages':[{'role':'user','content':'Hi'}]"
 #define TOOLS "'tools':[{'type':'function','function':{'name':'f'}}]"
@@ -298,26 +299,31 @@ static void test_embeddings(void **state)
     }
 }
 
+static void write_failure(ch_buf *b, bool stream)
+{
+    ch_ask *a;
+    ch_scribe *w;
+    ch_refusal r;
+    open_both(&a, &w, ch_openai_chat, stream ? "{" HI ",'stream':true}" : "{" HI "}");
+    ch_refuse(&r, CH_REFUSED_FAULT, NULL, "the model \xff failed");
+    ch_scribe_ping(w, b);
+    ch_scribe_begin(w, b, &usage);
+    ch_scribe_fail(w, b, &r);
+    ch_scribe_close(&w);
+    ch_ask_close(&a);
+}
+
 /* What does not belong to a whole reply writes nothing there. */
 static void test_pings_and_failures(void **state)
 {
     (void)state;
     for (int stream = 0; stream < 2; stream++) {
-        ch_ask *a;
-        ch_scribe *w;
         ch_buf b;
-        ch_refusal r;
         ch_buf_init(&b, 1 << 20);
-        open_both(&a, &w, ch_openai_chat, stream ? "{" HI ",'stream':true}" : "{" HI "}");
-        ch_refuse(&r, CH_REFUSED_FAULT, NULL, "the model \xff failed");
-        ch_scribe_ping(w, &b);
-        ch_scribe_begin(w, &b, &usage);
-        ch_scribe_fail(w, &b, &r);
+        write_failure(&b, stream);
         assert_bytes(&b, stream ? ":\n\n" ROLE("0") "data: {'error':{'message':'the model "
                                   "\xef\xbf\xbd failed','type':'server_error','param':null,"
                                   "'code':null}}\n\n" : "", "failure");
-        ch_scribe_close(&w);
-        ch_ask_close(&a);
         ch_buf_close(&b);
     }
 }
@@ -342,7 +348,7 @@ static void test_no_room(void **state)
     ch_buf_close(&b);
 }
 
-/* ---- For openai_schema.sh ---- */
+/* ---- For openai_schema.sh and openai_sdk.sh ---- */
 
 static void print(const char *schema, const char *json, size_t n)
 {
@@ -350,33 +356,42 @@ static void print(const char *schema, const char *json, size_t n)
         printf("{\"schema\":\"%s\",\"value\":%.*s}\n", schema, (int)n, json);
 }
 
-static void print_all(const char *schema, const ch_buf *b)
+/* Prints and empties b; folder: NULL, or where its bytes go, too. */
+static void sample(ch_buf *b, const char *schema, const char *folder, const char *name)
 {
     const char *at = b->data;
-    if (*at != 'd')
+    if (folder) {
+        char path[500];
+        ch_err e = {0};
+        snprintf(path, sizeof path, "%s/%s", folder, name);
+        assert_ok(ch_io_write_file(path, b->data, b->size, &e), e);
+    }
+    if (schema && *at != 'd')
         print(schema, at, b->size);
-    for (; *at == 'd'; at = strstr(at, "\n\n") + 2)
+    for (; schema && *at == 'd'; at = strstr(at, "\n\n") + 2)
         print(schema, at + 6, (size_t)(strstr(at, "\n\n") - at - 6));
+    ch_buf_clear(b);
 }
 
-static void print_samples(void)
+static void print_samples(const char *folder)
 {
     ch_buf b;
     ch_refusal r;
     ch_buf_init(&b, 1 << 20);
     for (size_t i = 0; i < CH_COUNT(scripts); i++) {
-        ch_buf_clear(&b);
         write_script(&b, &scripts[i]);
-        print_all(scripts[i].schema, &b);
+        sample(&b, scripts[i].schema, folder, scripts[i].name);
     }
-    ch_buf_clear(&b);
     write_vectors(&b, "{'input':['a','b']}", 3);
-    print_all("CreateEmbeddingResponse", &b);
+    sample(&b, "CreateEmbeddingResponse", folder, "embedding");
+    write_vectors(&b, "{'input':['a','b'],'encoding_format':'base64'}", 3);
+    sample(&b, NULL, folder, "embedding base64");
+    write_failure(&b, true);
+    sample(&b, NULL, folder, "failure");
     ch_refuse(&r, CH_REFUSED_BUSY, "messages", "no");
     json_t *v = ch_refusal_json(&r, false, NULL);
-    char *text = json_dumps(v, JSON_COMPACT);
-    print("ErrorResponse", text, strlen(text));
-    free(text);
+    ch_scribe_put_json(&b, v);
+    sample(&b, "ErrorResponse", folder, "refusal");
     json_decref(v);
     ch_buf_close(&b);
 }
@@ -390,7 +405,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_no_room),
     };
     if (argc > 1 && strcmp(argv[1], "samples") == 0) {
-        print_samples();
+        print_samples(argc > 2 ? argv[2] : NULL);
         return 0;
     }
     return cmocka_run_group_tests_name("serve/openai_write", tests, NULL, NULL);
