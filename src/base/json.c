@@ -31,8 +31,10 @@ int ch_json_parse(json_t **out, const char *text, size_t n, const char *name, ch
     *out = json_loadb(text != NULL ? text : "", n, flags, &je);
     if (*out != NULL)
         return CH_OK;
-    int code = json_error_code(&je) == json_error_out_of_memory ? CH_ENOMEM : CH_EFORMAT;
-    return ch_fail(e, code, "%s:%d:%d: %s", name, je.line, je.column, je.text);
+    /* jansson has no words for most of the places where memory runs out. */
+    if (json_error_code(&je) == json_error_out_of_memory || je.text[0] == '\0')
+        return ch_fail(e, CH_ENOMEM, "%s: no memory for its JSON", name);
+    return ch_fail(e, CH_EFORMAT, "%s:%d:%d: %s", name, je.line, je.column, je.text);
 }
 
 int ch_json_load(json_t **out, const char *path, size_t limit, ch_err *e)
