@@ -5,7 +5,8 @@
 
 #include <limits.h>
 
-enum { DEFAULT_TOKENS = 16 }; /* as the API has it */
+enum { DEFAULT_TOKENS = 16, /* as the API has it */
+       MOST_ANSWERS = 4096 };
 
 static int prompts(ch_ask *a, const ch_ask_limits *l, ch_refusal *r)
 {
@@ -45,6 +46,7 @@ static int log_probs(ch_ask *a, const ch_ask_limits *l, ch_refusal *r)
 static int best(ch_ask *a, const ch_ask_limits *l, ch_refusal *r)
 {
     const int most = l->answers > 0 ? l->answers : INT_MAX;
+    const size_t texts = json_array_size(a->prompts);
     const int rc = ch_field_int(&a->best_of, a->body, "best_of", 1, most, r);
     if (rc == CH_OK && a->best_of < a->answers)
         return ch_refuse(r, CH_REFUSED_INVALID, "best_of",
@@ -53,6 +55,10 @@ static int best(ch_ask *a, const ch_ask_limits *l, ch_refusal *r)
         return ch_refuse(r, CH_REFUSED_INVALID, "best_of",
                          "the request: \"best_of\" is %d with \"n\" %d: the best is not known "
                          "while it is streamed", a->best_of, a->answers);
+    if (rc == CH_OK && (size_t)a->best_of > MOST_ANSWERS / texts)
+        return ch_refuse(r, CH_REFUSED_INVALID, "prompt",
+                         "the request: \"prompt\" has %zu texts with %d answers each; allowed are "
+                         "%d answers", texts, a->best_of, MOST_ANSWERS);
     return rc;
 }
 

@@ -87,7 +87,7 @@ static int content(struct reading *q, json_t *m, ch_refusal *r)
 
 /* ---- Calls ---- */
 
-/* A new reference. */
+/* A new reference; NULL: no memory. */
 static json_t *arguments_of(json_t *v)
 {
     json_t *object;
@@ -100,7 +100,7 @@ static json_t *arguments_of(json_t *v)
     if (rc == CH_OK && json_is_object(object))
         return object;
     json_decref(object);
-    return json_incref(v);
+    return rc == CH_ENOMEM ? NULL : json_incref(v);
 }
 
 /* f: {name, arguments}. */
@@ -115,9 +115,15 @@ static int function(json_t *list, json_t *f, const char *id, ch_refusal *r)
         rc = ch_openai_wants(r, "arguments", "a string");
     if (rc < 0)
         return ch_refuse_within(r, "function");
-    json_t *call = json_pack("{s:s*, s:s, s:{s:O, s:o}}", "id", id, "type", "function", "function",
-                             "name", json_object_get(f, "name"), "arguments",
+    json_t *call = json_object();
+    json_t *said = json_pack("{s:O, s:o}", "name", json_object_get(f, "name"), "arguments",
                              arguments_of(arguments));
+    bool whole = !id || json_object_set_new(call, "id", json_string(id)) == 0;
+    whole = whole && json_object_set_new(call, "type", json_string("function")) == 0;
+    if (json_object_set_new(call, "function", said) < 0 || !whole) {
+        json_decref(call);
+        return ch_openai_starved(r);
+    }
     return json_array_append_new(list, call) < 0 ? ch_openai_starved(r) : CH_OK;
 }
 

@@ -118,19 +118,21 @@ static bool all_strings(const json_t *list)
     return json_array_size(list) > 0;
 }
 
-/* A new reference, or NULL where it is none. */
-static json_t *schema_of(json_t *form)
+/* *out: a new reference, or NULL where form is none. */
+static int read_schema(json_t **out, json_t *form, ch_refusal *r)
 {
-    json_t *v = form;
     ch_err e;
+    *out = form;
     if (!json_is_string(form))
-        json_incref(v);
-    else if (ch_json_parse(&v, json_string_value(form), json_string_length(form), "", &e) < 0)
-        return NULL;
-    if (json_is_object(v) || json_is_boolean(v))
-        return v;
-    json_decref(v);
-    return NULL;
+        json_incref(form);
+    else if (ch_json_parse(out, json_string_value(form), json_string_length(form), "", &e) ==
+             CH_ENOMEM)
+        return starved(r);
+    if (!json_is_object(*out) && !json_is_boolean(*out)) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return CH_OK;
 }
 
 int ch_ask_set_form(ch_ask *a, ch_text_form kind, json_t *form, const char *name, ch_refusal *r)
@@ -147,7 +149,10 @@ int ch_ask_set_form(ch_ask *a, ch_text_form kind, json_t *form, const char *name
                          name);
     const bool text = json_is_string(form) && json_string_length(form) > 0;
     const bool fits = kind == CH_TEXT_CHOICE ? all_strings(form) : kind == CH_TEXT_JSON || text;
-    a->form = kind == CH_TEXT_SCHEMA ? schema_of(form) : fits ? json_incref(form) : NULL;
+    if (kind == CH_TEXT_SCHEMA && read_schema(&a->form, form, r) < 0)
+        return CH_EARG;
+    if (kind != CH_TEXT_SCHEMA && fits)
+        a->form = json_incref(form);
     if (!a->form && kind != CH_TEXT_JSON)
         return invalid(r, name, wanted[kind]);
     a->form_kind = kind;

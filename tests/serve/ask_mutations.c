@@ -145,9 +145,37 @@ static void test_mutations(void **state)
     }
 }
 
+static int left; /* allocations until one fails */
+
+static void *scarce(size_t n) { return left-- == 0 ? NULL : malloc(n); }
+
+static void test_every_allocation_may_fail(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CH_COUNT(good); i++)
+        for (int k = 0;; k++) {
+            static const ch_ask_limits limits = {0};
+            ch_ask *a;
+            ch_refusal r = {0};
+            json_t *body = json_of(good[i].body);
+            left = k;
+            json_set_alloc_funcs(scarce, free);
+            const int rc = good[i].read(&a, body, &limits, &r);
+            json_set_alloc_funcs(malloc, free);
+            ch_ask_close(&a);
+            if (left >= 0)
+                break;
+            if (rc != CH_EARG || r.why != CH_REFUSED_FAULT)
+                fail_msg("%s without allocation %d: %d, %s", good[i].name, k, rc, r.text);
+        }
+}
+
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mutations)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_every_allocation_may_fail),
+    };
     most = argc > 1 ? atoi(argv[1]) : most;
     return cmocka_run_group_tests_name("serve/ask_mutations", tests, NULL, NULL);
 }

@@ -284,6 +284,11 @@ static void test_unsupported(void **state)
     assert_refuses(ch_openai_chat,
                    "{" USER ",'tools':[" F "],'tool_choice':{'type':'allowed_tools'}}",
                    CH_REFUSED_UNSUPPORTED, "tool_choice", "allowed_tools");
+    char many[300 * 4 + 100] = "{'n':16,'prompt':['a'";
+    for (int i = 1; i < 257; i++)
+        strcat(many, ",'a'");
+    strcat(many, "]}");
+    assert_refuses(ch_openai_completion, many, CH_REFUSED_INVALID, "prompt", "257 texts with 16");
     assert_refuses(ch_openai_completion, "{'prompt':'a','suffix':'b'}", CH_REFUSED_UNSUPPORTED,
                    "suffix", "at the end alone");
 }
