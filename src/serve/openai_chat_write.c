@@ -64,7 +64,7 @@ static void put_token(ch_buf *b, const ch_told_token *t)
 
 static void keep_token(struct chat *c, struct answer *x, const ch_delta *d)
 {
-    if (c->w.ask->cost)
+    if (c->w.ask->cost && !(d->reasoning && c->w.ask->hide_reasoning))
         ch_openai_put_cost(&x->cost, d);
     if (c->w.ask->log_probs && !d->reasoning && !isnan(d->token.log_p)) {
         ch_buf_str(&x->probs, x->probs.size ? "," : "");

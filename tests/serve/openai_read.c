@@ -188,11 +188,22 @@ static void test_going_on(void **state)
                    "add_generation_prompt", "only where");
 }
 
-static void test_bad_fields(void **state)
+struct bad {
+    const char *fields, *param, *part;
+};
+
+static void assert_bad(const struct bad *cases, size_t n)
 {
-    static const struct {
-        const char *fields, *param, *part;
-    } cases[] = {
+    for (size_t i = 0; i < n; i++) {
+        char body[1000];
+        snprintf(body, sizeof body, "{" USER ",%s}", cases[i].fields);
+        assert_refuses(ch_openai_chat, body, CH_REFUSED_INVALID, cases[i].param, cases[i].part);
+    }
+}
+
+static void test_bad_numbers(void **state)
+{
+    static const struct bad cases[] = {
         {"'model':3", "model", "a string"},
         {"'model':'a\\u0000b'", "model", "0 byte"},
         {"'max_tokens':0", "max_tokens", "wanted 1"},
@@ -211,6 +222,14 @@ static void test_bad_fields(void **state)
         {"'presence_penalty':[]", "presence_penalty", "a number"},
         {"'n':0", "n", "wanted 1 to 16"},
         {"'n':17", "n", "wanted 1 to 16"},
+    };
+    (void)state;
+    assert_bad(cases, CH_COUNT(cases));
+}
+
+static void test_bad_answering(void **state)
+{
+    static const struct bad cases[] = {
         {"'stop':3", "stop", "a string"},
         {"'stop':['a',3]", "stop", "a string"},
         {"'stop':'a\\u0000'", "stop", "0 bytes"},
@@ -239,6 +258,16 @@ static void test_bad_fields(void **state)
          "response_format.json_schema.name", "letters"},
         {"'response_format':{'type':'json_schema','json_schema':{'name':'a','schema':[]}}",
          "response_format.json_schema.schema", "an object"},
+        {"'reasoning_effort':'huge'", "reasoning_effort", "xhigh"},
+        {"'modalities':'text'", "modalities", "an array"},
+    };
+    (void)state;
+    assert_bad(cases, CH_COUNT(cases));
+}
+
+static void test_bad_tools(void **state)
+{
+    static const struct bad cases[] = {
         {"'tools':{}", "tools", "an array"},
         {"'tools':[3]", "tools[0]", "an object"},
         {"'tools':[{}]", "tools[0].type", "functions alone"},
@@ -261,15 +290,9 @@ static void test_bad_fields(void **state)
         {"'tools':[" F "],'parallel_tool_calls':3", "parallel_tool_calls", "true or false"},
         {"'functions':[3]", "functions[0].name", "an object"},
         {"'functions':[{'name':'f'}],'function_call':'required'", "function_call", "none"},
-        {"'reasoning_effort':'huge'", "reasoning_effort", "xhigh"},
-        {"'modalities':'text'", "modalities", "an array"},
     };
     (void)state;
-    for (size_t i = 0; i < CH_COUNT(cases); i++) {
-        char body[1000];
-        snprintf(body, sizeof body, "{" USER ",%s}", cases[i].fields);
-        assert_refuses(ch_openai_chat, body, CH_REFUSED_INVALID, cases[i].param, cases[i].part);
-    }
+    assert_bad(cases, CH_COUNT(cases));
 }
 
 static void test_unsupported(void **state)
@@ -358,7 +381,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages),     cmocka_unit_test(test_arguments_of_history),
         cmocka_unit_test(test_bad_messages), cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_going_on),     cmocka_unit_test(test_bad_fields),
+        cmocka_unit_test(test_going_on),     cmocka_unit_test(test_bad_numbers),
+        cmocka_unit_test(test_bad_tools),    cmocka_unit_test(test_bad_answering),
         cmocka_unit_test(test_unsupported),  cmocka_unit_test(test_completions),
         cmocka_unit_test(test_embeddings),
     };

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Every reply and every chunk that serve/openai_write checks to the byte is valid by OpenAI's specification.
+# Every reply and every chunk that serve/openai_write checks to the byte is valid by OpenAI's
+# specification.
 # Wants node, and ajv in build/ajv as bench/grammar/ajv.sh puts it there.  TAP.
 # SPDX-License-Identifier: MIT
 set -u

@@ -129,6 +129,12 @@ static const struct script scripts[] = {
      HEAD("chatcmpl-", "chat.completion") "{'index':0,'message':{'role':'assistant','content':'A',"
      "'refusal':null},'logprobs':null,'finish_reason':'stop'," COST "}],'usage':" USAGE
      ",'chalcis':{'wait_ms':0.500,'prompt_ms':1.250,'drawn_ms':3.000,'drafted':6,'accepted':5}}"},
+    {"cost of what is hidden", "CreateChatCompletionResponse", ch_openai_chat,
+     "{" HI ",'chalcis_cost':true,'thinking_visualization':false}", likely, 1,
+     HEAD("chatcmpl-", "chat.completion") "{'index':0,'message':{'role':'assistant','content':'',"
+     "'refusal':null},'logprobs':null,'finish_reason':'stop'}],'usage':" USAGE ",'chalcis':"
+     "{'applied':{'thinking_visualization':'reasoning is hidden'},'wait_ms':0.500,'prompt_ms':"
+     "1.250,'drawn_ms':3.000,'drafted':6,'accepted':5}}"},
     {"stream", "CreateChatCompletionStreamResponse", ch_openai_chat, "{" HI ",'stream':true}",
      plain, 5,
      ROLE("0") CHUNK "{'index':0,'delta':{'content':'He said \\\"\\n\\u0001\xc3\xa9'}" NONE
