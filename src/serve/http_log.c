@@ -1,9 +1,11 @@
 /* http_log.c - one JSON line an exchange, one write(2) a line
  *
  *   {"ts":"2026-08-01T12:00:00.123Z","id":"req_...","client":"alice","method":"POST",
- *    "path":"/v1/messages","status":200,"in":120,"out":512,"ms":34.5,"notes":{"tokens":40}}
+ *    "path":"/v1/messages","status":200,"in":120,"out":512,"ms":34.5,"gone":true,
+ *    "notes":{"tokens":40}}
  *
- * Neither keys nor queries nor bodies.  status 499: the client went away before there was one.
+ * Neither keys nor queries nor bodies.  gone: the client left before the end; status 499: before
+ * there was one.
  * SPDX-License-Identifier: MIT */
 #include "http_in.h"
 
@@ -39,7 +41,7 @@ static json_t *text_json(const char *text, size_t most)
 
 static void put(const ch_http *h, json_t *v)
 {
-    char *text = v ? json_dumps(v, JSON_COMPACT) : NULL;
+    char *text = v ? json_dumps(v, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
     const size_t n = text ? strlen(text) : 0;
     if (text) {
         text[n] = '\n'; /* instead of its NUL */
@@ -62,6 +64,8 @@ void ch_http_log(const ch_exchange *x, int status)
                           text_json(x->path ? x->path : "", HTTP_LOG_PATH), "status", status, "in",
                           (json_int_t)x->bytes_in, "out", (json_int_t)x->bytes_out, "ms",
                           round(ms * 1000) / 1000);
+    if (v && x->gone)
+        json_object_set_new(v, "gone", json_true());
     json_t *notes = v && x->n_notes ? json_object() : NULL;
     for (int i = 0; notes && i < x->n_notes; i++)
         json_object_set_new(notes, x->notes[i].name, json_real(x->notes[i].value));
