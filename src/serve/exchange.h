@@ -65,6 +65,7 @@ typedef struct ch_http_stats {
     uint64_t requests, by_status[6]; /* [2]: 2xx ... */
     uint64_t gone, slow; /* clients that left before the end; that did not read */
     uint64_t bytes_in, bytes_out; /* of bodies, of exchanges that have ended */
+    uint64_t held;  /* bytes of bodies, in memory now */
     int open, busy; /* connections; exchanges */
 } ch_http_stats;
 void ch_http_get_stats(ch_http_stats *out, const ch_http *h);

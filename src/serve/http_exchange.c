@@ -181,13 +181,7 @@ static void bury(ch_exchange *x)
     h->stats.bytes_in += x->bytes_in;
     h->stats.bytes_out += x->bytes_out;
     h->stats.busy--;
-    h->held -= x->body.size;
-    if (x->next)
-        x->next->prev = x->prev;
-    if (x->prev)
-        x->prev->next = x->next;
-    else
-        h->exchanges = x->next;
+    h->stats.held -= x->body.size;
     if (x->keys)
         ch_http_keys_drop(x->keys);
     h->n_exchanges--;
@@ -201,9 +195,18 @@ static void bury(ch_exchange *x)
 
 void ch_http_exchange_drop(ch_exchange *x)
 {
-    pthread_mutex_lock(&x->h->lock);
+    ch_http *h = x->h;
+    pthread_mutex_lock(&h->lock);
     const bool last = --x->refs == 0;
-    pthread_mutex_unlock(&x->h->lock);
+    if (last) { /* nobody finds it any more */
+        if (x->next)
+            x->next->prev = x->prev;
+        if (x->prev)
+            x->prev->next = x->next;
+        else
+            h->exchanges = x->next;
+    }
+    pthread_mutex_unlock(&h->lock);
     if (last)
         bury(x);
 }

@@ -137,7 +137,6 @@ struct ch_http {
     ch_exchange *exchanges, *telling, **telling_end;
     int n_exchanges, logging;
     uint64_t last_id;
-    size_t held; /* bytes of bodies */
     http_keys *keys;
     ch_http_stats stats;
 };

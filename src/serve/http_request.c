@@ -236,9 +236,9 @@ static enum MHD_Result read_head(ch_exchange *x, struct MHD_Connection *c, const
 static bool hold(ch_http *h, size_t n)
 {
     pthread_mutex_lock(&h->lock);
-    const bool fits = n <= BODIES * h->o.body_bytes - h->held;
+    const bool fits = n <= BODIES * h->o.body_bytes - h->stats.held;
     if (fits)
-        h->held += n;
+        h->stats.held += n;
     pthread_mutex_unlock(&h->lock);
     return fits;
 }
@@ -247,7 +247,7 @@ static bool hold(ch_http *h, size_t n)
 static void unhold(ch_exchange *x, size_t more)
 {
     pthread_mutex_lock(&x->h->lock);
-    x->h->held -= x->body.size + more;
+    x->h->stats.held -= x->body.size + more;
     pthread_mutex_unlock(&x->h->lock);
     ch_buf_close(&x->body);
     ch_buf_init(&x->body, x->h->o.body_bytes);
