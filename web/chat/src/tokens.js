@@ -1,0 +1,153 @@
+// tokens.js - an answer as its tokens, shaded by how sure the model was ("sure") or by the steps that
+// each took ("cost"), and what is known of one token under the pointer or the arrow keys.
+// SPDX-License-Identifier: MIT
+import { $, el, percent } from "./dom.js";
+
+const tokenOf = new WeakMap(); // of an element
+const state = new WeakMap();   // of a host: what it shows
+
+const visible = text => text.replaceAll("\n", "↵\n");
+const quoted = text => (text === "" ? "part of a character" : text.replaceAll(" ", "␣").replaceAll("\n", "↵")
+    .replaceAll("\t", "⇥"));
+const bits = p => (p > 0 ? `${(-Math.log2(p)).toFixed(2)} bits` : "–");
+
+function span(token, at) {
+    const e = el("span.tok", { tabIndex: at === 0 ? 0 : -1, role: "option", "aria-selected": "false",
+                               "aria-label": `${quoted(token.t)}, ${percent(token.p)}` },
+                 visible(token.t) || "·");
+    if (token.d) e.classList.add("drafted");
+    tokenOf.set(e, { ...token, at });
+    return e;
+}
+
+// Doubt is the shade of "sure"; steps beside the most that any took are the shade of "cost".
+function shade(host, mode, most) {
+    for (const e of host.children) {
+        const token = tokenOf.get(e);
+        const share = mode === "sure" ? 1 - token.p : most > 1 ? ((token.n ?? 1) - 1) / (most - 1) : 0;
+        e.style.setProperty("--share", share.toFixed(3));
+    }
+}
+
+export function renderTokens(host, tokens, mode) {
+    const had = state.get(host);
+    if (!had || host.children.length > tokens.length) {
+        host.replaceChildren();
+        host.setAttribute("role", "listbox");
+        host.setAttribute("aria-label", "The answer's tokens; arrow keys move");
+        if (!had) listen(host);
+    }
+    const from = host.children.length;
+    host.append(...tokens.slice(from).map((t, i) => span(t, from + i)));
+    host.classList.toggle("cost", mode === "cost");
+    const most = tokens.reduce((m, t) => Math.max(m, t.n ?? 1), 1);
+    shade(host, mode, most);
+    state.set(host, { most, count: tokens.length });
+}
+
+// Mean probability, surprise, drafts, steps: one line on the whole answer.
+export function summary(tokens) {
+    const n = tokens.length;
+    if (!n) return "";
+    const surprise = tokens.reduce((s, t) => s - Math.log2(Math.max(t.p, 1e-12)), 0) / n;
+    const parts = [`${surprise.toFixed(2)} bits a token`, `perplexity ${(2 ** surprise).toFixed(2)}`];
+    const drafted = tokens.filter(t => t.d).length;
+    if (tokens.some(t => t.d !== undefined)) parts.push(`${percent(drafted / n)} drafted`);
+    const stepped = tokens.filter(t => t.n !== undefined);
+    if (stepped.length)
+        parts.push(`${(stepped.reduce((s, t) => s + t.n, 0) / stepped.length).toFixed(2)} steps a token`);
+    return parts.join(" · ");
+}
+
+// ---- One token ---------------------------------------------------------------------------------
+let shown = null, hideTimer = 0;
+
+function row(text, p, drawn) {
+    const bar = el("span.bar");
+    bar.style.setProperty("--p", p);
+    return el(drawn ? "li.drawn" : "li", {}, el("code", {}, quoted(text)), bar, el("span.num", {}, percent(p)));
+}
+
+function fact(name, value) {
+    return el("div", {}, el("dt", {}, name), el("dd", {}, value));
+}
+
+function content(token, most) {
+    const others = [...(token.a ?? [])];
+    let at = others.findIndex(([text]) => text === token.t);
+    if (at < 0) at = others.findIndex(([, p]) => p === token.p); // shown by what it completes
+    if (at < 0) at = others.push([token.t, token.p]) - 1;
+    const facts = el("dl", {}, fact("Probability", percent(token.p)), fact("Surprise", bits(token.p)));
+    if (token.d !== undefined) facts.append(fact("Drafted", token.d ? "yes" : "no"));
+    if (token.n !== undefined) facts.append(fact("Steps", most > token.n ? `${token.n} of at most ${most}`
+                                                                         : `${token.n}`));
+    return [el("p.which", {}, el("code", {}, quoted(token.t)), el("span", {}, `token ${token.at + 1}`)),
+            facts, el("ol", { "aria-label": "Alternatives" }, ...others.map(([t, p], i) => row(t, p, i === at)))];
+}
+
+export function hideToken() {
+    clearTimeout(hideTimer);
+    $("tip").hidden = true;
+    shown?.removeAttribute("aria-describedby");
+    shown?.setAttribute("aria-selected", "false");
+    shown = null;
+}
+
+function showToken(e) {
+    clearTimeout(hideTimer);
+    if (shown === e) return;
+    hideToken();
+    const tip = $("tip");
+    shown = e;
+    e.setAttribute("aria-describedby", "tip");
+    e.setAttribute("aria-selected", "true");
+    tip.replaceChildren(...content(tokenOf.get(e), state.get(e.parentElement).most));
+    tip.hidden = false;
+    const rects = e.getClientRects(), at = rects[rects.length - 1], w = tip.offsetWidth, h = tip.offsetHeight;
+    const under = at.bottom + 6 + h < innerHeight || at.top < h + 6;
+    tip.style.left = `${Math.max(8, Math.min(at.left, innerWidth - w - 8))}px`;
+    tip.style.top = `${under ? at.bottom + 6 : at.top - h - 6}px`;
+}
+
+// A moment's grace, so that the pointer can reach the popover.
+const hideSoon = () => {
+    clearTimeout(hideTimer);
+    hideTimer = setTimeout(hideToken, 200);
+};
+
+function move(host, from, key) {
+    const all = host.children, i = Array.prototype.indexOf.call(all, from);
+    const to = { ArrowRight: i + 1, ArrowDown: i + 1, ArrowLeft: i - 1, ArrowUp: i - 1,
+                 Home: 0, End: all.length - 1 }[key];
+    if (to === undefined || !all[to]) return to !== undefined;
+    from.tabIndex = -1;
+    all[to].tabIndex = 0;
+    all[to].focus();
+    all[to].scrollIntoView({ block: "nearest" });
+    showToken(all[to]);
+    return true;
+}
+
+function listen(host) {
+    const tokenAt = e => (tokenOf.has(e.target) ? e.target : null);
+    host.addEventListener("pointerover", e => tokenAt(e) && showToken(tokenAt(e)));
+    host.addEventListener("pointerleave", hideSoon);
+    host.addEventListener("focusin", e => tokenAt(e) && showToken(tokenAt(e)));
+    host.addEventListener("focusout", hideSoon);
+    host.addEventListener("keydown", e => {
+        if (tokenAt(e) && move(host, tokenAt(e), e.key)) e.preventDefault();
+    });
+}
+
+export function startTokens() {
+    $("tip").addEventListener("pointerenter", () => clearTimeout(hideTimer));
+    $("tip").addEventListener("pointerleave", hideSoon);
+    document.addEventListener("scroll", e => e.target !== $("tip") && !shown?.matches(":focus") && hideToken(),
+                              { capture: true, passive: true });
+    document.addEventListener("keydown", e => {
+        if (e.key === "Escape" && shown) {
+            e.stopPropagation();
+            hideToken();
+        }
+    }, { capture: true });
+}
