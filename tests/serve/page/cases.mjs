@@ -1,0 +1,356 @@
+// cases.mjs - what a person does with the page, and what a hostile answer does not.
+// SPDX-License-Identifier: MIT
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { holds, picture, runAll, same, source, test } from "./drive.mjs";
+
+const answers = page => page.locator(".message.assistant");
+const settled = page => page.locator("#send").waitFor({ state: "visible" });
+async function type(page, text) {
+    await page.fill("#text", text);
+    await page.keyboard.press("Enter");
+}
+async function say(page, text) {
+    await type(page, text);
+    await settled(page);
+}
+const body = async (page, i) => (await answers(page).nth(i).locator(".body").innerText()).trim();
+
+test("a message is typed, an answer streams, as Markdown", async (page, { asked }) => {
+    await type(page, "fox please");
+    await page.locator("#stop").waitFor();
+    await page.locator(".message.busy strong").waitFor();
+    await settled(page);
+    same(await page.locator(".prose li").count(), 2, "items");
+    same(await page.locator(".prose td").count(), 4, "cells");
+    same(await page.locator(".prose a").getAttribute("rel"), "noopener noreferrer nofollow", "rel");
+    holds((await page.locator(".stats").innerText()).includes("96 cached"), "no usage");
+    const [request] = await asked();
+    same([request.stream, request.chalcis_cost, request.top_logprobs, request.model],
+         [true, true, 5, "chalcis-5.8m"], "the request");
+    same(request.messages, [{ role: "user", content: "fox please" }], "the messages");
+    same("temperature" in request, false, "a temperature that nobody set");
+    await picture(page, "light");
+});
+
+test("code is copied", async (page, { context }) => {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await say(page, "fox");
+    await page.click(".code button");
+    holds((await page.evaluate(() => navigator.clipboard.readText())).startsWith("for (int hour"), "copied");
+});
+
+test("stopped in mid-answer, the part stays", async (page, { at }) => {
+    await type(page, "long");
+    await page.waitForFunction(() => document.querySelector(".message.assistant .body").innerText.length > 60);
+    await page.keyboard.press("Escape");
+    await settled(page);
+    same(await page.locator(".note").innerText(), "Stopped.", "the note");
+    const text = await body(page, 0);
+    holds(text.startsWith("tick tock"), "the part");
+    await page.waitForTimeout(300);
+    same(await body(page, 0), text, "later");
+    same((await (await fetch(`${at}load`)).json()).active, 0, "answers under way on the server");
+});
+
+test("answered again: both versions can be turned to", async page => {
+    await say(page, "Hello");
+    same(await body(page, 0), "You said: Hello (answer 1)", "first");
+    await page.click("[aria-label='Answer again']");
+    await settled(page);
+    same(await body(page, 0), "You said: Hello (answer 2)", "second");
+    await page.click("[aria-label='Earlier version']");
+    same(await body(page, 0), "You said: Hello (answer 1)", "back");
+    same(await page.locator(".assistant .branches").innerText(), "1/2", "count");
+});
+
+test("an edited message branches off", async (page, { asked }) => {
+    await say(page, "One");
+    await say(page, "Two");
+    await page.locator(".message.user").first().hover();
+    await page.locator(".user [aria-label='Edit']").first().click();
+    await page.locator(".edit textarea").fill("Three");
+    await page.keyboard.press("Enter");
+    await settled(page);
+    same(await answers(page).count(), 1, "answers of the branch");
+    same((await asked())[2].messages, [{ role: "user", content: "Three" }], "what it asked");
+    await page.locator(".user [aria-label='Earlier version']").click();
+    same(await answers(page).count(), 2, "answers before");
+    await page.locator("#text").press("ArrowUp");
+    await page.locator(".edit textarea").press("Escape");
+    same(await page.locator(".edit").count(), 0, "an edit that was left");
+});
+
+test("an answer as tokens: doubt, alternatives, drafts, steps", async page => {
+    await say(page, "fox");
+    await page.keyboard.press("Alt+KeyV");
+    const tokens = page.locator(".tok"), tip = page.locator("#tip");
+    holds(await tokens.count() > 60, "tokens");
+    same(await page.locator(".prose").count(), 0, "prose beside it");
+    await tokens.nth(3).hover();
+    await tip.waitFor();
+    const text = await tip.innerText();
+    for (const part of ["22.0 %", "2.18 bits", "␣hen", "46.8 %", "Drafted", "no", "4 of at most 5"])
+        holds(text.includes(part), `the popover lacks ${part}: ${text}`);
+    await picture(page, "tokens-light");
+    await tokens.nth(3).focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    same(await page.evaluate(() => document.activeElement === document.querySelectorAll(".tok")[5]), true, "focus");
+    holds((await tip.innerText()).includes("4.0 %"), "the popover follows the keys");
+    same(await tokens.nth(5).getAttribute("aria-describedby"), "tip", "described");
+    await page.keyboard.press("Escape");
+    same(await tip.isVisible(), false, "after Escape");
+    await page.keyboard.press("Alt+KeyV");
+    same(await page.locator(".tokens.cost").count(), 1, "steps as shades");
+    await picture(page, "cost-light");
+});
+
+test("characters of several tokens are whole; thoughts are folded", async page => {
+    await say(page, "think");
+    same(await body(page, 0), "Hello! \u{1f98a}", "the answer");
+    same(await page.locator(".thought").getAttribute("open"), null, "folded");
+    await page.click(".thought summary");
+    same(await page.locator(".thought > div").innerText(), "The user greets me. I greet back.", "the thought");
+    await page.locator("#view input[value=sure]").check();
+    same(await page.locator(".body .tok").allInnerTexts(), ["Hello!", " ·".trim(), " \u{1f98a}"].map((t, i) =>
+        (i === 1 ? " " : i === 2 ? "\u{1f98a}" : t)), "tokens");
+});
+
+test("dark, by the system and by the switch", async page => {
+    const shade = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    same(await shade(), "rgb(23, 22, 20)", "by the system");
+    await say(page, "fox");
+    await page.click("#theme");
+    same(await shade(), "rgb(251, 250, 247)", "light");
+    await page.click("#theme");
+    same(await shade(), "rgb(23, 22, 20)", "dark");
+    await page.reload();
+    same(await page.getAttribute("#theme", "aria-label"), "Theme: dark", "kept");
+    await picture(page, "dark");
+    await page.locator("#view input[value=sure]").check();
+    await page.locator(".tok").nth(9).hover();
+    await picture(page, "tokens-dark");
+}, { browser: { colorScheme: "dark" } });
+
+test("320 pixels are enough", async page => {
+    await say(page, "fox");
+    const wide = () => page.evaluate(() => document.documentElement.scrollWidth);
+    same(await wide(), 320, "the width");
+    await picture(page, "narrow");
+    same(await page.locator("#side").isVisible(), false, "the drawer");
+    await page.click("#menu");
+    await page.locator("#list .open").first().waitFor();
+    await page.waitForTimeout(250);
+    await picture(page, "narrow-list");
+    await page.keyboard.press("Escape");
+    await page.locator("#side").waitFor({ state: "hidden" });
+    await page.locator("#view input[value=sure]").check();
+    await page.locator(".tok").nth(12).click();
+    const box = await page.locator("#tip").boundingBox();
+    holds(box.x >= 0 && box.x + box.width <= 320, "the popover is on the screen");
+    await picture(page, "narrow-tokens");
+    await page.click("#settings-open");
+    await picture(page, "narrow-settings");
+    same(await wide(), 320, "the width in the end");
+}, { browser: { viewport: { width: 320, height: 640 }, hasTouch: true } });
+
+test("a reload keeps conversations; they are renamed, deleted, brought back", async page => {
+    await say(page, "First talk");
+    await page.click("#new");
+    await say(page, "Second talk");
+    await page.reload();
+    same(await body(page, 0), "You said: Second talk (answer 2)", "the open one");
+    same(await page.locator("#list .open").allInnerTexts(), ["Second talk", "First talk"], "the list");
+    await page.locator("#list li").nth(1).hover();
+    await page.click("[aria-label='Rename “First talk”']");
+    await page.keyboard.type("A better name");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "A better name", exact: true }).click();
+    await page.getByText("You said: First talk (answer 1)").waitFor();
+    await page.click("[aria-label='Delete “A better name”']");
+    await page.getByRole("button", { name: "Undo" }).click();
+    await page.getByRole("button", { name: "A better name", exact: true }).waitFor();
+    await page.fill("#find", "second");
+    await page.waitForFunction(() => document.querySelectorAll("#list li").length === 1);
+});
+
+test("exported and imported", async page => {
+    await say(page, "Keep this");
+    const [file] = await Promise.all([page.waitForEvent("download"), page.click("#export")]);
+    const text = readFileSync(await file.path(), "utf8");
+    same(JSON.parse(text).chalcis, "conversations", "its kind");
+    const give = (name, content) =>
+        page.setInputFiles("#file", { name, mimeType: "application/json", buffer: Buffer.from(content) });
+    await give("back.json", text);
+    await page.waitForFunction(() => document.querySelectorAll("#list li").length === 2);
+    same(await body(page, 0), "You said: Keep this (answer 1)", "imported");
+    holds(await page.evaluate(() => document.querySelector("#view input[value=sure]").click() ||
+          document.querySelectorAll(".tok").length > 3), "tokens come along");
+    await give("chat.json", '{"chalcis": "conversation", "messages": [{"role": "system", "content": "Be brief."},' +
+               '{"role": "user", "content": "From the terminal"}, {"role": "assistant", "content": "Yes."}]}');
+    await page.getByRole("button", { name: "From the terminal", exact: true }).waitFor();
+    await page.click("#settings-open");
+    same(await page.inputValue("#p-system"), "Be brief.", "its system prompt");
+    await page.keyboard.press("Escape");
+    for (const bad of ["{", "[]", "null", '{"chalcis": "conversations"}']) {
+        await give("bad.json", bad);
+        await page.getByText("bad.json holds no conversations.").waitFor();
+    }
+    await give("odd.json", '{"chalcis": "conversations", "conversations": [null, {"messages": {"a": {"id": "a",' +
+               '"parent": "a", "role": "user"}, "b": null, "c": {"id": "c", "parent": "", "role": "system"}},' +
+               '"picked": {"": "a"}, "params": {"system": {}}}]}');
+    await page.waitForFunction(() => document.querySelectorAll("#list li").length === 5);
+    await say(page, "Still there?");
+});
+
+test("parameters go along, empty ones do not", async (page, { asked }) => {
+    await page.click("#settings-open");
+    for (const [name, value] of Object.entries({ system: "Be brief.", temperature: "0.5", top_p: "0.9", top_k: "7",
+                                                 min_p: "0.05", max_tokens: "3", seed: "11", stop: "one\ntwo" }))
+        await page.fill(`#p-${name}`, value);
+    await page.selectOption("#p-reasoning_effort", "low");
+    await picture(page, "settings");
+    await page.fill("#p-temperature", "-1");
+    await page.keyboard.press("Escape");
+    await page.locator("#settings").waitFor({ state: "hidden" });
+    await say(page, "Hello there");
+    const { messages, temperature, top_p, top_k, min_p, max_tokens, seed, stop, reasoning_effort } = (await asked())[0];
+    same([temperature, top_p, top_k, min_p, max_tokens, seed, stop, reasoning_effort],
+         [0.5, 0.9, 7, 0.05, 3, 11, ["one", "two"], "low"], "sent");
+    same(messages[0], { role: "system", content: "Be brief." }, "the system prompt");
+    same(await page.locator(".note").innerText(), "Cut off: the limit of tokens was reached.", "the limit is told");
+    await page.click("#settings-open");
+    await page.click("#params-reset");
+    await page.keyboard.press("Escape");
+    await say(page, "Again");
+    same("top_k" in (await asked())[1], false, "after the reset");
+});
+
+test("a hostile answer does nothing", async page => {
+    await say(page, "attack");
+    await page.waitForTimeout(200);
+    same(await page.evaluate(() => window.hurt), undefined, "a script of the answer's");
+    same(await page.locator(".body :is(script, img, style, iframe, :not(button) > svg, [onerror], [style], [id])").count(), 0,
+         "elements of the answer's");
+    same(await page.locator(".body .prose a[href]").evaluateAll(all => all.map(a => a.href)),
+         ["https://elsewhere.example/spy.png"], "addresses");
+    holds((await body(page, 0)).includes("<script>window.hurt = 1</script>"), "it is shown as text");
+    await page.locator("#view input[value=sure]").check();
+    same(await page.locator(".body script").count(), 0, "as tokens");
+    await page.reload();
+    same(await page.evaluate(() => window.hurt), undefined, "after a reload");
+});
+
+test("a hostile title or message does nothing", async page => {
+    const bad = "<img src=x onerror=window.hurt=1><script>window.hurt=2</script>";
+    await say(page, bad);
+    same(await page.locator(".user .body").innerText(), bad, "the message");
+    same(await page.locator("#list .open").innerText(), bad.slice(0, 59) + "…", "the title");
+    same(await page.evaluate(() => window.hurt), undefined, "hurt");
+});
+
+test("what goes wrong is told", async page => {
+    await say(page, "busy");
+    same(await page.locator(".note.error").innerText(), "All places are taken. It asks to try again in 3 s.", "503");
+    await page.click("#new");
+    await say(page, "broken");
+    same(await page.locator(".note.error").innerText(), "The model has run out of pages.", "an error event");
+    same(await body(page, 0), "Half an answer", "what came before");
+    await page.click("#new");
+    await say(page, "lost");
+    holds(/connection/.test(await page.locator(".note.error").innerText()), "a lost connection");
+});
+
+test("a server that wants a key is given it once a tab", async (page, { asked }) => {
+    await page.locator("#key[open]").waitFor();
+    await page.fill("#key-text", "wrong");
+    await page.keyboard.press("Enter");
+    await page.fill("#key-text", "sesame");
+    await page.keyboard.press("Enter");
+    await page.locator("#key").waitFor({ state: "hidden" });
+    await say(page, "Hello");
+    same((await asked()).length, 1, "requests that came through");
+    await page.reload();
+    await say(page, "Once more");
+    same(await page.locator("#key[open]").count(), 0, "asked again");
+    same(await page.evaluate(() => JSON.stringify(localStorage).includes("sesame")), false, "kept for good");
+}, { key: "sesame" });
+
+test("the server's load is shown", async page => {
+    await type(page, "long");
+    await page.locator("#load.busy").waitFor();
+    await page.waitForFunction(() => /1 answering · [1-9]\d* tokens\/s/.test(
+        document.querySelector("#load-text").textContent), null, { timeout: 8000 });
+    await page.click("#load summary");
+    const text = await page.locator("#load-all").innerText();
+    for (const part of ["4\u202f100 of 16\u202f384", "59.6 %", "65.0 %"]) holds(text.includes(part), `${part}: ${text}`);
+    await picture(page, "load");
+    await page.click("#stop");
+    await page.locator("#load.idle").waitFor();
+});
+
+test("the keyboard alone is enough, and everything has a name", async page => {
+    await page.locator("#model").waitFor();
+    await page.keyboard.type("Hello");
+    await page.keyboard.press("Shift+Enter");
+    await page.keyboard.type("you");
+    await page.keyboard.press("Enter");
+    await settled(page);
+    same(await page.locator(".user .body").innerText(), "Hello\nyou", "two lines");
+    const reached = new Set();
+    for (let i = 0; i < 40; i++) {
+        await page.keyboard.press("Tab");
+        reached.add(await page.evaluate(() => {
+            const e = document.activeElement;
+            return e.id || e.name || e.getAttribute("aria-label") || e.tagName;
+        }));
+    }
+    for (const wanted of ["new", "find", "import", "export", "view", "settings-open", "theme", "Copy", "Edit",
+                          "Answer again", "text", "send", "SUMMARY", "model"])
+        holds(reached.has(wanted), `${wanted} is not reached: ${[...reached]}`);
+    const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, textarea")]
+        .filter(e => !e.getAttribute("aria-label") && !e.innerText.trim() && !e.labels?.length).map(e => e.outerHTML));
+    same(nameless, [], "without a name");
+});
+
+test("the page without npm: an answer streams, and stops", async (page, { asked }) => {
+    await page.fill("#text", "Hello");
+    await page.keyboard.press("Enter");
+    await page.getByText("You said: Hello (answer 1)").waitFor();
+    await page.fill("#text", "attack");
+    await page.keyboard.press("Enter");
+    await page.getByText("<script>window.hurt = 1</script>").waitFor();
+    same((await asked())[1].messages.length, 3, "the conversation goes along");
+    await page.fill("#text", "long");
+    await page.keyboard.press("Enter");
+    await page.getByText("tick tock tick").waitFor();
+    await page.click("#stop");
+    await page.getByText("(stopped)").waitFor();
+    same(await page.evaluate(() => window.hurt), undefined, "hurt");
+    await picture(page, "plain");
+}, { plain: true });
+
+test("the page without npm asks for a key", async page => {
+    await page.fill("#text", "Hello");
+    await page.keyboard.press("Enter");
+    await page.getByText("The key is missing").waitFor();
+    await page.fill("#key", "sesame");
+    await page.fill("#text", "Hello");
+    await page.locator("#text").press("Enter");
+    await page.getByText("You said: Hello").waitFor();
+}, { plain: true, key: "sesame" });
+
+test("sizes and policies", async () => {
+    for (const [kind, largest] of [["chat", 150_000], ["plain", 6000]]) {
+        const text = source(kind), size = Buffer.byteLength(text);
+        holds(size < largest, `${kind}: ${size} bytes`);
+        const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(text)[1];
+        holds(policy.includes("default-src 'none'") && !policy.includes("unsafe"), policy);
+        const script = text.slice(text.lastIndexOf("<script>") + 8, text.lastIndexOf("</script>"));
+        holds(policy.includes(createHash("sha256").update(script).digest("base64")), `${kind}: the script's hash`);
+        holds(!/<[^>]* (on\w+|style)=/.test(text.replace(/<script>[^]*<\/script>/, "")), `${kind}: inline handlers`);
+    }
+});
+
+await runAll();
