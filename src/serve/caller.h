@@ -1,8 +1,8 @@
 /* caller.h - answers that call tools obey the tools' schemas
  *
  * Rules are made once for a request: grammars for what stands behind the tag that opens a call.  A
- * caller watches one answer: where a call begins, its grammar is set, so that only a tool that there
- * is can be named and only arguments that obey its schema be written; where it is complete, the
+ * caller watches one answer: where a call begins, its grammar is set, so that only a tool that
+ * there is can be named and only arguments that obey its schema be written; where it is complete, the
  * grammar ends.  Where a call is required the caller itself opens it, behind the reasoning.
  *
  * What a format cannot be held to is said when the rules are made (docs/serve.md has the table).

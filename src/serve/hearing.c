@@ -3,6 +3,7 @@
  * Everything here runs on the engine's thread.  SPDX-License-Identifier: MIT */
 #include "job_in.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,10 +85,12 @@ static void hear_reply(void *arg, const ch_reply_event *v)
 
 enum { PIECE = 512 };
 
-static size_t piece(char *out, const ch_tokenizer *tk, ch_token before, ch_token id)
+/* A token's text, or the name of one that has none: then *text is 0. */
+static size_t piece(char *out, size_t *text, const ch_tokenizer *tk, ch_token before, ch_token id)
 {
     const int n = ch_tokenizer_piece(out, PIECE, tk, before, id);
     size_t size;
+    *text = n > 0 ? (size_t)n : 0;
     if (n > 0)
         return (size_t)n;
     const char *name = ch_tokenizer_name(tk, id, &size);
@@ -103,7 +106,8 @@ static size_t tell_token(ch_job *j, ch_delta *d, ch_token before, const ch_event
     static _Thread_local char text[1 + CH_ENGINE_TOP][PIECE];
     ch_told_token top[CH_ENGINE_TOP];
     const ch_tokenizer *tk = j->service->tk;
-    const size_t n = piece(text[0], tk, before, v->id);
+    size_t bytes, other;
+    const size_t n = piece(text[0], &bytes, tk, before, v->id);
     d->kind = CH_DELTA_TOKEN;
     d->token = (ch_told_token){.bytes = text[0],
                                .n = n,
@@ -112,13 +116,14 @@ static size_t tell_token(ch_job *j, ch_delta *d, ch_token before, const ch_event
                                .drafted = v->drafted,
                                .iterations = v->iterations};
     for (int i = 0; i < v->n_top; i++) {
-        top[i] = (ch_told_token){.bytes = text[1 + i], .id = v->top[i].id, .log_p = v->top[i].log_p};
-        top[i].n = piece(text[1 + i], tk, before, v->top[i].id);
+        top[i] = (ch_told_token){
+            .bytes = text[1 + i], .id = v->top[i].id, .log_p = v->top[i].log_p};
+        top[i].n = piece(text[1 + i], &other, tk, before, v->top[i].id);
     }
     d->top = top;
     d->n_top = v->n_top;
     tell(j, d);
-    return n;
+    return bytes;
 }
 
 static bool wants_tokens(const ch_ask *a) { return a->log_probs || a->cost; }
@@ -304,12 +309,22 @@ static void end_unanswered(ch_job_part *p)
     }
 }
 
+/* As many numbers of it as are wanted, of length 1. */
 static void keep_vector(ch_job_part *p, const ch_event *v)
 {
-    p->width = v->width;
-    p->vector = malloc((size_t)v->width * sizeof *p->vector);
-    if (p->vector)
-        memcpy(p->vector, v->vector, (size_t)v->width * sizeof *p->vector);
+    const int wanted = p->job->ask->dimensions;
+    double sum = 0;
+    p->width = wanted > 0 ? CH_MIN(wanted, v->width) : v->width;
+    p->vector = malloc((size_t)p->width * sizeof *p->vector);
+    if (!p->vector) {
+        const ch_err e = {CH_ENOMEM, "no memory for a vector"};
+        fail(p->job, &e);
+        return;
+    }
+    for (int i = 0; i < p->width; i++)
+        sum += (double)v->vector[i] * (double)v->vector[i];
+    for (int i = 0; i < p->width; i++)
+        p->vector[i] = sum > 0 ? (float)((double)v->vector[i] / sqrt(sum)) : v->vector[i];
 }
 
 /* Begin and token: what the listener's return says. */

@@ -215,6 +215,10 @@ static int open_job(ch_job *j, ch_refusal *r)
                          "the request: \"best_of\" is %d, more than \"n\", %d, which this server "
                          "does not do: ask for n answers with log-probs and choose",
                          j->ask->best_of, j->ask->answers);
+    if (j->ask->dimensions > s->width)
+        return ch_refuse(r, CH_REFUSED_INVALID, "dimensions",
+                         "the request: \"dimensions\" is %d; the model has %d",
+                         j->ask->dimensions, s->width);
     int rc = make_parts(j, r);
     if (rc == CH_OK)
         rc = make_prompts(j, r);

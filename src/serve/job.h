@@ -21,7 +21,7 @@ typedef struct ch_service {
     const char *name;       /* of the model */
     char fingerprint[24];
     ch_token *ends;         /* tokens that end an answer */
-    int n_ends, context;
+    int n_ends, context, width;
     size_t grammar_bytes;   /* that one grammar may find out while it runs */
 } ch_service;
 

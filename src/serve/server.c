@@ -38,6 +38,7 @@ static int open_service(ch_server *s, ch_err *e)
         .model = o->model,
         .tk = o->tk,
         .name = o->name,
+        .width = info.width,
         .context = o->engine.session.context ? o->engine.session.context : made_for,
         .grammar_bytes = GRAMMAR_BYTES};
     snprintf(s->service.fingerprint, sizeof s->service.fingerprint, "chalcis-%s", CHALCIS_VERSION);
