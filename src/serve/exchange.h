@@ -62,7 +62,7 @@ void ch_http_drain(ch_http *h, int most_ms);
 void ch_http_close(ch_http **h);
 
 typedef struct ch_http_stats {
-    uint64_t requests, by_status[6]; /* [2]: 2xx ... */
+    uint64_t requests, by_status[6]; /* [2]: 2xx ...; [0]: left before there was one */
     uint64_t gone, slow; /* clients that left before the end; that did not read */
     uint64_t bytes_in, bytes_out; /* of bodies, of exchanges that have ended */
     uint64_t held;  /* bytes of bodies, in memory now */

@@ -107,7 +107,9 @@ static int listen_at(ch_http *h, const struct addrinfo *a, ch_err *e)
 int ch_http_listen(ch_http *h, ch_err *e)
 {
     struct addrinfo *found = NULL;
+    /* "localhost" has two addresses; what is written as 127.0.0.1 elsewhere has to work */
     const struct addrinfo want = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                                  .ai_family = strcmp(h->host, "localhost") ? AF_UNSPEC : AF_INET,
                                   .ai_socktype = SOCK_STREAM};
     char port[16], name[256];
     if (strncmp(h->host, "unix:", 5) == 0)

@@ -75,6 +75,18 @@ static void stream(ch_exchange *x, void *arg)
     later(x, arg);
 }
 
+static void end_it(void *arg)
+{
+    ch_exchange_end(arg);
+    atomic_fetch_add(&held.gone, 1);
+}
+
+static void self(ch_exchange *x, void *arg)
+{
+    (void)arg;
+    ch_exchange_later(x, end_it, x);
+}
+
 static void nothing(ch_exchange *x, void *arg) { (void)x, (void)arg; }
 
 static const ch_http_route routes[] = {
@@ -83,7 +95,8 @@ static const ch_http_route routes[] = {
     {"POST", "/v1/messages", refuse, false}, {"POST", "/busy", refuse, false},
     {"POST", "/later", later, false},        {"GET", "/stream", stream, false},
     {"POST", "/hello", echo, false},         {"GET", "/nothing", nothing, false},
-    {"GET", "/health", hello, true},         {NULL, NULL, NULL, false},
+    {"GET", "/health", hello, true},         {"GET", "/self", self, false},
+    {NULL, NULL, NULL, false},
 };
 
 static const ch_http_options usual = {.routes = routes, .log_fd = -1};
@@ -395,6 +408,12 @@ static void test_gone(void **state)
     until(held.gone == 3);
     ch_exchange_end(x);
     close(fd);
+    /* which may end it there and then */
+    fd = wire_open(h);
+    wire_say(fd, "GET /self HTTP/1.1\r\n" HOST "\r\n");
+    until(stats(h).busy == 1);
+    close(fd);
+    until(held.gone == 4 && stats(h).busy == 0);
     /* in the middle of an upload: nobody is called */
     const int calls = held.calls;
     fd = wire_open(h);

@@ -29,7 +29,7 @@ typedef struct answer {
     ch_buf body;
 } answer;
 
-static int wire_ready(int fd, const struct sockaddr *at, socklen_t n)
+static inline int wire_ready(int fd, const struct sockaddr *at, socklen_t n)
 {
     const struct timeval most = {.tv_sec = 10};
     assert_true(fd >= 0);
@@ -39,7 +39,7 @@ static int wire_ready(int fd, const struct sockaddr *at, socklen_t n)
     return fd;
 }
 
-static int wire_open(const ch_http *h)
+static inline int wire_open(const ch_http *h)
 {
     const struct sockaddr_in at = {.sin_family = AF_INET,
                                    .sin_port = htons((uint16_t)ch_http_port(h)),
@@ -56,7 +56,7 @@ static inline int wire_open_unix(const char *path)
                       (const struct sockaddr *)&at, sizeof at);
 }
 
-static bool wire_send(int fd, const char *bytes, size_t n)
+static inline bool wire_send(int fd, const char *bytes, size_t n)
 {
     for (size_t at = 0; at < n;) {
         const ssize_t k = send(fd, bytes + at, n - at, MSG_NOSIGNAL);
@@ -67,16 +67,16 @@ static bool wire_send(int fd, const char *bytes, size_t n)
     return true;
 }
 
-static bool wire_say(int fd, const char *text) { return wire_send(fd, text, strlen(text)); }
+static inline bool wire_say(int fd, const char *text) { return wire_send(fd, text, strlen(text)); }
 
 /* One more byte; -1: the end. */
-static int wire_byte(int fd)
+static inline int wire_byte(int fd)
 {
     unsigned char c;
     return recv(fd, &c, 1, 0) == 1 ? c : -1;
 }
 
-static bool wire_line(int fd, ch_buf *b)
+static inline bool wire_line(int fd, ch_buf *b)
 {
     for (int c; (c = wire_byte(fd)) >= 0;) {
         const char byte = (char)c;
@@ -87,7 +87,7 @@ static bool wire_line(int fd, ch_buf *b)
     return false;
 }
 
-static bool wire_bytes(int fd, ch_buf *b, size_t n)
+static inline bool wire_bytes(int fd, ch_buf *b, size_t n)
 {
     char piece[4096];
     while (n > 0) {
@@ -121,7 +121,7 @@ static inline bool answer_says(const answer *a, const char *name, const char *va
 }
 
 /* The next chunk of a body; false: the last one, or the end. */
-static bool wire_chunk(int fd, ch_buf *b, bool *whole)
+static inline bool wire_chunk(int fd, ch_buf *b, bool *whole)
 {
     ch_buf line;
     ch_buf_init(&line, 1 << 16);
@@ -135,7 +135,7 @@ static bool wire_chunk(int fd, ch_buf *b, bool *whole)
     return closed && n > 0;
 }
 
-static bool wire_head(int fd, answer *a)
+static inline bool wire_head(int fd, answer *a)
 {
     ch_buf head;
     memset(a, 0, sizeof *a);
@@ -155,7 +155,7 @@ static bool wire_head(int fd, answer *a)
 }
 
 /* head_only: the reply to HEAD. */
-static answer wire_answer(int fd, bool head_only)
+static inline answer wire_answer(int fd, bool head_only)
 {
     answer a;
     if (!wire_head(fd, &a))
@@ -175,7 +175,7 @@ static answer wire_answer(int fd, bool head_only)
     return a;
 }
 
-static void answer_close(answer *a)
+static inline void answer_close(answer *a)
 {
     free(a->head);
     ch_buf_close(&a->body);
