@@ -336,11 +336,11 @@ typedef enum ch_ending {
 typedef enum ch_event_kind {
     CH_EVENT_PROMPT_TOKEN, /* id, log_p, top; if they were asked for: each, in order */
     CH_EVENT_VECTOR,       /* vector, width, prompt_tokens; if it was asked for */
-    CH_EVENT_PROMPT,       /* it has been read: prompt_tokens, shared_tokens */
+    CH_EVENT_PROMPT,       /* it has been read: prompt_tokens, shared_tokens, wait_ms */
     CH_EVENT_BEGIN,        /* an answer; of a fork: tokens, those of its parent */
     CH_EVENT_TOKEN,        /* its next, an end token too: id, log_p, top, drafted, fed, may_end,
                               iterations, tokens */
-    CH_EVENT_END,          /* ending, error, tokens */
+    CH_EVENT_END,          /* ending, error, tokens, drafted_tokens */
     CH_EVENT_DONE          /* the request, once; if no answer began: ending, error (where none was
                               asked for CH_ENDING_LENGTH).  Nothing comes after it */
 } ch_event_kind;
@@ -362,7 +362,9 @@ typedef struct ch_event {
     ch_ending ending;
     const ch_err *error;    /* with CH_ENDING_FAILED, else NULL */
     int tokens;             /* told of this answer: end token, fed ones and its parent's included */
+    int drafted_tokens;     /* guessed for this answer, right or not */
     int prompt_tokens, shared_tokens; /* shared: found in the cache instead of computed */
+    double wait_ms;         /* that the request waited before it was begun */
     const float *vector;
     int width;
 } ch_event;

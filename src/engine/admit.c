@@ -143,6 +143,7 @@ static bool begin_one(ch_engine *g)
     if (!q)
         return false;
     q->user = user_of(g, q->r.user);
+    q->begun_ns = ch_clock_ns();
     if (canceled) {
         q->ending = CH_ENDING_CANCELED;
     } else if (begin(g, q, &e) < 0) {

@@ -17,6 +17,8 @@ ch_go ch_demand_tell(ch_demand *q, ch_answer *a, ch_event *event)
     event->answer = a ? a->number : 0;
     event->prompt_tokens = q->r.n_prompt;
     event->shared_tokens = q->shared;
+    if (q->begun_ns)
+        event->wait_ms = (double)(q->begun_ns - q->submitted_ns) * 1e-6;
     if (a && event->kind >= CH_EVENT_BEGIN)
         event->tokens = a->told;
     return q->r.tell(q->r.arg, usable ? a : NULL, event);
@@ -115,6 +117,7 @@ static void close_answer(ch_answer *a)
     if (a->begun) {
         ch_event event = {.kind = CH_EVENT_END,
                           .ending = a->ending,
+                          .drafted_tokens = (int)ch_session_get_stats(a->s).drafted,
                           .error = a->ending == CH_ENDING_FAILED ? &a->error : NULL};
         ch_demand_tell(q, a, &event);
     } else if (q->ending == CH_ENDING_NONE) {
@@ -164,8 +167,7 @@ void ch_demand_done(ch_demand *q)
     *at = q->next;
     if (g->last == &q->next)
         g->last = at;
-    if (--g->n_all == 0)
-        pthread_cond_broadcast(&g->idle);
+    g->n_all--;
     pthread_mutex_unlock(&g->lock);
     ch_demand_free(q);
 }

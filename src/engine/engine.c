@@ -174,6 +174,9 @@ static void publish(ch_engine *g)
     s->refused = g->stats.refused;
     g->stats = *s;
     g->last_step_ns = ch_clock_ns();
+    g->stepping = false;
+    if (g->n_all == 0)
+        pthread_cond_broadcast(&g->idle);
     pthread_mutex_unlock(&g->lock);
 }
 
@@ -186,6 +189,9 @@ static int step(bool *busy, ch_engine *g, ch_err *e)
 {
     const uint64_t t0 = ch_clock_ns();
     ch_err why = {0};
+    pthread_mutex_lock(&g->lock);
+    g->stepping = true;
+    pthread_mutex_unlock(&g->lock);
     if (g->fault == CH_OK) {
         ch_engine_admit(g);
         g->fault = ch_engine_turn(g, &why);
@@ -278,9 +284,9 @@ int ch_engine_wait(ch_engine *g, int most_ms, ch_err *e)
     until.tv_nsec %= 1000000000;
     int late = 0;
     pthread_mutex_lock(&g->lock);
-    while (g->n_all > 0 && late != ETIMEDOUT)
+    while ((g->n_all > 0 || g->stepping) && late != ETIMEDOUT)
         late = pthread_cond_timedwait(&g->idle, &g->lock, &until);
-    const int left = g->n_all;
+    const int left = g->n_all + g->stepping;
     pthread_mutex_unlock(&g->lock);
     return left == 0 ? CH_OK
                      : ch_fail(e, CH_EBUSY, "%d requests are not done after %d ms", left, most_ms);

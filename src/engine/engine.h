@@ -66,6 +66,7 @@ typedef struct ch_demand {
     bool begun;   /* CH_EVENT_BEGIN was told */
     int shared;
     int prompt_told; /* tokens */
+    uint64_t submitted_ns, begun_ns;
     double *mean; /* D, of r.vector */
     ch_ending ending;
     ch_err error;
@@ -102,7 +103,7 @@ struct ch_engine {
     int n_waiting, n_all;
     int64_t waiting_tokens;
     ch_ticket tickets;
-    bool draining, closing;
+    bool draining, closing, stepping;
     ch_engine_stats stats;
     double begin_interval_s; /* between requests that begin, lately */
     uint64_t last_begin_ns, last_step_ns;

@@ -133,6 +133,7 @@ int ch_engine_submit(ch_ticket *out, ch_engine *g, const ch_request *r, ch_err *
     if (rc == CH_OK) {
         *out = q->ticket = ++g->tickets;
         q->waits = true;
+        q->submitted_ns = ch_clock_ns();
         *g->last = q;
         g->last = &q->next;
         g->n_all++;

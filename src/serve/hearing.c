@@ -238,7 +238,7 @@ static int hear_token(ch_job_answer *h, ch_answer *a, const ch_event *v, ch_err 
     const bool end = ch_tokenizer_is_end(j->service->tk, v->id);
     int stop = -1, rc = CH_OK;
     h->drawn++;
-    h->guessed += v->drafted;
+    h->accepted += v->drafted;
     if (wants_tokens(j->ask) && (!end || j->ask->api == CH_API_COMPLETION)) {
         ch_delta d = {.answer = h->index,
                       .offset = h->part->echoed + ch_listener_text(h->listener)->size,
@@ -271,6 +271,7 @@ static void end_answer(ch_job_answer *h, const ch_event *v)
 {
     ch_job *j = h->job;
     ch_err e = {0};
+    h->drafted = v->drafted_tokens;
     if (v->ending == CH_ENDING_FAILED) {
         fail(j, v->error);
         return;
@@ -287,10 +288,12 @@ static void end_answer(ch_job_answer *h, const ch_event *v)
 static void hear_prompt(ch_job_part *p, const ch_event *v)
 {
     ch_job *j = p->job;
-    ch_usage u = {.prompt = v->prompt_tokens, .cached = v->shared_tokens};
+    ch_usage u = {
+        .prompt = v->prompt_tokens, .cached = v->shared_tokens, .wait_ms = v->wait_ms};
     p->shared = v->shared_tokens;
     if (!j->t_begin) {
         j->t_begin = ch_clock_ns();
+        j->wait_ms = v->wait_ms;
         begin_stream(j);
         ch_scribe_begin(j->scribe, &j->out, &u);
     }

@@ -51,7 +51,8 @@ static double ms(uint64_t from, uint64_t to)
 
 static ch_usage usage(const ch_job *j)
 {
-    ch_usage u = {.prompt_ms = ms(j->t_submit, j->t_begin),
+    ch_usage u = {.wait_ms = j->wait_ms,
+                  .prompt_ms = ms(j->t_submit, j->t_begin),
                   .drawn_ms = ms(j->t_begin, j->t_last)};
     for (int i = 0; i < j->n_parts; i++) {
         u.prompt += (int)j->parts[i].tokens.n;
@@ -60,7 +61,8 @@ static ch_usage usage(const ch_job *j)
     for (int i = 0; i < j->n_answers; i++) {
         u.drawn += j->answers[i].drawn;
         u.reasoning += j->answers[i].reasoning;
-        u.accepted += j->answers[i].guessed;
+        u.drafted += j->answers[i].drafted;
+        u.accepted += j->answers[i].accepted;
     }
     return u;
 }

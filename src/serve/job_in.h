@@ -30,7 +30,7 @@ typedef struct ch_job_answer {
     ch_stops *stops;
     ch_caller *caller;
     ch_token before; /* the token behind which the next one stands */
-    int drawn, reasoning, guessed, calls;
+    int drawn, reasoning, drafted, accepted, calls;
     bool closed;     /* its reasoning was ended for it */
     bool formed;     /* its grammar has been set */
     const char *stop;
@@ -62,6 +62,7 @@ struct ch_job {
     atomic_bool late;    /* it was not all submitted: late_refusal says why */
     ch_refusal late_refusal;
     uint64_t t_submit, t_begin, t_last;
+    double wait_ms;
 };
 
 /* prompting.c */
