@@ -76,7 +76,7 @@ SRC64   := $(filter-out src/kernel/x86/%,$(SRC))
 OBJ     := $(SRC:src/%.c=$(B)/%.o) $(foreach i,$(ANY_ISAS),$(ANY:src/%.c=$(B)/%_$(i).o))
 OBJ64   := $(SRC64:src/%.c=$(B)/real64/%.o)
 CLIOBJ  := $(CLI:src/%.c=$(B)/%.o) $(B)/cli/watch_page.o
-SERVEOBJ:= $(SERVE:src/%.c=$(B)/%.o) $(B)/serve/page.o
+SERVEOBJ:= $(SERVE:src/%.c=$(B)/%.o)
 TESTS   := $(filter-out tests/kcheck/% tests/gradcheck/% tests/reference/% tests/fuzz/% tests/support/%,$(wildcard tests/*/*.c))
 GRAD    := $(wildcard tests/gradcheck/*.c)
 KCHECK  := $(wildcard tests/kcheck/*.c)
@@ -161,14 +161,6 @@ $(B)/cli/watch_page.o: web/watch.html $(B)/flags
 	@echo "  PAGE  $(patsubst build/%,%,$@)"
 	$(Q)printf '.section .rodata\n.globl %s, %s_end\n%s: .incbin "%s"\n%s_end: .byte 0\n%s\n' \
 	    ch_watch_page ch_watch_page ch_watch_page $< ch_watch_page \
-	    '.section .note.GNU-stack,"",%progbits' | $(CC) -c -x assembler -o $@ -
-
-# The page of serve, likewise.
-$(B)/serve/page.o: web/plain.html $(B)/flags
-	@mkdir -p $(@D)
-	@echo "  PAGE  $(patsubst build/%,%,$@)"
-	$(Q)printf '.section .rodata\n.globl %s, %s_end\n%s: .incbin "%s"\n%s_end: .byte 0\n%s\n' \
-	    ch_chat_page ch_chat_page ch_chat_page $< ch_chat_page \
 	    '.section .note.GNU-stack,"",%progbits' | $(CC) -c -x assembler -o $@ -
 
 # ---- Tests -------------------------------------------------------------------------------------
