@@ -20,6 +20,7 @@ PREFIX  ?= /usr/local
 SAN     ?=
 HOSTILE ?=
 V       ?=
+NPM     ?= npm
 Q       := $(if $(V),,@)
 
 comma   := ,
@@ -76,7 +77,7 @@ SRC64   := $(filter-out src/kernel/x86/%,$(SRC))
 OBJ     := $(SRC:src/%.c=$(B)/%.o) $(foreach i,$(ANY_ISAS),$(ANY:src/%.c=$(B)/%_$(i).o))
 OBJ64   := $(SRC64:src/%.c=$(B)/real64/%.o)
 CLIOBJ  := $(CLI:src/%.c=$(B)/%.o) $(B)/cli/watch_page.o
-SERVEOBJ:= $(SERVE:src/%.c=$(B)/%.o)
+SERVEOBJ:= $(SERVE:src/%.c=$(B)/%.o) $(B)/serve/page.o
 TESTS   := $(filter-out tests/kcheck/% tests/gradcheck/% tests/reference/% tests/fuzz/% tests/support/%,$(wildcard tests/*/*.c))
 GRAD    := $(wildcard tests/gradcheck/*.c)
 KCHECK  := $(wildcard tests/kcheck/*.c)
@@ -155,13 +156,26 @@ $(B)/real64/%.o: src/%.c $(B)/flags
 $(B)/%.o: src/%.c $(B)/flags
 	$(call compile,$(INC_$(call folder_of,$*)),$(call isa_of,$*) $(DEF_$(call folder_of,$*)))
 
-# web/watch.html as bytes between two symbols (cli/watch.c).
+# A file as bytes between two symbols, $(1) and $(1)_end.
+define embed
+$(Q)printf '.section .rodata\n.globl %s, %s_end\n%s: .incbin "%s"\n%s_end: .byte 0\n%s\n' \
+    $(1) $(1) $(1) $(2) $(1) '.section .note.GNU-stack,"",%progbits' | $(CC) -c -x assembler -o $@ -
+endef
+
+# The page of train --watch (cli/watch.c).
 $(B)/cli/watch_page.o: web/watch.html $(B)/flags
 	@mkdir -p $(@D)
 	@echo "  PAGE  $(patsubst build/%,%,$@)"
-	$(Q)printf '.section .rodata\n.globl %s, %s_end\n%s: .incbin "%s"\n%s_end: .byte 0\n%s\n' \
-	    ch_watch_page ch_watch_page ch_watch_page $< ch_watch_page \
-	    '.section .note.GNU-stack,"",%progbits' | $(CC) -c -x assembler -o $@ -
+	$(call embed,ch_watch_page,$<)
+
+# The page of serve (serve/status.c): web/chat if npm builds it, else web/plain.html; NPM= is to do
+# without.  $(B)/npm changes when npm comes or goes.
+$(B)/npm: FORCE
+	$(call stamp,command -v '$(NPM)' || echo none)
+$(B)/serve/page.o: web/plain.html $(wildcard web/chat/*.* web/chat/src/*) tools/page.sh $(B)/npm $(B)/flags
+	@mkdir -p $(@D)
+	@NPM='$(or $(NPM),none)' tools/page.sh $(@D)/page.html $(patsubst build/%,%,$@)
+	$(call embed,ch_chat_page,$(@D)/page.html)
 
 # ---- Tests -------------------------------------------------------------------------------------
 $(B)/tests/%.o: tests/%.c $(B)/flags
@@ -315,7 +329,7 @@ fuzz: ## run every fuzz target for FUZZ_SECONDS (default 20) each
 	$(Q)$(MAKE) --no-print-directory --output-sync $(J) $(FUZZRUN)
 
 clean: ## remove everything built
-	rm -rf build chalcis
+	rm -rf build chalcis web/chat/dist web/chat/node_modules
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
