@@ -23,6 +23,7 @@ test("a message is typed, an answer streams, as Markdown", async (page, { asked 
     await settled(page);
     same(await page.locator(".prose li").count(), 2, "items");
     same(await page.locator(".prose td").count(), 4, "cells");
+    same(await page.locator(".prose td").first().getAttribute("align"), "right", "a column to the right");
     same(await page.locator(".prose a").getAttribute("rel"), "noopener noreferrer nofollow", "rel");
     holds((await page.locator(".stats").innerText()).includes("96 cached"), "no usage");
     const [request] = await asked();
@@ -90,7 +91,7 @@ test("an answer as tokens: doubt, alternatives, drafts, steps", async page => {
     await tokens.nth(3).hover();
     await tip.waitFor();
     const text = await tip.innerText();
-    for (const part of ["22.0 %", "2.18 bits", "␣hen", "46.8 %", "Drafted", "no", "4 of at most 5"])
+    for (const part of ["22.0 %", "2.18 bits", "␣hen", "46.8 %", "Drafted", "no", "4, at most 5"])
         holds(text.includes(part), `the popover lacks ${part}: ${text}`);
     await picture(page, "tokens-light");
     await tokens.nth(3).focus();
@@ -113,8 +114,7 @@ test("characters of several tokens are whole; thoughts are folded", async page =
     await page.click(".thought summary");
     same(await page.locator(".thought > div").innerText(), "The user greets me. I greet back.", "the thought");
     await page.locator("#view input[value=sure]").check();
-    same(await page.locator(".body .tok").allInnerTexts(), ["Hello!", " ·".trim(), " \u{1f98a}"].map((t, i) =>
-        (i === 1 ? " " : i === 2 ? "\u{1f98a}" : t)), "tokens");
+    same(await page.locator(".body .tok").allTextContents(), ["Hello!", " ", "\u{1f98a}"], "tokens");
 });
 
 test("dark, by the system and by the switch", async page => {
@@ -134,7 +134,9 @@ test("dark, by the system and by the switch", async page => {
 }, { browser: { colorScheme: "dark" } });
 
 test("320 pixels are enough", async page => {
-    await say(page, "fox");
+    await page.fill("#text", "fox");
+    await page.click("#send"); // Enter breaks the line where there are no keys
+    await page.locator(".message.busy").waitFor({ state: "detached" });
     const wide = () => page.evaluate(() => document.documentElement.scrollWidth);
     same(await wide(), 320, "the width");
     await picture(page, "narrow");
@@ -320,7 +322,9 @@ test("the page without npm: an answer streams, and stops", async (page, { asked 
     await page.getByText("You said: Hello (answer 1)").waitFor();
     await page.fill("#text", "attack");
     await page.keyboard.press("Enter");
-    await page.getByText("<script>window.hurt = 1</script>").waitFor();
+    await page.getByText("clobber</a>").waitFor();
+    await page.locator("#send:enabled").waitFor();
+    same(await page.locator("#key").isVisible(), false, "a key that nobody wants");
     same((await asked())[1].messages.length, 3, "the conversation goes along");
     await page.fill("#text", "long");
     await page.keyboard.press("Enter");

@@ -62,14 +62,17 @@ function tokensOf(text) {
     });
 }
 
+// The log-probs of what is said, the costs of thoughts too.
 function chunk(bytes, i, thought, text) {
     const p = [0.98, 0.61, 0.9995, 0.22, 0.87, 0.04][i % 6], token = Buffer.from(bytes).toString();
-    const entry = { token, logprob: Math.log(p), bytes, top_logprobs: [
-        { token, logprob: Math.log(p), bytes }, { token: " hen", logprob: Math.log((1 - p) * 0.6), bytes: [] },
-        { token: "\n", logprob: Math.log((1 - p) * 0.2), bytes: [10] }] };
-    return { object: "chat.completion.chunk", choices: [{ index: 0, finish_reason: null,
-             delta: thought ? { reasoning_content: text } : { content: text }, logprobs: { content: [entry] } }],
-             chalcis: { cost: [{ token, p, drafted: i % 4 === 1, iterations: 1 + i % 5 }] } };
+    const top = [[token, p, bytes], [" hen", (1 - p) * 0.6, [...Buffer.from(" hen")]], ["\n", (1 - p) * 0.2, [10]]];
+    const entry = ([name, chance, its]) => ({ token: name, logprob: Math.log(chance), bytes: its });
+    const cost = { token, id: i, probability: p, drafted: i % 4 === 1, iterations: 1 + i % 5, reasoning: thought,
+                   top: top.map(([name, probability]) => ({ token: name, id: 1, probability })) };
+    return { object: "chat.completion.chunk", choices: [{
+        index: 0, delta: thought ? { reasoning_content: text, reasoning: text } : { content: text },
+        logprobs: thought ? null : { content: [{ ...entry(top[0]), top_logprobs: top.map(entry) }] },
+        finish_reason: null, chalcis: { tokens: [cost] } }] };
 }
 
 async function answer(reply, body, count) {
@@ -95,7 +98,7 @@ async function answer(reply, body, count) {
     if (todo.broken || todo.lost) return todo.lost ? reply.destroy() : reply.end();
     send({ choices: [{ index: 0, delta: {}, finish_reason: i >= (body.max_tokens ?? 1e9) ? "length" : "stop" }] });
     send({ choices: [], usage: { prompt_tokens: 120, completion_tokens: i, total_tokens: 120 + i,
-                                 prompt_tokens_details: { cached_tokens: 96 } }, chalcis: { cost: [] } });
+                                 prompt_tokens_details: { cached_tokens: 96 } }, chalcis: { wait_ms: 1 } });
     reply.end("data: [DONE]\n\n");
 }
 

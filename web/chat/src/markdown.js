@@ -25,6 +25,7 @@ const ALLOWED = {
                    "th", "td"],
     ALLOWED_ATTR: ["href", "title", "start", "type", "checked", "disabled", "align", "class"],
     ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+    ADD_URI_SAFE_ATTR: ["align", "start", "type", "checked", "disabled"],
     ALLOW_DATA_ATTR: false,
     RETURN_DOM_FRAGMENT: true,
 };

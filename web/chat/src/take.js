@@ -1,26 +1,29 @@
-// take.js - chunks of an answer as they come are added to its message.
+// take.js - chunks of an answer as they come are added to its message (docs/serve.md).
 //   token: {t: text, p: probability, a: [[text, p], ...], d: drafted, n: steps taken, r: of a thought}
+// p is missing where the token was not drawn, n where the model takes no steps of its own.
 // SPDX-License-Identifier: MIT
 
-// Tokens may end within a character: each shows the characters that it completes.
-function textOf(decoder, entry) {
-    return Array.isArray(entry.bytes) ? decoder.decode(new Uint8Array(entry.bytes), { stream: true })
-                                      : entry.token;
-}
-const probability = logprob => Number(Math.exp(logprob).toPrecision(4));
+const short = p => Number(p.toPrecision(4));
 
-function takeTokens(message, decoder, choice, costs, thought) {
-    const said = choice?.logprobs?.content ?? [];
-    said.forEach((entry, i) => {
-        const cost = costs[i] ?? {};
-        const token = { t: textOf(decoder, entry), p: probability(entry.logprob) };
-        if (entry.top_logprobs?.length)
-            token.a = entry.top_logprobs.map(a => [a.token, probability(a.logprob)]);
-        if (cost.drafted !== undefined) token.d = cost.drafted;
-        if (cost.iterations !== undefined) token.n = cost.iterations;
-        if (thought) token.r = true;
+// What a server says that knows log-probs and no costs.
+const likely = entry => ({ token: entry.token, probability: Math.exp(entry.logprob) });
+const uncosted = entry => ({ ...likely(entry), top: (entry.top_logprobs ?? []).map(likely) });
+
+// Tokens may end within a character: by the bytes of its log-prob each shows the characters that it
+// completes.  Thoughts have no log-probs, nor has what was not drawn.
+function takeTokens(message, decoder, choice) {
+    const bytes = (choice?.logprobs?.content ?? []).map(entry => entry.bytes);
+    for (const told of choice?.chalcis?.tokens ?? (choice?.logprobs?.content ?? []).map(uncosted)) {
+        const drawn = typeof told.probability === "number";
+        const own = drawn && !told.reasoning ? bytes.shift() : null;
+        const token = { t: own ? decoder.decode(new Uint8Array(own), { stream: true }) : told.token };
+        if (drawn) token.p = short(told.probability);
+        if (told.top?.length) token.a = told.top.map(a => [a.token, short(a.probability)]);
+        if (typeof told.drafted === "boolean") token.d = told.drafted;
+        if (typeof told.iterations === "number") token.n = told.iterations;
+        if (told.reasoning) token.r = true;
         (message.tokens ??= []).push(token);
-    });
+    }
 }
 
 function takeCalls(message, calls) {
@@ -43,7 +46,7 @@ export function taker(message, now = () => performance.now()) {
         message.content += delta.content ?? "";
         if (thought) message.reasoning = (message.reasoning ?? "") + thought;
         takeCalls(message, delta.tool_calls);
-        takeTokens(message, decoder, choice, chunk.chalcis?.cost ?? [], thought && !delta.content);
+        takeTokens(message, decoder, choice);
         if (choice?.finish_reason) message.stats.finish = choice.finish_reason;
         const usage = chunk.usage;
         if (!usage) return;

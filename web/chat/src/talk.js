@@ -46,7 +46,7 @@ const text = v => (typeof v === "string" ? v : "");
 const record = v => (v && typeof v === "object" && !Array.isArray(v) ? v : {});
 const only = (v, ...types) =>
     Object.fromEntries(Object.entries(record(v)).filter(([, x]) => types.includes(typeof x)));
-const isToken = t => typeof t?.t === "string" && t.p >= 0 &&
+const isToken = t => typeof t?.t === "string" && (t.p ?? 0) >= 0 && (t.n ?? 0) >= 0 &&
     (t.a ?? []).every(a => typeof a?.[0] === "string" && a[1] >= 0);
 
 // Conversations of a file: those that this page exported, or one that `chalcis chat` saved.  Whatever

@@ -9,22 +9,24 @@ const state = new WeakMap();   // of a host: what it shows
 const visible = text => text.replaceAll("\n", "↵\n");
 const quoted = text => (text === "" ? "part of a character" : text.replaceAll(" ", "␣").replaceAll("\n", "↵")
     .replaceAll("\t", "⇥"));
+const steps = n => String(Number(n.toFixed(2))); // a mean over layers
+const chance = token => (token.p === undefined ? "not drawn" : percent(token.p));
 const bits = p => (p > 0 ? `${(-Math.log2(p)).toFixed(2)} bits` : "–");
 
 function span(token, at) {
     const e = el("span.tok", { tabIndex: at === 0 ? 0 : -1, role: "option", "aria-selected": "false",
-                               "aria-label": `${quoted(token.t)}, ${percent(token.p)}` },
+                               "aria-label": `${quoted(token.t)}, ${chance(token)}` },
                  visible(token.t) || "·");
     if (token.d) e.classList.add("drafted");
     tokenOf.set(e, { ...token, at });
     return e;
 }
 
-// Doubt is the shade of "sure"; steps beside the most that any took are the shade of "cost".
-function shade(host, mode, most) {
+// Doubt is the shade of "sure"; steps, from the fewest to the most of the answer, that of "cost".
+function shade(host, mode, fewest, most) {
     for (const e of host.children) {
-        const token = tokenOf.get(e);
-        const share = mode === "sure" ? 1 - token.p : most > 1 ? ((token.n ?? 1) - 1) / (most - 1) : 0;
+        const { p = 1, n = fewest } = tokenOf.get(e);
+        const share = mode === "sure" ? 1 - p : most > fewest ? (n - fewest) / (most - fewest) : 0;
         e.style.setProperty("--share", share.toFixed(3));
     }
 }
@@ -40,19 +42,20 @@ export function renderTokens(host, tokens, mode) {
     const from = host.children.length;
     host.append(...tokens.slice(from).map((t, i) => span(t, from + i)));
     host.classList.toggle("cost", mode === "cost");
-    const most = tokens.reduce((m, t) => Math.max(m, t.n ?? 1), 1);
-    shade(host, mode, most);
-    state.set(host, { most, count: tokens.length });
+    const most = tokens.reduce((m, t) => Math.max(m, t.n ?? 0), 0);
+    const fewest = tokens.reduce((m, t) => Math.min(m, t.n ?? most), most);
+    shade(host, mode, fewest, most);
+    state.set(host, { most });
 }
 
 // Mean probability, surprise, drafts, steps: one line on the whole answer.
 export function summary(tokens) {
-    const n = tokens.length;
+    const drawn = tokens.filter(t => t.p !== undefined), n = drawn.length;
     if (!n) return "";
-    const surprise = tokens.reduce((s, t) => s - Math.log2(Math.max(t.p, 1e-12)), 0) / n;
+    const surprise = drawn.reduce((s, t) => s - Math.log2(Math.max(t.p, 1e-12)), 0) / n;
     const parts = [`${surprise.toFixed(2)} bits a token`, `perplexity ${(2 ** surprise).toFixed(2)}`];
-    const drafted = tokens.filter(t => t.d).length;
-    if (tokens.some(t => t.d !== undefined)) parts.push(`${percent(drafted / n)} drafted`);
+    const drafted = drawn.filter(t => t.d).length;
+    if (drawn.some(t => t.d !== undefined)) parts.push(`${percent(drafted / n)} drafted`);
     const stepped = tokens.filter(t => t.n !== undefined);
     if (stepped.length)
         parts.push(`${(stepped.reduce((s, t) => s + t.n, 0) / stepped.length).toFixed(2)} steps a token`);
@@ -76,13 +79,15 @@ function content(token, most) {
     const others = [...(token.a ?? [])];
     let at = others.findIndex(([text]) => text === token.t);
     if (at < 0) at = others.findIndex(([, p]) => p === token.p); // shown by what it completes
-    if (at < 0) at = others.push([token.t, token.p]) - 1;
-    const facts = el("dl", {}, fact("Probability", percent(token.p)), fact("Surprise", bits(token.p)));
+    if (at < 0 && token.p !== undefined) at = others.push([token.t, token.p]) - 1;
+    const facts = el("dl", {}, fact("Probability", chance(token)));
+    if (token.p !== undefined) facts.append(fact("Surprise", bits(token.p)));
     if (token.d !== undefined) facts.append(fact("Drafted", token.d ? "yes" : "no"));
-    if (token.n !== undefined) facts.append(fact("Steps", most > token.n ? `${token.n} of at most ${most}`
-                                                                         : `${token.n}`));
+    if (token.n !== undefined)
+        facts.append(fact("Steps", token.n < most ? `${steps(token.n)}, at most ${steps(most)}` : steps(token.n)));
+    const list = el("ol", { "aria-label": "Alternatives" }, ...others.map(([t, p], i) => row(t, p, i === at)));
     return [el("p.which", {}, el("code", {}, quoted(token.t)), el("span", {}, `token ${token.at + 1}`)),
-            facts, el("ol", { "aria-label": "Alternatives" }, ...others.map(([t, p], i) => row(t, p, i === at)))];
+            facts, others.length ? list : ""];
 }
 
 export function hideToken() {
