@@ -25,6 +25,23 @@ static void send(ch_job *j)
     if (!ch_exchange_send(j->x, j->out.data, j->out.size))
         ch_job_cancel(j);
     ch_buf_clear(&j->out);
+    j->t_sent = ch_clock_ns();
+}
+
+/* Proxies and clients cut connections on which nothing comes. */
+void ch_service_ping(ch_service *s, double silent_s)
+{
+    pthread_mutex_lock(&s->lock);
+    for (ch_job *j = s->jobs; j; j = j->next) {
+        if (pthread_mutex_trylock(&j->lock) != 0)
+            continue; /* something is being told just now */
+        if (j->begun && (double)(ch_clock_ns() - j->t_sent) * 1e-9 >= silent_s) {
+            ch_scribe_ping(j->scribe, &j->out);
+            send(j);
+        }
+        pthread_mutex_unlock(&j->lock);
+    }
+    pthread_mutex_unlock(&s->lock);
 }
 
 void ch_job_fail(ch_job *j, const ch_refusal *r)
@@ -354,6 +371,7 @@ ch_go ch_job_hear(void *arg, ch_answer *a, const ch_event *v)
     ch_job *j = p->job;
     ch_job_answer *h = &j->answers[p->index * j->ask->answers + v->answer];
     ch_go go = CH_GO_ON;
+    pthread_mutex_lock(&j->lock);
     switch (v->kind) {
     case CH_EVENT_PROMPT_TOKEN: hear_prompt_token(p, v); break;
     case CH_EVENT_VECTOR: keep_vector(p, v); break;
@@ -369,9 +387,10 @@ ch_go ch_job_hear(void *arg, ch_answer *a, const ch_event *v)
         break;
     }
     j->t_last = ch_clock_ns();
+    if (v->kind != CH_EVENT_DONE)
+        send(j);
+    pthread_mutex_unlock(&j->lock);
     if (v->kind == CH_EVENT_DONE)
         ch_job_let_go(j);
-    else
-        send(j);
     return go;
 }

@@ -41,7 +41,29 @@ static void free_job(ch_job *j)
     ch_buf_close(&j->prompt);
     ch_buf_close(&j->out);
     ch_ask_close(&j->ask);
+    pthread_mutex_destroy(&j->lock);
     free(j);
+}
+
+static void list(ch_job *j)
+{
+    ch_service *s = j->service;
+    pthread_mutex_lock(&s->lock);
+    j->next = s->jobs;
+    j->self = &s->jobs;
+    if (j->next)
+        j->next->self = &j->next;
+    s->jobs = j;
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void unlist(ch_job *j)
+{
+    pthread_mutex_lock(&j->service->lock);
+    *j->self = j->next;
+    if (j->next)
+        j->next->self = j->self;
+    pthread_mutex_unlock(&j->service->lock);
 }
 
 static double ms(uint64_t from, uint64_t to)
@@ -99,6 +121,7 @@ static void write_end(ch_job *j, const ch_usage *u)
 static void finish(ch_job *j)
 {
     const ch_usage u = usage(j);
+    unlist(j);
     if (atomic_load(&j->late) && !j->refused) {
         j->refused = true;
         j->refusal = j->late_refusal;
@@ -290,6 +313,7 @@ void ch_job_run(ch_service *s, ch_exchange *x, ch_ask *a)
     }
     *j = (ch_job){.service = s, .x = x, .ask = a, .no_tools = no_tools};
     atomic_init(&j->left, 1);
+    pthread_mutex_init(&j->lock, NULL);
     ch_buf_init(&j->prompt, OUT_BYTES);
     ch_buf_init(&j->out, OUT_BYTES);
     if (open_job(j, &r) < 0) {
@@ -298,6 +322,7 @@ void ch_job_run(ch_service *s, ch_exchange *x, ch_ask *a)
         return;
     }
     j->t_submit = ch_clock_ns();
+    list(j);
     ch_exchange_later(x, client_gone, j);
     int rc = CH_OK;
     for (int i = 0; i < j->n_parts && rc == CH_OK; i++)

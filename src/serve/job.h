@@ -6,6 +6,8 @@
 #ifndef CH_JOB_H
 #define CH_JOB_H
 
+#include <pthread.h>
+
 #include "ask.h"
 #include "exchange.h"
 #include "grammar.h"
@@ -23,7 +25,12 @@ typedef struct ch_service {
     ch_token *ends;         /* tokens that end an answer */
     int n_ends, context, width;
     size_t grammar_bytes;   /* that one grammar may find out while it runs */
+    pthread_mutex_t lock;   /* of the jobs that are submitted */
+    struct ch_job *jobs;
 } ch_service;
+
+/* Streams that were silent for so long are told that they are not forgotten; any thread. */
+void ch_service_ping(ch_service *s, double silent_s);
 
 /* Takes a, and x, which it replies to now or later. */
 void ch_job_run(ch_service *s, ch_exchange *x, ch_ask *a);

@@ -39,6 +39,9 @@ typedef struct ch_job_answer {
 
 struct ch_job {
     ch_service *service;
+    ch_job *next, **self;  /* of the service's */
+    pthread_mutex_t lock;  /* of scribe, out and t_sent */
+    uint64_t t_sent;
     ch_exchange *x;
     ch_ask *ask;
     ch_talk *talk;       /* of a conversation, or NULL */

@@ -5,9 +5,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-enum { GRAMMAR_BYTES = 8 << 20 };
+enum { GRAMMAR_BYTES = 8 << 20, TICK_S = 5, SILENT_S = 15 };
 
 static const ch_http_route routes[] = {
 #define ROUTE(method, path, handler, open) {method, path, ch_route_##handler, open},
@@ -51,6 +52,41 @@ static int open_service(ch_server *s, ch_err *e)
     return rc == CH_OK ? ch_engine_start(s->service.engine, e) : rc;
 }
 
+static void *tick(void *arg)
+{
+    ch_server *s = arg;
+    bool closing = false;
+    while (!closing) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += TICK_S;
+        pthread_mutex_lock(&s->service.lock);
+        if (!s->closing)
+            pthread_cond_timedwait(&s->tick, &s->service.lock, &until);
+        closing = s->closing;
+        pthread_mutex_unlock(&s->service.lock);
+        ch_service_ping(&s->service, SILENT_S);
+    }
+    return NULL;
+}
+
+static int start_ticker(ch_server *s, ch_err *e)
+{
+    const int failed = pthread_create(&s->ticker, NULL, tick, s);
+    s->ticking = !failed;
+    return failed ? ch_fail(e, CH_ENOMEM, "no thread for the server: %s", strerror(failed)) : CH_OK;
+}
+
+static void stop_ticker(ch_server *s)
+{
+    pthread_mutex_lock(&s->service.lock);
+    s->closing = true;
+    pthread_cond_signal(&s->tick);
+    pthread_mutex_unlock(&s->service.lock);
+    if (s->ticking)
+        pthread_join(s->ticker, NULL);
+}
+
 int ch_server_open(ch_server **out, const ch_server_options *o, ch_err *e)
 {
     ch_server *s = *out = calloc(1, sizeof *s);
@@ -62,6 +98,10 @@ int ch_server_open(ch_server **out, const ch_server_options *o, ch_err *e)
     s->limits = (ch_ask_limits){.answers = most, .stops = 32, .stop_bytes = 4096,
                                 .biases = 4096, .tools = 128, .messages = 65536};
     int rc = open_service(s, e);
+    pthread_mutex_init(&s->service.lock, NULL);
+    pthread_cond_init(&s->tick, NULL);
+    if (rc == CH_OK)
+        rc = start_ticker(s, e);
     const ch_http_options h = {.host = o->host,
                                .port = o->port,
                                .keys = o->keys,
@@ -103,8 +143,11 @@ void ch_server_close(ch_server **out)
         ch_engine_drain(s->service.engine);
     if (s->http)
         ch_http_drain(s->http, 0);
+    stop_ticker(s);
     ch_http_close(&s->http);
     ch_engine_close(&s->service.engine);
+    pthread_mutex_destroy(&s->service.lock);
+    pthread_cond_destroy(&s->tick);
     ch_grammar_close(&s->like);
     free(s->service.ends);
     free(s);

@@ -14,6 +14,9 @@ struct ch_server {
     ch_http *http;
     ch_ask_limits limits;
     atomic_bool draining;
+    pthread_t ticker; /* pings silent streams */
+    pthread_cond_t tick;
+    bool ticking, closing; /* the latter under service.lock */
     int64_t opened; /* seconds since 1970 */
 };
 
