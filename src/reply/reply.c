@@ -401,6 +401,8 @@ ch_reply_now ch_reply_get_now(const ch_reply *r)
     if (named) {
         now.name = r->held.data + name.from;
         now.n_name = name.n;
+        while (ch_reply_blank(now.name[now.n_name - 1])) /* between a member and its comma */
+            now.n_name--;
     }
     return now;
 }
