@@ -52,8 +52,10 @@ const char *ch_reply_format_unthink(const ch_reply_format *f);  /* what ends rea
 /* How a format writes a call, for those who hold a model to it. */
 typedef enum ch_reply_form {
     CH_REPLY_FORM_NONE,
-    CH_REPLY_FORM_OBJECT, /* open {"name": .., key: {..}} close; open may be "": where content begins */
-    CH_REPLY_FORM_NAMED,  /* open NAME between {..}; without `between` open [{"name": ..}, ..] close */
+    CH_REPLY_FORM_OBJECT, /* open {"name": .., key: {..}} close; without `open`: where content
+                           * begins */
+    CH_REPLY_FORM_NAMED,  /* open NAME between {..}; without `between`: open [{"name": ..}, ..]
+                           * close */
     CH_REPLY_FORM_XML,
     CH_REPLY_FORM_HARMONY
 } ch_reply_form;

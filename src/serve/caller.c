@@ -103,12 +103,14 @@ static int begin_arguments(ch_caller *c, ch_answer *a, const ch_call_tool *t, co
     return obey(c, a, ARGUMENTS, t->rest, begun, k + n, e);
 }
 
-/* The caller opens a call. */
-static int open_call(ch_caller *c, ch_answer *a, const ch_reply *reply, ch_err *e)
+/* The caller opens a call; behind: there is text already. */
+static int open_call(ch_caller *c, ch_answer *a, const ch_reply *reply, bool behind, ch_err *e)
 {
     const ch_call_rules *r = c->r;
     c->calls = ch_reply_calls(reply);
-    const int rc = feed(c, a, &r->open, e);
+    int rc = behind ? feed(c, a, &r->space, e) : CH_OK;
+    if (rc == CH_OK)
+        rc = feed(c, a, &r->open, e);
     if (rc < 0)
         return rc;
     return r->certain ? begin_arguments(c, a, &r->tools[0], NULL, 0, e)
@@ -125,7 +127,8 @@ static int has_name(const char *text, size_t n)
     static const char want[] = "{\"name\":\"";
     size_t at = 0;
     for (size_t i = 0; i < n && want[at] != 0; i++) {
-        if (is_blank(text[i]) && (at == 1 || want[at] == ':' || want[at - 1] == ':'))
+        if (is_blank(text[i]) && at > 0 &&
+            (at == 1 || want[at] == ':' || want[at - 1] == ':'))
             continue;
         if (text[i] != want[at++])
             return -1;
@@ -198,7 +201,8 @@ static int named(ch_caller *c, ch_answer *a, const ch_reply *reply, const ch_rep
 }
 
 static int text_goes_on(ch_caller *c, ch_answer *a, const ch_reply *reply,
-                        const ch_reply_now *now, bool reasoning, ch_err *e)
+                        const ch_reply_now *now, const ch_event *event, bool reasoning,
+                        ch_err *e)
 {
     if (now->calling) {
         c->calls = ch_reply_calls(reply);
@@ -207,7 +211,9 @@ static int text_goes_on(ch_caller *c, ch_answer *a, const ch_reply *reply,
     /* A bare object is a call only where content begins: nothing may come before it. */
     if (*c->r->how.open == 0)
         reasoning = now->reasoning;
-    return c->due && !reasoning && !now->undecided ? open_call(c, a, reply, e) : CH_OK;
+    if (!c->due || reasoning || now->undecided)
+        return CH_OK;
+    return open_call(c, a, reply, event->kind != CH_EVENT_BEGIN, e);
 }
 
 int ch_caller_watch(ch_caller *c, ch_answer *a, const ch_reply *reply, const ch_event *event,
@@ -227,7 +233,7 @@ int ch_caller_watch(ch_caller *c, ch_answer *a, const ch_reply *reply, const ch_
         return CH_OK;
     switch (c->stage) {
     case TEXT:
-        return text_goes_on(c, a, reply, &now, reasoning, e);
+        return text_goes_on(c, a, reply, &now, event, reasoning, e);
     case OPENING:
         return now.calling ? hold(c, a, &now, e) : over(c, a, reply, false, e);
     case NAMING:

@@ -1,8 +1,8 @@
 /* caller.h - answers that call tools obey the tools' schemas
  *
  * Rules are made once for a request: grammars for what stands behind the tag that opens a call.  A
- * caller watches one answer: where a call begins, its grammar is set, so that only a tool that
- * there is can be named and only arguments that obey its schema be written; where it is complete, the
+ * caller watches one answer: where a call begins, its grammar is set, so that only a tool that is
+ * there can be named and only arguments that obey its schema be written; where it is complete, the
  * grammar ends.  Where a call is required the caller itself opens it, behind the reasoning.
  *
  * What a format cannot be held to is said when the rules are made (docs/serve.md has the table).
@@ -38,9 +38,9 @@ void ch_call_rules_close(ch_call_rules **r); /* after its callers, and after CH_
 int ch_caller_open(ch_caller **out, const ch_call_rules *r, ch_err *e);
 void ch_caller_close(ch_caller **c);
 
-/* From the listener, in CH_EVENT_BEGIN, and after each CH_EVENT_TOKEN that the reply has been given.
- * reasoning: the reply is within its reasoning (ch_reply_get_now), or about to think: a call that is
- * required is opened where that ends.  What has to be told to the model is fed (ch_answer_feed);
+/* From the listener, in CH_EVENT_BEGIN, and after each CH_EVENT_TOKEN that the reply was given.
+ * reasoning: the reply is within its reasoning (ch_reply_get_now), or about to think: a call that
+ * is required is opened where that ends.  What has to be told to the model is fed (ch_answer_feed);
  * those tokens come back as events, and are given to the reply as all are.  It uses
  * ch_answer_grammar, so the request has no grammar of its own, and where a call is required
  * ch_answer_no_end, from BEGIN until there is one; nothing else is fed in the same event.

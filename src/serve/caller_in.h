@@ -2,11 +2,11 @@
  *
  *     open  lead  head NAME mid ARGUMENTS tail  close
  *
- * A call is held to in two parts.  `first` is a grammar of all that is before the arguments, as the
- * format writes it, with the names of all tools; where its text is complete the tool is known, and
- * that tool's own grammar begins.  In objects it goes to the end of the object: it is one of
- * {"arguments": SCHEMA} that is told to have begun with `wrapper`, so that no token has to end where
- * the arguments do.
+ * A call is held to in two parts.  `first` is a grammar of all that is before the arguments,
+ * as the format writes it, with the names of all tools; where its text is complete the tool is
+ * known, and that tool's own grammar begins.  In objects it goes to the end of the object: it
+ * is one of {"arguments": SCHEMA} that is told to have begun with `wrapper`, so that no token
+ * has to end where the arguments do.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_CALLER_IN_H
 #define CH_CALLER_IN_H
@@ -35,7 +35,8 @@ struct ch_call_rules {
     int n_tools;
     char wrapper[16];     /* of `rest`: its text before the arguments */
     ch_grammar *first, *more; /* before a call's arguments; between those of a list, or its end */
-    ch_tokens open, lead, between, close; /* what is fed there; open: with all that is certain */
+    ch_tokens space;      /* what is fed between other text and `open` */
+    ch_tokens open, lead, between, close; /* and there; open: with all that is certain */
     bool certain;         /* open goes up to the arguments of tools[0] */
 };
 

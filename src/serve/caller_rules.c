@@ -305,6 +305,8 @@ static int encode_all(const struct making *m)
         return CH_OK;
     const char *lead = r->shape == CH_CALL_OBJECT && *r->how.open ? "\n" : "";
     int rc = encode_open(m, lead);
+    if (rc == CH_OK && *lead)
+        rc = encode(&r->space, m, "", "\n\n", "");
     if (rc == CH_OK)
         rc = encode(&r->lead, m, "", lead, "");
     if (rc == CH_OK)
@@ -421,7 +423,8 @@ void ch_call_rules_close(ch_call_rules **r)
     free((*r)->tools);
     ch_grammar_close(&(*r)->first);
     ch_grammar_close(&(*r)->more);
-    ch_tokens *const fed[] = {&(*r)->open, &(*r)->lead, &(*r)->between, &(*r)->close};
+    ch_tokens *const fed[] = {&(*r)->space, &(*r)->open, &(*r)->lead, &(*r)->between,
+                               &(*r)->close};
     for (size_t i = 0; i < CH_COUNT(fed); i++)
         ch_tokens_free(fed[i]);
     free(*r);

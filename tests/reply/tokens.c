@@ -194,10 +194,63 @@ static void hostile_conversation(void **state)
     ch_io_unmap(&m);
 }
 
+/* Where a reply is, for those who hold the model to something. */
+static void where_it_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format, *prompt, *text;
+        bool reasoning, undecided, calling;
+        const char *has, *name;
+    } all[] = {
+        {"hermes", NULL, "ab", false, false, false, NULL, NULL},
+        {"hermes", NULL, "a <tool_c", false, true, false, NULL, NULL},
+        {"hermes", "<think>\n", "a <b", true, false, false, NULL, NULL},
+        {"hermes", NULL, "<think>a</think>\n", false, false, false, NULL, NULL},
+        {"hermes", NULL, "a \n<tool_call>", false, false, true, "", NULL},
+        {"hermes", NULL, "<think><tool_call>", true, false, false, NULL, NULL},
+        {"hermes", NULL, "<tool_call>\n{\"name\"", false, false, true, "\n{\"name\"", NULL},
+        {"hermes", NULL, "<tool_call>{\"name\": \"f\" ,", false, false, true,
+         "{\"name\": \"f\" ,", "\"f\""},
+        {"hermes", NULL, "<tool_call>{\"name\":\"f\",\"arguments\":{}}", false, false, false,
+         NULL, NULL},
+        {"llama3", NULL, " {\"a", false, false, true, "{\"a", NULL},
+        {"mistral", NULL, "[TOOL_CALLS]f", false, false, true, "f", NULL},
+        {"mistral", NULL, "[TOOL_CALLS]f[ARGS] ", false, false, true, "f[ARGS] ", "f"},
+        {"nemotron", NULL, "<TOOLCALL>[{\"name\":\"f\"},", false, false, true, ",", NULL},
+        {"harmony", NULL, "<|channel|>comm", false, false, false, NULL, NULL},
+        {"harmony", NULL, "<|channel|>analysis<|message|>a", true, false, false, NULL, NULL},
+        {"harmony", NULL, "<|channel|>commentary to=functions.f<|message|>{\"", false, false, true,
+         "{\"", "f"},
+    };
+    for (size_t i = 0; i < CH_COUNT(all); i++) {
+        ch_err e = {0};
+        ch_reply *r;
+        const ch_reply_options o = {.prompt = all[i].prompt,
+                                    .prompt_bytes = all[i].prompt ? strlen(all[i].prompt) : 0};
+        assert_ok(ch_reply_open(&r, ch_reply_format_named(all[i].format), &o, &e), e);
+        assert_ok(ch_reply_feed(r, all[i].text, strlen(all[i].text), &e), e);
+        const ch_reply_now now = ch_reply_get_now(r);
+        assert_int_equal(now.reasoning, all[i].reasoning);
+        assert_int_equal(now.undecided, all[i].undecided);
+        assert_int_equal(now.calling, all[i].calling);
+        assert_true((now.name != NULL) == (all[i].name != NULL));
+        assert_int_equal(now.n, all[i].has ? strlen(all[i].has) : 0);
+        if (all[i].has)
+            assert_memory_equal(now.text, all[i].has, now.n);
+        if (all[i].name) {
+            assert_int_equal(now.n_name, strlen(all[i].name));
+            assert_memory_equal(now.name, all[i].name, now.n_name);
+        }
+        ch_reply_close(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(control_tokens),
+        cmocka_unit_test(where_it_is),
         cmocka_unit_test(user_defined_tokens),
         cmocka_unit_test(hostile_conversation),
     };
