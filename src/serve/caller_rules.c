@@ -396,12 +396,14 @@ int ch_call_rules_open(ch_call_rules **out, const ch_call_rules_options *o, ch_e
     const bool any = json_array_size(o->tools) > 0 && o->choose != CH_TOOLS_NONE;
     r->format = o->format;
     r->how = ch_reply_format_writing(o->format);
-    if (any && r->how.form == CH_REPLY_FORM_NONE) {
+    const bool untaught = r->how.form == CH_REPLY_FORM_NONE;
+    if (any && untaught) {
         r->format = ch_reply_format_named("generic");
         r->how = ch_reply_format_writing(r->format);
     }
     r->due = o->choose == CH_TOOLS_REQUIRED || o->choose == CH_TOOLS_NAMED;
-    r->one = o->one || o->choose == CH_TOOLS_NAMED;
+    /* A model that was never taught calls does not end behind one by itself. */
+    r->one = o->one || o->choose == CH_TOOLS_NAMED || (r->due && untaught);
     int rc = CH_OK;
     if (any)
         rc = make(&m);

@@ -195,7 +195,8 @@ static int open_answer(ch_job_answer *h, ch_err *e)
     if (own)
         texts[count++] = own;
     int rc = count > 0 ? ch_stops_open(&h->stops, texts, (int)count, e) : CH_OK;
-    const ch_listener_options o = {.replies = ch_reply_format_named("text"),
+    const ch_reply_format *replies = j->talk ? NULL : ch_reply_format_named("text");
+    const ch_listener_options o = {.replies = j->rules ? ch_call_rules_format(j->rules) : replies,
                                    .tools = j->no_tools,
                                    .prompt = j->prompt.data,
                                    .prompt_bytes = j->prompt.size,
@@ -246,7 +247,8 @@ static int steer(ch_job_answer *h, ch_answer *a, const ch_event *v, ch_err *e)
     }
     if (rc == CH_OK && h->caller)
         rc = ch_caller_watch(h->caller, a, reply, v, reasoning, e);
-    return rc;
+    h->full = rc == CH_ELIMIT; /* no room for a call that has to be: it ends by its length */
+    return h->full ? CH_OK : rc;
 }
 
 static int hear_token(ch_job_answer *h, ch_answer *a, const ch_event *v, ch_err *e)
@@ -279,6 +281,8 @@ static ch_why why(const ch_job_answer *h, ch_ending ending)
 {
     if (h->stopped)
         return h->stop ? CH_WHY_STOPPED : CH_WHY_STOP;
+    if (h->full)
+        return CH_WHY_LENGTH;
     if (ending == CH_ENDING_LENGTH || ending == CH_ENDING_CONTEXT)
         return ending == CH_ENDING_LENGTH ? CH_WHY_LENGTH : CH_WHY_CONTEXT;
     return h->calls > 0 ? CH_WHY_CALLS : CH_WHY_STOP;
@@ -362,7 +366,7 @@ static ch_go hear_answer(ch_job_answer *h, ch_answer *a, const ch_event *v)
     if (rc < 0)
         fail(h->job, &e);
     const bool called = h->caller && ch_caller_done(h->caller);
-    return rc < 0 || h->stopped || called ? CH_GO_END : CH_GO_ON;
+    return rc < 0 || h->stopped || h->full || called ? CH_GO_END : CH_GO_ON;
 }
 
 ch_go ch_job_hear(void *arg, ch_answer *a, const ch_event *v)

@@ -35,6 +35,7 @@ typedef struct ch_job_answer {
     bool formed;     /* its grammar has been set */
     const char *stop;
     bool stopped;    /* by a text of its own or the format's */
+    bool full;       /* it has no room for what has to be put in */
 } ch_job_answer;
 
 struct ch_job {

@@ -29,7 +29,7 @@ int ch_talk_listener(ch_listener **out, const ch_talk *t, const ch_listener_opti
 {
     ch_listener_options all = *o;
     const json_t *tools = json_object_get(t->variables, "tools");
-    all.replies = ch_talk_manner_of(t)->replies;
+    all.replies = o->replies ? o->replies : ch_talk_manner_of(t)->replies;
     all.tools = json_is_array(tools) ? tools : t->no_tools;
     all.before_text = t->before_text;
     all.tk = t->tk;

@@ -60,7 +60,7 @@ int ch_talk_go_on(ch_talk *t, ch_err *e);
  * was rendered. */
 int ch_talk_prompt(ch_tokens *out, ch_buf *text, const ch_talk *t, ch_err *e);
 /* For an answer that is drawn elsewhere: of o, what the conversation's format and tools say is
- * filled in.  The conversation outlives the listener. */
+ * filled in (o->replies where it is NULL).  The conversation outlives the listener. */
 int ch_talk_listener(ch_listener **out, const ch_talk *t, const ch_listener_options *o, ch_err *e);
 /* The same into the session.  Too long to leave room for an answer: CH_ELIMIT with both numbers,
  * before anything changes. */
