@@ -80,8 +80,13 @@ static int obey(ch_caller *c, ch_answer *a, stage next, ch_grammar *g, const cha
     return rc < 0 ? ch_fail(e, rc, "%s", misfit.text) : CH_OK;
 }
 
+static bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+
+/* The blanks behind a name belong to what was read as it. */
 static const ch_call_tool *find(const ch_call_rules *r, const char *name, size_t n)
 {
+    while (n > 0 && is_blank(name[n - 1]))
+        n--;
     for (int i = 0; i < r->n_tools; i++)
         if (name != NULL && strlen(r->tools[i].written) == n &&
             memcmp(r->tools[i].written, name, n) == 0)
@@ -118,8 +123,6 @@ static int open_call(ch_caller *c, ch_answer *a, const ch_reply *reply, bool beh
 }
 
 /* ---- What the model has written ---- */
-
-static bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
 /* Is text `{"name":"`, white space aside?  1: it begins so, 0: it may yet, -1: it does not. */
 static int has_name(const char *text, size_t n)
