@@ -177,7 +177,7 @@ const tests = {
         assert.strictEqual((await bad.json()).error.type, "invalid_request_error");
         const wrong = [[{ messages: "hello" }, /messages/], [{ temperature: "hot" }, /temperature/], [{ n: 0 }, /"n"/],
             [{ max_tokens: 1.5 }, /max_tokens/], [{ messages: [{ role: "king", content: "" }] }, /role/],
-            [{ response_format: { type: "json_schema", json_schema: { name: "x", schema: { type: "what" } } } }, /what/]];
+            [{ response_format: { type: "json_schema", json_schema: { name: "x", schema: { type: "what" } } } }, /type/]];
         for (const [fields, word] of wrong) await refused(o.chat.completions.create({ ...story, ...fields }), 400, word);
         const long = "word ".repeat(3000);
         await refused(o.chat.completions.create({ ...story, messages: user(long) }), 400, /\b3\d\d\d\b/, /\b512\b/);

@@ -39,14 +39,16 @@ static inline int wire_ready(int fd, const struct sockaddr *at, socklen_t n)
     return fd;
 }
 
-static inline int wire_open(const ch_http *h)
+static inline int wire_open_port(int port)
 {
     const struct sockaddr_in at = {.sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)ch_http_port(h)),
+                                   .sin_port = htons((uint16_t)port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     return wire_ready(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
                       (const struct sockaddr *)&at, sizeof at);
 }
+
+static inline int wire_open(const ch_http *h) { return wire_open_port(ch_http_port(h)); }
 
 static inline int wire_open_unix(const char *path)
 {

@@ -21,6 +21,72 @@ json_t *json_of(const char *text)
     return v;
 }
 
+/* ---- Mutations ------------------------------------------------------------------------------- */
+
+static const char *const odd[] = {
+    "null", "true", "false", "0", "-1", "1", "1.5", "1e308", "-1e308", "9223372036854775807",
+    "-9223372036854775808", "2147483648", "'0'", "''", "'\\u0000'", "'x'", "'\\ud83d\\ude00'",
+    "[]", "[[]]", "{}", "{'a':1}", "[null]", "{'type':'text','text':'t'}", "{'':{'':[{}]}}",
+    "'function'", "'none'", "[1,2,3]", "[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]",
+};
+
+static uint64_t draw(uint64_t seed, uint32_t *at, uint64_t below)
+{
+    return ch_rng_below(below, seed, CH_RNG_TEST, 0, (*at)++);
+}
+
+/* Member or element number i, and back. */
+static json_t *child(json_t *v, size_t i, const char **key)
+{
+    json_t *one;
+    size_t k = 0;
+    *key = NULL;
+    if (json_is_array(v))
+        return json_array_get(v, i);
+    json_object_foreach(v, *key, one)
+        if (k++ == i)
+            return one;
+    return NULL;
+}
+
+static void change(json_t *v, size_t i, const char *key, json_t *to)
+{
+    if (key)
+        assert_int_equal(json_object_set_new(v, key, to), 0);
+    else
+        assert_int_equal(json_array_set_new(v, i, to), 0);
+}
+
+void json_mutate(json_t *v, uint64_t seed, uint32_t *at)
+{
+    for (;;) {
+        const char *key;
+        const size_t n = json_is_array(v) ? json_array_size(v) : json_object_size(v);
+        if (n == 0)
+            return;
+        const size_t i = draw(seed, at, n);
+        json_t *one = child(v, i, &key);
+        const bool inner = json_array_size(one) > 0 || json_object_size(one) > 0;
+        if (inner && draw(seed, at, 4) != 0) {
+            v = one;
+            continue;
+        }
+        const char *other;
+        switch (draw(seed, at, 5)) {
+        case 0:
+            if (key)
+                json_object_del(v, key);
+            else
+                json_array_remove(v, i);
+            return;
+        case 1: change(v, i, key, json_deep_copy(child(v, draw(seed, at, n), &other))); return;
+        default: change(v, i, key, json_of(odd[draw(seed, at, CH_COUNT(odd))])); return;
+        }
+    }
+}
+
+/* ---- What was asked for ---------------------------------------------------------------------- */
+
 static void put(json_t *to, const char *name, json_t *v)
 {
     assert_int_equal(json_object_set_new(to, name, v), 0);
