@@ -1,8 +1,8 @@
 /* job.c - a job is opened, submitted, and finished
  *
  * Jobs end where the last of their holders lets go: each part of them that the engine has, and the
- * handler while it still submits.  A client that leaves is no holder: its tickets are cancelled, and
- * the parts end as all do.  SPDX-License-Identifier: MIT */
+ * handler while it still submits.  A client that leaves is no holder: its tickets are cancelled,
+ * and the parts end as all do.  SPDX-License-Identifier: MIT */
 #include "job_in.h"
 
 #include <limits.h>

@@ -114,7 +114,7 @@ static void ask(heard *h, int most)
     assert_int_equal(h->begun, h->ended);
 }
 
-/* ---- Feeding, forking, grammars --------------------------------------------------------------- */
+/* ---- Feeding, forking, grammars ------------------------------------------------------------ */
 
 static void feed_once(heard *h, ch_answer *a, const ch_event *v)
 {
@@ -225,7 +225,7 @@ static void grammars_may_have_begun(void **state)
     ch_grammar_close(&h.grammar);
 }
 
-/* ---- Who is refused, cancelled, drained ------------------------------------------------------- */
+/* ---- Who is refused, cancelled, drained ---------------------------------------------------- */
 
 static void requests_are_checked(void **state)
 {
@@ -310,7 +310,7 @@ static void a_vector_is_the_mean(void **state)
     ch_engine_close(&g);
 }
 
-/* ---- Guesses ---------------------------------------------------------------------------------- */
+/* ---- Guesses ------------------------------------------------------------------------------- */
 
 static void what_followed_is_guessed(void **state)
 {
