@@ -108,14 +108,20 @@ static int begin_arguments(ch_caller *c, ch_answer *a, const ch_call_tool *t, co
     return obey(c, a, ARGUMENTS, t->rest, begun, k + n, e);
 }
 
-/* The caller opens a call; behind: there is text already. */
-static int open_call(ch_caller *c, ch_answer *a, const ch_reply *reply, bool behind, ch_err *e)
+/* The caller opens a call, behind text that the model has written or another one has fed. */
+static int open_call(ch_caller *c, ch_answer *a, const ch_reply *reply, const ch_event *event,
+                     ch_err *e)
 {
     const ch_call_rules *r = c->r;
+    const bool space = event->kind == CH_EVENT_TOKEN && !event->fed;
     c->calls = ch_reply_calls(reply);
-    int rc = behind ? feed(c, a, &r->space, e) : CH_OK;
+    int rc = space ? feed(c, a, &r->space, e) : CH_OK;
     if (rc == CH_OK)
         rc = feed(c, a, &r->open, e);
+    if (rc == CH_ELIMIT) { /* no room: it ends by its length, for end tokens are not drawn */
+        c->due = false;
+        return CH_OK;
+    }
     if (rc < 0)
         return rc;
     return r->certain ? begin_arguments(c, a, &r->tools[0], NULL, 0, e)
@@ -216,7 +222,7 @@ static int text_goes_on(ch_caller *c, ch_answer *a, const ch_reply *reply,
         reasoning = now->reasoning;
     if (!c->due || reasoning || now->undecided)
         return CH_OK;
-    return open_call(c, a, reply, event->kind != CH_EVENT_BEGIN, e);
+    return open_call(c, a, reply, event, e);
 }
 
 int ch_caller_watch(ch_caller *c, ch_answer *a, const ch_reply *reply, const ch_event *event,

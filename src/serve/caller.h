@@ -5,6 +5,7 @@
  * there can be named and only arguments that obey its schema be written; where it is complete, the
  * grammar ends.  Where a call is required the caller itself opens it, behind the reasoning.
  *
+ * The reply has to be read in ch_call_rules_format: in another one no call would ever be complete.
  * What a format cannot be held to is said when the rules are made (docs/serve.md has the table).
  * SPDX-License-Identifier: MIT */
 #ifndef CH_CALLER_H
@@ -43,8 +44,8 @@ void ch_caller_close(ch_caller **c);
  * is required is opened where that ends.  What has to be told to the model is fed (ch_answer_feed);
  * those tokens come back as events, and are given to the reply as all are.  It uses
  * ch_answer_grammar, so the request has no grammar of its own, and where a call is required
- * ch_answer_no_end, from BEGIN until there is one; nothing else is fed in the same event.
- * CH_ELIMIT: the answer has no room for what opens a call. */
+ * ch_answer_no_end, from BEGIN until there is one.  An answer that has no room for what opens a
+ * call ends by its length, without one. */
 int ch_caller_watch(ch_caller *c, ch_answer *a, const ch_reply *reply, const ch_event *event,
                     bool reasoning, ch_err *e);
 /* Does the answer end here?  After the call where there may be only one. */
