@@ -213,6 +213,9 @@ static int make_rules(ch_job *j, ch_refusal *r)
                                      .tk = j->service->tk,
                                      .like = j->service->like};
     ch_err e = {0};
+    if (a->choose >= CH_TOOLS_REQUIRED && a->form_kind != CH_TEXT_FREE)
+        return ch_refuse(r, CH_REFUSED_INVALID, "tool_choice",
+                         "a call of a tool and a text of a certain form cannot both be required");
     if (!j->talk || !a->tools || a->choose == CH_TOOLS_NONE || a->form_kind != CH_TEXT_FREE ||
         ch_call_rules_open(&j->rules, &o, &e) == CH_OK)
         return CH_OK;
