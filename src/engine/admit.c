@@ -117,12 +117,14 @@ int ch_engine_taken(const ch_engine *g)
     return n;
 }
 
-/* Room for the prompt, and a page for each answer that is under way. */
+/* Room for the prompt, for what others have yet to compute, and a page for each of them? */
 static bool fits(const ch_engine *g, int tokens)
 {
     const int page = ch_cache_get_options(ch_session_cache(g->root))->page_size;
-    return g->n_answers == g->n_put_off ||
-           ch_session_room(g->root) >= tokens + (int64_t)page * (g->n_answers + 1);
+    int64_t promised = (int64_t)page * (g->n_answers + 1);
+    for (const ch_answer *a = g->answers; a; a = a->next)
+        promised += a->put_off ? 0 : ch_session_waiting(a->s);
+    return g->n_answers == g->n_put_off || ch_session_room(g->root) - promised >= tokens;
 }
 
 /* Sessions and their forks are opened, and listeners told, without the lock. */
@@ -175,7 +177,7 @@ void ch_engine_make_room(ch_engine *g, const ch_err *why)
         ch_session_release(youngest->s);
         if (youngest->demand->mean) /* all of the prompt will be summed up again */
             memset(youngest->demand->mean, 0, (size_t)g->width * sizeof(double));
-        youngest->put_off = true;
+        youngest->put_off = g->full = true;
         g->n_put_off++;
         g->now.put_off++;
     }
@@ -183,6 +185,8 @@ void ch_engine_make_room(ch_engine *g, const ch_err *why)
 
 static void bring_back(ch_engine *g)
 {
+    if (g->full && g->n_put_off < g->n_answers)
+        return; /* what it gave up is for those that go on */
     for (ch_answer *a = g->answers; a && g->n_put_off > 0; a = a->next) {
         if (!a->put_off)
             continue;

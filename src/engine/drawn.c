@@ -125,7 +125,6 @@ static void close_answer(ch_answer *a)
         q->error = a->error;
     }
     g->now.failed += a->ending == CH_ENDING_FAILED;
-    g->now.accepted += ch_session_get_stats(a->s).accepted;
     g->n_put_off -= a->put_off;
     g->n_answers--;
     q->active--;
@@ -227,10 +226,19 @@ void ch_answer_has_read(ch_answer *a)
 
 /* ---- Drawing --------------------------------------------------------------------------------- */
 
+/* It may have no further token. */
+static void end_at_limits(ch_answer *a)
+{
+    const ch_request *r = &a->demand->r;
+    if (r->most > 0 && a->told >= r->most)
+        ch_answer_end(a, CH_ENDING_LENGTH, NULL);
+    else if (r->n_prompt + a->told >= a->demand->engine->context)
+        ch_answer_end(a, CH_ENDING_CONTEXT, NULL);
+}
+
 /* What is told of the last token, and what ends with it. */
 static void tell_token(ch_answer *a, ch_event *event, bool end)
 {
-    const ch_demand *q = a->demand;
     a->told++;
     event->kind = CH_EVENT_TOKEN;
     const ch_go go = ch_demand_tell(a->demand, a, event);
@@ -238,10 +246,8 @@ static void tell_token(ch_answer *a, ch_event *event, bool end)
         ch_answer_end(a, CH_ENDING_END, NULL);
     else if (go == CH_GO_END)
         ch_answer_end(a, CH_ENDING_STOPPED, NULL);
-    else if (q->r.most > 0 && a->told >= q->r.most)
-        ch_answer_end(a, CH_ENDING_LENGTH, NULL);
-    else if (q->r.n_prompt + a->told >= q->engine->context)
-        ch_answer_end(a, CH_ENDING_CONTEXT, NULL);
+    else
+        end_at_limits(a);
 }
 
 /* Tokens that a listener put in. */
@@ -260,7 +266,8 @@ static void tell_fed(ch_answer *a)
 static void not_drawn(ch_answer *a, const ch_err *why)
 {
     bool complete = false;
-    const bool knows = ch_session_may_end(&complete, a->s, NULL) == CH_OK;
+    const bool knows = why->code != CH_ENOMEM && ch_session_obeys(a->s) &&
+                       ch_session_may_end(&complete, a->s, NULL) == CH_OK;
     ch_answer_end(a, knows && complete ? CH_ENDING_GRAMMAR : CH_ENDING_FAILED, why);
 }
 
@@ -279,6 +286,7 @@ static void draw_one(ch_answer *a)
     a->guess = -1;
     g->now.drawn_tokens++;
     event.drafted = ch_session_guessed(a->s);
+    g->now.accepted += event.drafted;
     if (r->log_probs) {
         ch_log_prob own = {0};
         ch_session_log_probs(&own, g->top, r->top, a->s, NULL);
@@ -302,6 +310,7 @@ void ch_answer_draw(ch_answer *a)
             ch_answer_end(a, CH_ENDING_STOPPED, NULL);
     }
     tell_fed(a);
+    end_at_limits(a); /* a fork of what had come so far */
     while (a->ending == CH_ENDING_NONE && ch_session_ready(a->s)) {
         draw_one(a);
         tell_fed(a);

@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: MIT */
 #include "engine.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +44,7 @@ static void fill_in(ch_engine *g)
     o->most_waiting_user = or_else(o->most_waiting_user, o->most_waiting);
     o->most_waiting_tokens = or_else(o->most_waiting_tokens, 16LL * g->context);
     o->step_ms = or_else(o->step_ms, 100);
-    o->draft = o->draft ? o->draft : 8;
+    o->draft = CH_MIN(o->draft ? o->draft : 8, CH_ENGINE_DRAFT);
 }
 
 /* ---- Opening --------------------------------------------------------------------------------- */
@@ -116,7 +115,11 @@ int ch_engine_open(ch_engine **out, ch_model *m, const ch_tokenizer *tk,
         return ch_fail(e, CH_ENOMEM, "no memory for an engine");
     pthread_mutex_init(&g->lock, NULL);
     pthread_cond_init(&g->work, NULL);
-    pthread_cond_init(&g->idle, NULL);
+    pthread_condattr_t steady; /* a clock that is set does not cut waits short */
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    pthread_cond_init(&g->idle, &steady);
+    pthread_condattr_destroy(&steady);
     g->model = m;
     g->tk = tk;
     g->o = o ? *o : none;
@@ -277,14 +280,15 @@ void ch_engine_close(ch_engine **out)
 int ch_engine_wait(ch_engine *g, int most_ms, ch_err *e)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    most_ms = CH_MAX(most_ms, 0);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += most_ms / 1000;
     until.tv_nsec += most_ms % 1000 * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     int late = 0;
     pthread_mutex_lock(&g->lock);
-    while ((g->n_all > 0 || g->stepping) && late != ETIMEDOUT)
+    while ((g->n_all > 0 || g->stepping) && late == 0)
         late = pthread_cond_timedwait(&g->idle, &g->lock, &until);
     const int left = g->n_all + g->stepping;
     pthread_mutex_unlock(&g->lock);

@@ -32,6 +32,7 @@ void ch_suffix_close(ch_suffix *x);
 ch_draft_fn ch_suffix_guess; /* arg: a ch_suffix */
 
 /* Seconds of steps in which answers are continued and nothing else, by their rows. */
+enum { CH_ENGINE_DRAFT = 16 }; /* what sessions guess at most */
 enum { CH_GAIN_ROWS = 128, CH_GAIN_LEAST_PERCENT = 5 };
 typedef struct ch_gain {
     double seconds[CH_GAIN_ROWS + 1]; /* 0: not known */
@@ -79,6 +80,7 @@ struct ch_answer {
     int number;
     bool reading;    /* the prompt */
     bool begun, put_off;
+    bool late;       /* the last step had no row for it */
     ch_sampling how;
     int told;        /* tokens */
     ch_ending ending;
@@ -114,6 +116,7 @@ struct ch_engine {
     int n_answers, n_put_off;
     ch_engine_user *users;
     int n_users, cap_users;
+    bool full;          /* the last step found no room: nobody comes back before the next one */
     double floor;       /* the least that a user counts as served */
     ch_candidate *work_area; /* V */
     ch_log_prob top[CH_ENGINE_TOP];

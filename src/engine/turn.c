@@ -36,22 +36,33 @@ static void add(ch_engine *g, struct gathered *d, ch_answer *a, int rows)
                                                          : INT_MAX};
 }
 
+/* That each of n answers can make and all of them, and a prompt's end, still be in the step. */
+static int most_guesses(const ch_engine *g, int n)
+{
+    const int rows =
+        CH_MIN(ch_session_step_rows(g->root), ch_session_step_logits(g->root)) - FEW;
+    return n > 0 ? CH_MAX(0, CH_MIN(g->o.draft, rows / n - 1)) : 0;
+}
+
+static void add_answer(ch_engine *g, struct gathered *d, ch_answer *a)
+{
+    d->rows += ch_session_waiting(a->s);
+    if (g->o.draft > 0 && ch_suffix_guess(&a->suffix, ch_session_tokens(a->s),
+                                          ch_session_length(a->s), &a->guess, 1) == 0)
+        a->guess = -1;
+    g->odds[d->n] = a->guess >= 0 ? a->right : 0;
+    add(g, d, a, ch_session_waiting(a->s));
+}
+
+/* Those that the last step had no row for come first. */
 static void add_answers(ch_engine *g, struct gathered *d)
 {
-    int rows = 0, guessing = 0;
-    for (ch_answer *a = g->answers; a; a = a->next) {
-        if (!takes_part(a) || !continues(a))
-            continue;
-        rows += ch_session_waiting(a->s);
-        if (g->o.draft > 0 && ch_suffix_guess(&a->suffix, ch_session_tokens(a->s),
-                                              ch_session_length(a->s), &a->guess, 1) == 0)
-            a->guess = -1;
-        g->odds[guessing++] = a->guess >= 0 ? a->right : 0;
-        add(g, d, a, ch_session_waiting(a->s));
-    }
+    for (int late = 1; late >= 0; late--)
+        for (ch_answer *a = g->answers; a; a = a->next)
+            if (a->late == late && takes_part(a) && continues(a))
+                add_answer(g, d, a);
     d->answers = d->n;
-    d->rows = rows;
-    const int k = ch_gain_choose(&g->gain, g->odds, guessing, CH_MAX(g->o.draft, 0));
+    const int k = ch_gain_choose(&g->gain, g->odds, d->n, most_guesses(g, d->n));
     for (int i = 0; i < d->n; i++)
         g->shares[i].guesses = k;
     if (g->gain.last > 0)
@@ -116,7 +127,8 @@ static void adopt(ch_engine *g, ch_answer *a)
     g->now.shared_tokens += a->reading ? (uint64_t)found : 0;
 }
 
-static void add_prompts(ch_engine *g, struct gathered *d)
+/* Returns the rows that are left. */
+static int add_prompts(ch_engine *g, struct gathered *d)
 {
     int left = rows_for_prompts(g, d);
     for (ch_answer *a; left > 0 && (a = next_prompt(g, d));) {
@@ -126,8 +138,8 @@ static void add_prompts(ch_engine *g, struct gathered *d)
             rows = 0;
         add(g, d, a, rows);
         left -= rows;
-        ch_engine_served(g, a->demand, rows);
     }
+    return left;
 }
 
 /* ---- After the step -------------------------------------------------------------------------- */
@@ -161,12 +173,13 @@ static void look_at(ch_engine *g, const struct gathered *d, const ch_err *e)
         const ch_share *h = &g->shares[i];
         if (a->ending != CH_ENDING_NONE)
             continue;
+        a->late = h->rows == 0 && h->rc == CH_OK;
         if (h->rc == CH_ELIMIT)
             full = true;
         else if (h->rc < 0)
             ch_answer_end(a, CH_ENDING_FAILED, e);
-        else if (i < d->answers)
-            ch_engine_served(g, a->demand, h->rows);
+        else
+            ch_engine_served(g, a->demand, h->rows + h->guesses);
         if (a->reading && h->rc == CH_OK) {
             g->now.prompt_tokens += (uint64_t)h->rows;
             if (ch_session_waiting(a->s) == 0)
@@ -188,17 +201,29 @@ static void sum_up(void *arg, int position, const real *hidden)
         q->mean[i] += (double)hidden[i];
 }
 
-/* A step of its own, of the oldest request that wants a vector; false: there is none. */
-static bool turn_of_vector(ch_engine *g)
+/* The vector of the least served user, if it has had less than those whose prompts took all. */
+static ch_answer *next_vector(const ch_engine *g, const struct gathered *d, int left)
 {
-    ch_answer *a = g->answers;
-    while (a && !(a->reading && a->demand->r.vector && takes_part(a)))
-        a = a->next;
+    ch_answer *best = NULL;
+    for (ch_answer *a = g->answers; a; a = a->next)
+        if (a->reading && a->demand->r.vector && takes_part(a) &&
+            (!best || a->demand->user->served < best->demand->user->served))
+            best = a;
+    for (int i = d->answers; best && left <= 0 && i < d->n; i++)
+        if (g->sharing[i]->demand->user->served < best->demand->user->served)
+            return NULL;
+    return best;
+}
+
+/* A step of its own; false: there is none. */
+static bool turn_of_vector(ch_engine *g, const struct gathered *d, int left)
+{
+    ch_answer *a = next_vector(g, d, left);
     if (!a)
         return false;
     ch_err e = {0};
     const int before = ch_session_waiting(a->s);
-    const int rc = ch_session_hidden(a->s, sum_up, a->demand, &e);
+    const int rc = ch_session_hidden(a->s, CH_MAX(left, (int)FEW), sum_up, a->demand, &e);
     ch_engine_served(g, a->demand, before - ch_session_waiting(a->s));
     g->now.prompt_tokens += (uint64_t)(before - ch_session_waiting(a->s));
     if (rc == CH_ELIMIT)
@@ -214,8 +239,9 @@ int ch_engine_turn(ch_engine *g, ch_err *e)
 {
     struct gathered d = {0};
     ch_err why = {0};
+    g->full = false;
     add_answers(g, &d);
-    add_prompts(g, &d);
+    const int left = add_prompts(g, &d);
     int rc = CH_OK;
     if (d.n > 0) {
         const uint64_t t0 = ch_clock_ns();
@@ -228,7 +254,7 @@ int ch_engine_turn(ch_engine *g, ch_err *e)
         measure(g, &d, (double)(ch_clock_ns() - t0) * 1e-9);
         look_at(g, &d, &why);
     }
-    const bool vector = turn_of_vector(g);
+    const bool vector = turn_of_vector(g, &d, left);
     g->now.steps += (d.n > 0) + vector;
     for (ch_answer *a = g->answers; a; a = a->next)
         ch_answer_draw(a);

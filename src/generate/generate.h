@@ -45,7 +45,8 @@ void ch_session_release(ch_session *s);
 int ch_session_fork_later(ch_session **out, ch_session *s, ch_err *e);
 /* Tokens for which the family's cache has pages that nobody uses. */
 int64_t ch_session_room(const ch_session *s);
-int ch_session_step_rows(const ch_session *s); /* rows that a step has at most */
+int ch_session_step_rows(const ch_session *s);   /* rows that a step has at most, */
+int ch_session_step_logits(const ch_session *s); /* and of those with logits */
 /* Would ch_session_next draw without computing anything?  The token drawn last was a guess? */
 bool ch_session_ready(const ch_session *s);
 bool ch_session_guessed(const ch_session *s);
@@ -64,10 +65,10 @@ typedef int ch_feed_fn(void *arg, int share, int position, const float *logits);
  * each (may be NULL): gets the logits after rows from `from` on, as ch_session_feed_each does. */
 int ch_session_advance(ch_share *shares, int n, ch_feed_fn *each, void *arg, ch_err *e);
 
-/* Computes up to a step of what waits, alone, and tells what the head makes of each row before
- * logits: D reals. */
+/* Computes `most` tokens at most of what waits, alone, and tells what the head makes of each row
+ * before logits: D reals. */
 typedef void ch_hidden_fn(void *arg, int position, const real *hidden);
-int ch_session_hidden(ch_session *s, ch_hidden_fn *each, void *arg, ch_err *e);
+int ch_session_hidden(ch_session *s, int most, ch_hidden_fn *each, void *arg, ch_err *e);
 
 /* Feeds several sessions of one family, none tapped, each of them once (else CH_EARG), in as few
  * steps as hold their rows; what they compute does not depend on the company.  The logits of rows
@@ -83,6 +84,7 @@ int ch_session_saved_length(int *out, const char *path, ch_err *e);
 /* May the text end here by the session's grammar?  Without one it may anywhere.  What
  * ch_session_next fails with where nothing can be drawn is then no fault: the text is complete, but
  * its end token is banned (ends_from, a bias of -inf), or there is none. */
+bool ch_session_obeys(const ch_session *s); /* has it a grammar? */
 int ch_session_may_end(bool *yes, ch_session *s, ch_err *e);
 /* ch_session_grammar, where n bytes (64 at most, else CH_ELIMIT) of the grammar's text are there
  * already; CH_EARG: it forbids them. */

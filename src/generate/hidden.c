@@ -3,12 +3,13 @@
  * SPDX-License-Identifier: MIT */
 #include "session.h"
 
-int ch_session_hidden(ch_session *s, ch_hidden_fn *each, void *arg, ch_err *e)
+int ch_session_hidden(ch_session *s, int most, ch_hidden_fn *each, void *arg, ch_err *e)
 {
     ch_family *f = s->family;
     int rc = ch_session_drop_guesses(s, e);
     const int at = s->computed;
-    const int n = CH_MIN(s->n_tokens - at, CH_MIN(f->step_rows, f->logit_rows));
+    const int step = CH_MIN(f->step_rows, f->logit_rows);
+    const int n = CH_MAX(0, CH_MIN(s->n_tokens - at, CH_MIN(most, step)));
     if (rc == CH_OK && n > 0)
         rc = ch_sequence_append(&s->sequence, n, e);
     if (rc < 0 || n == 0)
@@ -23,7 +24,7 @@ int ch_session_hidden(ch_session *s, ch_hidden_fn *each, void *arg, ch_err *e)
         before[i] = at + i > 0 ? s->tokens[at + i - 1] : -1;
     }
     ch_sequence *const seqs[1] = {&s->sequence};
-    const ch_step step = {.rows = {.n = n,
+    const ch_step all = {.rows = {.n = n,
                                    .id = s->tokens + at,
                                    .pos = pos,
                                    .seq = seq,
@@ -33,7 +34,7 @@ int ch_session_hidden(ch_session *s, ch_hidden_fn *each, void *arg, ch_err *e)
                           .n_seqs = 1,
                           .context = f->context};
     ch_run run = {.scratch = a, .pool = f->pool, .kernels = &f->kernels, .adapters = f->adapters};
-    const ch_tensor *x = ch_forward_hidden(&run, f->model, &step);
+    const ch_tensor *x = ch_forward_hidden(&run, f->model, &all);
     for (int i = 0; i < n; i++)
         each(arg, at + i, ch_tensor_row(x, i));
     s->computed += n;

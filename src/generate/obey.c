@@ -74,6 +74,8 @@ static int catch_up(ch_session *s, ch_err *e)
     return rc;
 }
 
+bool ch_session_obeys(const ch_session *s) { return s->grammar != NULL; }
+
 int ch_session_may_end(bool *yes, ch_session *s, ch_err *e)
 {
     const int rc = s->grammar ? catch_up(s, e) : CH_OK;

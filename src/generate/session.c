@@ -268,6 +268,7 @@ int ch_session_fork_later(ch_session **out, ch_session *s, ch_err *e)
 int ch_session_length(const ch_session *s) { return s->n_tokens; }
 int ch_session_context(const ch_session *s) { return s->family->context; }
 int ch_session_step_rows(const ch_session *s) { return s->family->step_rows; }
+int ch_session_step_logits(const ch_session *s) { return s->family->logit_rows; }
 const ch_token *ch_session_tokens(const ch_session *s) { return s->tokens; }
 ch_session_stats ch_session_get_stats(const ch_session *s) { return s->stats; }
 void ch_session_cancel(ch_session *s) { atomic_store(&s->cancelled, 1); }

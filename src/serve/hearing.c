@@ -35,7 +35,9 @@ void ch_service_ping(ch_service *s, double silent_s)
     for (ch_job *j = s->jobs; j; j = j->next) {
         if (pthread_mutex_trylock(&j->lock) != 0)
             continue; /* something is being told just now */
-        if (j->begun && (double)(ch_clock_ns() - j->t_sent) * 1e-9 >= silent_s) {
+        const uint64_t since = j->begun ? j->t_sent : j->t_submit;
+        if (j->ask->stream && (double)(ch_clock_ns() - since) * 1e-9 >= silent_s) {
+            begin_stream(j);
             ch_scribe_ping(j->scribe, &j->out);
             send(j);
         }
@@ -56,7 +58,12 @@ void ch_job_fail(ch_job *j, const ch_refusal *r)
 static void fail(ch_job *j, const ch_err *e)
 {
     ch_refusal r;
-    ch_job_refuse(&r, e);
+    ch_engine_stats now;
+    ch_engine_get_stats(&now, j->service->engine);
+    if (now.error < 0) /* no request is at fault */
+        ch_refuse(&r, CH_REFUSED_FAULT, NULL, "%s", e->text);
+    else
+        ch_job_refuse(&r, e);
     ch_job_fail(j, &r);
 }
 
@@ -266,7 +273,8 @@ static int hear_token(ch_job_answer *h, ch_answer *a, const ch_event *v, ch_err 
     }
     if (end)
         return CH_OK;
-    rc = ch_listener_token(&stop, h->listener, h->before, v->id, e);
+    rc = v->fed ? ch_listener_put(h->listener, h->before, v->id, e)
+                : ch_listener_token(&stop, h->listener, h->before, v->id, e);
     h->before = v->id;
     if (stop >= 0) {
         h->stopped = true;
@@ -388,6 +396,7 @@ ch_go ch_job_hear(void *arg, ch_answer *a, const ch_event *v)
             fail(j, v->error);
         else if (j->ask->most == 0 && v->ending == CH_ENDING_LENGTH)
             end_unanswered(p);
+        ch_job_submit_more(j, j->under_way - 1);
         break;
     }
     j->t_last = ch_clock_ns();

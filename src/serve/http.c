@@ -142,9 +142,9 @@ int ch_http_open(ch_http **out, const ch_http_options *o, ch_err *e)
         rc = read_pems(h, e);
     if (rc == CH_OK)
         rc = ch_http_listen(h, e);
+    *out = h; /* handlers may ask for its figures as soon as it serves */
     if (rc == CH_OK)
         rc = start_threads(h, e);
-    *out = h;
     if (rc < 0)
         ch_http_close(out);
     return rc;

@@ -12,7 +12,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { OUT_BYTES = 1 << 28 };
+enum { OUT_BYTES = 1 << 28, MOST_TOLD = 1 << 20, COMPILE_WAIT_S = 2 };
 
 static const char ids[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
@@ -122,10 +122,6 @@ static void finish(ch_job *j)
 {
     const ch_usage u = usage(j);
     unlist(j);
-    if (atomic_load(&j->late) && !j->refused) {
-        j->refused = true;
-        j->refusal = j->late_refusal;
-    }
     note(j, &u);
     write_end(j, &u);
     if (j->begun) {
@@ -222,6 +218,37 @@ static int make_rules(ch_job *j, ch_refusal *r)
     return ch_refuse(r, CH_REFUSED_INVALID, "tools", "%s", e.text);
 }
 
+/* Log-probs of a prompt are told for each of its answers: a reply has its limits, too. */
+static int check_size(const ch_job *j, ch_refusal *r)
+{
+    int64_t told = 0;
+    for (int i = 0; i < j->n_parts && j->ask->echo && j->ask->log_probs; i++)
+        told += (int64_t)j->parts[i].tokens.n * j->ask->answers * (j->ask->top + 1);
+    return told <= MOST_TOLD ? CH_OK
+                             : ch_refuse(r, CH_REFUSED_INVALID, "logprobs",
+                                         "the reply would have %lld log-probabilities of prompts; "
+                                         "allowed are %d", (long long)told, MOST_TOLD);
+}
+
+/* Grammars can take seconds: never do so many threads compile that none is left for the others. */
+static int compile(ch_job *j, ch_refusal *r)
+{
+    ch_service *s = j->service;
+    struct timespec until;
+    if (j->ask->form_kind == CH_TEXT_FREE && !j->ask->tools)
+        return CH_OK;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += COMPILE_WAIT_S;
+    if (sem_timedwait(&s->compilers, &until) != 0)
+        return ch_refuse(r, CH_REFUSED_BUSY, NULL,
+                         "other requests' schemas are being compiled, and take long: try later");
+    int rc = ch_job_grammar(&j->grammar, s, j->ask, r);
+    if (rc == CH_OK)
+        rc = make_rules(j, r);
+    sem_post(&s->compilers);
+    return rc;
+}
+
 static void make_sampling(ch_job *j)
 {
     const ch_ask *a = j->ask;
@@ -251,9 +278,9 @@ static int open_job(ch_job *j, ch_refusal *r)
     if (rc == CH_OK)
         rc = make_prompts(j, r);
     if (rc == CH_OK)
-        rc = ch_job_grammar(&j->grammar, s, j->ask, r);
+        rc = check_size(j, r);
     if (rc == CH_OK)
-        rc = make_rules(j, r);
+        rc = compile(j, r);
     if (rc < 0)
         return rc;
     make_sampling(j);
@@ -300,10 +327,30 @@ static int submit(ch_job *j, ch_job_part *p, ch_err *e)
     return CH_OK;
 }
 
+void ch_job_submit_more(ch_job *j, int under_way)
+{
+    ch_err e = {0};
+    int rc = CH_OK;
+    while (j->next_part < j->n_parts && !atomic_load(&j->gone)) {
+        rc = submit(j, &j->parts[j->next_part], &e);
+        if (rc < 0)
+            break;
+        j->next_part++;
+        under_way++;
+    }
+    j->under_way = under_way;
+    if (rc == CH_OK || (rc == CH_EBUSY && under_way > 0))
+        return; /* the others when one of those is done */
+    ch_refusal r;
+    ch_job_refuse(&r, &e);
+    if (rc == CH_ELIMIT)
+        r.code = "context_length_exceeded";
+    ch_job_fail(j, &r);
+}
+
 void ch_job_run(ch_service *s, ch_exchange *x, ch_ask *a)
 {
     ch_refusal r = {0};
-    ch_err e = {0};
     ch_job *j = calloc(1, sizeof *j);
     json_t *no_tools = json_array();
     if (!j || !no_tools) {
@@ -320,20 +367,15 @@ void ch_job_run(ch_service *s, ch_exchange *x, ch_ask *a)
     ch_buf_init(&j->prompt, OUT_BYTES);
     ch_buf_init(&j->out, OUT_BYTES);
     if (open_job(j, &r) < 0) {
-        ch_exchange_refuse(x, &r, 0);
+        ch_exchange_refuse(x, &r, r.why == CH_REFUSED_BUSY ? 1000 * COMPILE_WAIT_S : 0);
         free_job(j);
         return;
     }
     j->t_submit = ch_clock_ns();
     list(j);
     ch_exchange_later(x, client_gone, j);
-    int rc = CH_OK;
-    for (int i = 0; i < j->n_parts && rc == CH_OK; i++)
-        rc = submit(j, &j->parts[i], &e);
-    if (rc < 0) {
-        ch_job_refuse(&j->late_refusal, &e);
-        atomic_store(&j->late, true);
-        ch_job_cancel(j);
-    }
+    pthread_mutex_lock(&j->lock);
+    ch_job_submit_more(j, 0);
+    pthread_mutex_unlock(&j->lock);
     ch_job_let_go(j);
 }

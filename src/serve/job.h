@@ -7,6 +7,7 @@
 #define CH_JOB_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "ask.h"
 #include "exchange.h"
@@ -25,6 +26,7 @@ typedef struct ch_service {
     ch_token *ends;         /* tokens that end an answer */
     int n_ends, context, width;
     size_t grammar_bytes;   /* that one grammar may find out while it runs */
+    sem_t compilers;        /* threads that may compile grammars at once */
     pthread_mutex_t lock;   /* of the jobs that are submitted */
     struct ch_job *jobs;
 } ch_service;

@@ -41,7 +41,7 @@ typedef struct ch_job_answer {
 struct ch_job {
     ch_service *service;
     ch_job *next, **self;  /* of the service's */
-    pthread_mutex_t lock;  /* of scribe, out and t_sent */
+    pthread_mutex_t lock;  /* of all that follows the engine's events */
     uint64_t t_sent;
     ch_exchange *x;
     ch_ask *ask;
@@ -61,10 +61,9 @@ struct ch_job {
     atomic_int left;     /* parts that are not done, and who still submits them */
     atomic_bool gone;
     bool begun;          /* the first bytes of a stream have been sent */
-    bool refused;        /* refusal says why; of the engine's thread */
+    int next_part, under_way; /* parts that are submitted; of those, not done */
+    bool refused;        /* refusal says why */
     ch_refusal refusal;
-    atomic_bool late;    /* it was not all submitted: late_refusal says why */
-    ch_refusal late_refusal;
     uint64_t t_submit, t_begin, t_last;
     double wait_ms;
 };
@@ -80,5 +79,7 @@ void ch_job_fail(ch_job *j, const ch_refusal *r); /* all of it ends */
 /* job.c */
 void ch_job_let_go(ch_job *j); /* of one of `left`; the last one finishes the job */
 void ch_job_cancel(ch_job *j);
+/* Submits parts until the engine has no room; under_way: that it has now.  Under the job's lock. */
+void ch_job_submit_more(ch_job *j, int under_way);
 
 #endif

@@ -11,10 +11,7 @@ enum { PROMPT_BYTES = 1 << 28 };
 int ch_job_refuse(ch_refusal *r, const ch_err *e)
 {
     switch (e->code) {
-    case CH_ELIMIT:
-        ch_refuse(r, CH_REFUSED_TOO_LONG, NULL, "%s", e->text);
-        r->code = "context_length_exceeded";
-        return CH_EARG;
+    case CH_ELIMIT: return ch_refuse(r, CH_REFUSED_TOO_LONG, NULL, "%s", e->text);
     case CH_EBUSY:
     case CH_ECANCELED: return ch_refuse(r, CH_REFUSED_BUSY, NULL, "%s", e->text);
     case CH_ENOMEM: return ch_refuse(r, CH_REFUSED_FAULT, NULL, "%s", e->text);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { GRAMMAR_BYTES = 8 << 20, TICK_S = 5, SILENT_S = 15 };
+enum { GRAMMAR_BYTES = 8 << 20, TICK_S = 5, SILENT_S = 15, COMPILERS = 2 };
 
 static const ch_http_route routes[] = {
 #define ROUTE(method, path, handler, open) {method, path, ch_route_##handler, open},
@@ -19,7 +19,9 @@ static const ch_http_route routes[] = {
 
 static int find_ends(ch_service *s, ch_err *e)
 {
-    const int vocab = ch_tokenizer_size(s->tk);
+    ch_model_info info;
+    ch_model_get_info(&info, s->model);
+    const int vocab = CH_MIN(ch_tokenizer_size(s->tk), info.vocab);
     s->ends = malloc((size_t)CH_MAX(vocab, 1) * sizeof *s->ends);
     if (!s->ends)
         return ch_fail(e, CH_ENOMEM, "no memory for %d tokens", vocab);
@@ -98,6 +100,7 @@ int ch_server_open(ch_server **out, const ch_server_options *o, ch_err *e)
     s->limits = (ch_ask_limits){.answers = most, .stops = 32, .stop_bytes = 4096,
                                 .biases = 4096, .tools = 128, .messages = 65536};
     int rc = open_service(s, e);
+    sem_init(&s->service.compilers, 0, COMPILERS);
     pthread_mutex_init(&s->service.lock, NULL);
     pthread_cond_init(&s->tick, NULL);
     if (rc == CH_OK)
@@ -133,7 +136,7 @@ void ch_server_drain(ch_server *s, int most_ms)
     ch_http_drain(s->http, (int)CH_MAX(100.0, most_ms - spent));
 }
 
-/* Jobs hold exchanges, so the engine ends before HTTP does. */
+/* Clients are cut off first: what is cancelled then is told to nobody as if it had ended. */
 void ch_server_close(ch_server **out)
 {
     ch_server *s = *out;
@@ -148,6 +151,7 @@ void ch_server_close(ch_server **out)
     ch_engine_close(&s->service.engine);
     pthread_mutex_destroy(&s->service.lock);
     pthread_cond_destroy(&s->tick);
+    sem_destroy(&s->service.compilers);
     ch_grammar_close(&s->like);
     free(s->service.ends);
     free(s);

@@ -86,14 +86,26 @@ void ch_route_load(ch_exchange *x, void *arg)
 
 /* ---- Metrics --------------------------------------------------------------------------------- */
 
+/* The model's name as a label's value. */
+static void put_name(ch_buf *b, const char *name)
+{
+    for (; *name; name++)
+        if (*name == '"' || *name == '\\')
+            ch_buf_printf(b, "\\%c", *name);
+        else
+            ch_buf_printf(b, "%s%.1s", *name == '\n' ? "\\n" : "", *name == '\n' ? "" : name);
+}
+
 /* One number by our name and, if there is one, by vLLM's. */
 static void number(ch_buf *b, const ch_server *s, const char *kind, const char *ours,
                    const char *vllm, double v)
 {
     ch_buf_printf(b, "# TYPE chalcis_%s %s\nchalcis_%s %.17g\n", ours, kind, ours, v);
-    if (*vllm)
-        ch_buf_printf(b, "# TYPE vllm:%s %s\nvllm:%s{model_name=\"%s\"} %.17g\n", vllm, kind, vllm,
-                      s->o.name, v);
+    if (!*vllm)
+        return;
+    ch_buf_printf(b, "# TYPE vllm:%s %s\nvllm:%s{model_name=\"", vllm, kind, vllm);
+    put_name(b, s->o.name);
+    ch_buf_printf(b, "\"} %.17g\n", v);
 }
 
 static void engine_numbers(ch_buf *b, const ch_server *s)

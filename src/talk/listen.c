@@ -17,6 +17,7 @@ struct ch_listener {
     ch_buf text;
     held *held;
     size_t n_held, cap_held, passed; /* bytes of the text that the reply has */
+    size_t from;                     /* stops look for themselves behind these */
     bool begun;                      /* it has told more than what the format puts before */
 };
 
@@ -108,6 +109,19 @@ static int release(ch_listener *l, size_t safe, bool cut, ch_err *e)
     return rc;
 }
 
+int ch_listener_put(ch_listener *l, ch_token before, ch_token id, ch_err *e)
+{
+    int rc = release(l, l->text.size, false, e);
+    if (rc == CH_OK && !ch_tokenizer_append(&l->text, l->o.tk, before, id))
+        rc = ch_buf_check(&l->text, "an answer", e);
+    if (rc == CH_OK)
+        rc = ch_reply_token(l->reply, before, id, e);
+    l->passed = l->from = l->text.size;
+    if (l->o.stops)
+        ch_stops_reset(l->o.stops);
+    return rc;
+}
+
 int ch_listener_token(int *stop, ch_listener *l, ch_token before, ch_token id, ch_err *e)
 {
     size_t safe = 0;
@@ -119,7 +133,9 @@ int ch_listener_token(int *stop, ch_listener *l, ch_token before, ch_token id, c
     int rc = hold(l, before, id, e);
     if (rc < 0)
         return rc;
-    *stop = ch_stops_feed(&safe, l->o.stops, l->text.data ? l->text.data : "", l->text.size);
+    *stop = ch_stops_feed(&safe, l->o.stops, l->text.data ? l->text.data + l->from : "",
+                          l->text.size - l->from);
+    safe += l->from;
     rc = release(l, safe, *stop >= 0, e);
     if (*stop >= 0) {
         l->text.size = safe;

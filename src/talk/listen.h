@@ -34,6 +34,8 @@ void ch_listener_close(ch_listener **l);
 /* The token just drawn behind `before`, no end token.  *stop: the index of the text at which the
  * answer ends with it, or -1; nothing may come behind it. */
 int ch_listener_token(int *stop, ch_listener *l, ch_token before, ch_token id, ch_err *e);
+/* A token that the model did not draw: it is told at once, and no stop is looked for in it. */
+int ch_listener_put(ch_listener *l, ch_token before, ch_token id, ch_err *e);
 /* What is held back is told. */
 int ch_listener_end(ch_listener *l, ch_err *e);
 /* After the end: role, content, and what else ch_reply_message has. */

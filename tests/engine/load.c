@@ -267,7 +267,7 @@ static void as_alone(void **state)
     assert_true(s.shared_tokens > 0);
     assert_true(s.drafted > 0 && s.accepted > 0);
     assert_int_equal(s.put_off, 0);
-    s = run((ch_engine_options){.most_answers = 32, .session = {.cache_tokens = 512}}, false, 2);
+    s = run((ch_engine_options){.most_answers = 32, .session = {.cache_tokens = 256}}, false, 2);
     assert_true(s.put_off > 0);
     run((ch_engine_options){.most_answers = 16, .session = {.step_rows = 24}}, true, 3);
     s = run((ch_engine_options){.most_answers = 3, .draft = -1, .session = {.threads = 1}}, true,

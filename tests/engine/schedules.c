@@ -113,6 +113,14 @@ static ch_go hear(void *arg, ch_answer *a, const ch_event *v)
     return below(q->of, 40) == 0 ? CH_GO_END : CH_GO_ON;
 }
 
+static ch_go hear_only(void *arg, ch_answer *a, const ch_event *v)
+{
+    struct request *q = arg;
+    (void)a;
+    q->of->done += v->kind == CH_EVENT_DONE;
+    return CH_GO_ON;
+}
+
 static void submit(struct schedule *s)
 {
     struct request *q = &s->r[s->n++];
@@ -185,8 +193,45 @@ static void no_page_is_lost(void **state)
         play(i);
 }
 
+/* Two long prompts and a short one in a cache that is all but full: giving way and coming back must
+ * not go on for ever. */
+static void giving_way_ends(void **state)
+{
+    (void)state;
+    static const int prompts[] = {42, 42, 5};
+    for (int cache = 48; cache < 120; cache += 8) {
+        struct schedule s = {.seed = 1};
+        ch_err e = {0};
+        ch_token prompt[CONTEXT] = {0};
+        const ch_engine_options o = {.session = {.context = CONTEXT,
+                                                 .cache_tokens = cache,
+                                                 .page_size = 8,
+                                                 .step_rows = 16,
+                                                 .threads = 1},
+                                     .draft = -1};
+        assert_ok(ch_engine_open(&s.g, model, tk, &o, &e), e);
+        for (int i = 0; i < 3; i++) {
+            struct request *q = &s.r[s.n++];
+            *q = (struct request){.of = &s, .prompt = prompts[i]};
+            for (int k = 0; k < prompts[i]; k++)
+                prompt[k] = (ch_token)(10 * i + k);
+            const ch_request r = {.prompt = prompt, .n_prompt = prompts[i], .most = 6,
+                                  .user = (uint64_t)i, .tell = hear_only, .arg = q};
+            assert_ok(ch_engine_submit(&q->ticket, s.g, &r, &e), e);
+        }
+        int steps = 0;
+        for (bool busy = true; busy; steps++) {
+            assert_true(steps < 200);
+            assert_ok(ch_engine_step(&busy, s.g, &e), e);
+        }
+        assert_int_equal(s.done, 3);
+        ch_engine_close(&s.g);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(no_page_is_lost)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_page_is_lost),
+                                       cmocka_unit_test(giving_way_ends)};
     return cmocka_run_group_tests_name("engine/schedules", tests, setup, teardown);
 }
