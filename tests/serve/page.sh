@@ -1,6 +1,6 @@
 #!/bin/bash
-# The page of chalcis serve in a real browser, against a server that answers by rote (page/mock.mjs).
-# Wants node, npm and chromium; playwright-core goes to build/playwright, screenshots to build/screens.
+# The page of chalcis serve in a real browser, against a server that answers by rote (page/).  Wants
+# node, npm and chromium; playwright-core goes to build/playwright, screenshots to build/screens.
 #   CASE=text runs the cases whose name holds the text.  TAP.
 # SPDX-License-Identifier: MIT
 cd "$(dirname "$0")/../.." || exit 1
@@ -24,8 +24,10 @@ case $said in
     ;;
 esac
 library=build/playwright/node_modules/playwright-core
-[ -d $library ] || npm install --silent --no-audit --no-fund --ignore-scripts --fetch-retries=0 \
-    --prefix build/playwright playwright-core@1.65.1 >/dev/null 2>&1 || skip "npm could not fetch playwright-core"
-rm -f build/screens/*.png
-exec node tests/serve/page/cases.mjs "$PWD/$library" "$(command -v chromium)" build/screens/chat.html \
-    web/plain.html build/screens
+[ -d $library ] ||
+    npm install --silent --no-audit --no-fund --ignore-scripts --fetch-retries=0 \
+        --prefix build/playwright playwright-core@1.65.1 >/dev/null 2>&1 ||
+    skip "npm could not fetch playwright-core"
+[ -n "${CASE:-}" ] || rm -f build/screens/*.png
+exec node tests/serve/page/cases.mjs "$PWD/$library" "$(command -v chromium)" \
+    build/screens/chat.html web/plain.html build/screens

@@ -62,6 +62,7 @@ test("answered again: both versions can be turned to", async page => {
     same(await body(page, 0), "You said: Hello (answer 2)", "second");
     await page.click("[aria-label='Earlier version']");
     same(await body(page, 0), "You said: Hello (answer 1)", "back");
+    same(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), "Later version", "focus");
     same(await page.locator(".assistant .branches").innerText(), "1/2", "count");
 });
 
@@ -244,6 +245,44 @@ test("a hostile answer does nothing", async page => {
     same(await page.evaluate(() => window.hurt), undefined, "after a reload");
 });
 
+test("an answer that is nested too deeply is shown as it is", async page => {
+    await say(page, "deep");
+    holds((await body(page, 0)).startsWith(">".repeat(100)), "as text");
+    await say(page, "fox");
+    same(await page.locator(".prose li").count(), 2, "the next answer");
+});
+
+test("a browser that keeps nothing", async page => {
+    await page.addInitScript(() => {
+        for (const name of ["localStorage", "sessionStorage", "indexedDB"])
+            Object.defineProperty(window, name, { get() { throw new DOMException("blocked", "SecurityError"); } });
+    });
+    await page.reload();
+    await page.getByText("This browser keeps no conversations").waitFor();
+    await say(page, "First talk");
+    await page.click("#new");
+    await say(page, "Second talk");
+    await page.getByRole("button", { name: "First talk", exact: true }).click();
+    await page.getByText("You said: First talk (answer 1)").waitFor();
+    await page.click("#theme");
+});
+
+test("an answer that was under way goes on beside another conversation", async page => {
+    await type(page, "long");
+    await page.locator(".message.busy .prose p").waitFor();
+    await page.click("#new");
+    await say(page, "Meanwhile");
+    same(await body(page, 0), "You said: Meanwhile (answer 2)", "the other");
+    await page.getByRole("button", { name: "long", exact: true }).click();
+    await page.locator("#stop").click();
+    await settled(page);
+    await type(page, "long again");
+    await page.waitForTimeout(2500); // kept every two seconds
+    await page.reload();
+    same(await page.locator(".note").allInnerTexts(),
+         ["Stopped.", "The page was left before the answer ended."], "how they ended");
+});
+
 test("a hostile title or message does nothing", async page => {
     const bad = "<img src=x onerror=window.hurt=1><script>window.hurt=2</script>";
     await say(page, bad);
@@ -286,7 +325,7 @@ test("the server's load is shown", async page => {
         document.querySelector("#load-text").textContent), null, { timeout: 8000 });
     await page.click("#load summary");
     const text = await page.locator("#load-all").innerText();
-    for (const part of ["4\u202f100 of 16\u202f384", "59.6 %", "65.0 %"]) holds(text.includes(part), `${part}: ${text}`);
+    for (const part of ["4\u202f100 of 16\u202f384", "37.3 %", "65.0 %"]) holds(text.includes(part), `${part}: ${text}`);
     await picture(page, "load");
     await page.click("#stop");
     await page.locator("#load.idle").waitFor();

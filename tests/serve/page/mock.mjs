@@ -40,7 +40,7 @@ code
 <a href="jav&#x09;ascript:window.hurt=6" id="messages" style="color:red">clobber</a>`;
 const ANSWERS = { fox: { said: FOX }, attack: { said: ATTACK }, long: { said: "tick tock ".repeat(600), slow: 20 },
                   think: { thought: "The user greets me. I greet back.", said: "Hello! \u{1f98a}" },
-                  broken: { said: "Half an answer", broken: true }, lost: { said: "Gone ", lost: true } };
+                  deep: { said: ">".repeat(20000) }, broken: { said: "Half an answer", broken: true }, lost: { said: "Gone ", lost: true } };
 
 const readBody = async request => {
     let text = "";

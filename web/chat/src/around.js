@@ -1,12 +1,13 @@
 // around.js - what stands around the conversation: theme, view, drawer, the key's dialog, shortcuts.
 // SPDX-License-Identifier: MIT
 import { $, hideNotice, icon } from "./dom.js";
+import { forGood } from "./kept.js";
 
 const THEMES = { system: "Theme: the system's", light: "Theme: light", dark: "Theme: dark" };
 
 function startTheme() {
     const button = $("theme"), names = Object.keys(THEMES);
-    let now = localStorage.getItem("chalcis.theme");
+    let now = forGood.get("theme");
     if (!names.includes(now)) now = "system";
     const show = () => {
         if (now === "system") delete document.documentElement.dataset.theme;
@@ -17,7 +18,7 @@ function startTheme() {
     };
     button.addEventListener("click", () => {
         now = names[(names.indexOf(now) + 1) % names.length];
-        localStorage.setItem("chalcis.theme", now);
+        forGood.set("theme", now);
         show();
     });
     show();
@@ -25,11 +26,11 @@ function startTheme() {
 
 function startView(changed) {
     const views = document.querySelectorAll("input[name=view]");
-    const kept = localStorage.getItem("chalcis.view") ?? "text";
+    const kept = forGood.get("view") ?? "text";
     for (const v of views) {
         v.checked = v.value === kept;
         v.addEventListener("change", () => {
-            localStorage.setItem("chalcis.view", v.value);
+            forGood.set("view", v.value);
             show();
             changed();
         });

@@ -24,7 +24,7 @@ function show(now, speed) {
         fact("Tokens a second", speed.toFixed(1)),
         fact("Cache in use", `${whole(now.cache_used)} of ${whole(now.cache_tokens)}`),
         fact("Cache findable", whole(now.cache_findable)),
-        fact("Prompts from the cache", share(now.shared_tokens, now.prompt_tokens)),
+        fact("Prompts from the cache", share(now.shared_tokens, now.shared_tokens + now.prompt_tokens)),
         fact("Drafts accepted", share(now.accepted, now.drafted)),
         fact("Tokens drawn", whole(now.drawn_tokens)),
         fact("Tokens a step", now.steps ? (now.drawn_tokens / now.steps).toFixed(2) : "–"));
@@ -47,7 +47,10 @@ async function poll() {
         $("load").className = "away";
         $("load-text").textContent = e.status === 401 ? "needs a key" : e.status ? "no figures" : "out of reach";
         $("load-all").replaceChildren();
-        if (e.status === 404) return;
+        if (e.status === 404) { // another server's
+            $("load").hidden = true;
+            return;
+        }
     }
     timer = setTimeout(poll, EVERY_MS);
 }

@@ -1,6 +1,8 @@
 // main.js - the page of chalcis serve: what is open, what is being answered, and who tells whom.
 // SPDX-License-Identifier: MIT
+import { askKey, startAround } from "./around.js";
 import { $, el, notice, say } from "./dom.js";
+import { forTab } from "./kept.js";
 import { showList, startList } from "./list.js";
 import { startLoad } from "./load.js";
 import { messageView } from "./message.js";
@@ -10,7 +12,6 @@ import * as store from "./store.js";
 import { taker } from "./take.js";
 import * as tree from "./talk.js";
 import { hideToken, startTokens } from "./tokens.js";
-import { askKey, startAround } from "./around.js";
 
 const SAVE_MS = 2000;
 let talk = tree.newTalk(lastParams());
@@ -20,20 +21,25 @@ let model = "";
 
 const mode = () => document.querySelector("input[name=view]:checked").value;
 const atEnd = () => $("thread").scrollHeight - $("thread").scrollTop - $("thread").clientHeight < 60;
+const fine = matchMedia("(pointer: fine)"); // elsewhere a focused field calls up a keyboard
+const toText = () => { if (fine.matches) $("text").focus(); };
 const toEnd = () => { $("thread").scrollTop = $("thread").scrollHeight; };
 
 // ---- What is seen --------------------------------------------------------------------------------
 const act = {
     siblings: m => tree.below(talk, m.parent),
     busy: m => running.get(talk.id)?.message === m,
-    pick(m) {
+    pick(m, way) { // way: the name of the button that was pressed, which keeps the focus
         talk.picked[m.parent] = m.id;
         keep(talk);
         show();
+        const buttons = views.get(m.id).element.querySelector(".branches");
+        (buttons.querySelector(`[aria-label="${way}"]:enabled`) ?? buttons.querySelector(":enabled")).focus();
     },
     again(m) {
         if (running.has(talk.id)) return;
         answer(talk, talk.messages[m.parent]);
+        toText();
     },
     edit(m, content) {
         if (running.has(talk.id)) return;
@@ -41,6 +47,7 @@ const act = {
         keep(talk);
         show();
         if (made.role === "user") answer(talk, made);
+        toText();
     },
 };
 
@@ -62,7 +69,7 @@ function show() {
 function open(next) {
     talk = next;
     views = new Map();
-    sessionStorage.setItem("chalcis.open", talk.id);
+    forTab.set("open", talk.id);
     show();
     toEnd();
     showList();
@@ -77,7 +84,7 @@ const openId = async id => {
 
 const fresh = () => {
     open(tree.newTalk(talk.params));
-    $("text").focus();
+    toText();
 };
 
 async function keep(which) {
@@ -152,7 +159,7 @@ function send() {
     fit();
     const list = tree.path(talk), last = list[list.length - 1];
     const message = tree.add(talk, last?.id ?? "", "user", content);
-    sessionStorage.setItem("chalcis.open", talk.id);
+    forTab.set("open", talk.id);
     answer(talk, message);
 }
 
@@ -165,9 +172,8 @@ function fit() {
 
 // ---- Beginning -----------------------------------------------------------------------------------
 function startComposer() {
-    const fine = matchMedia("(pointer: fine)");
     $("composer").addEventListener("submit", e => { e.preventDefault(); send(); });
-    $("stop").addEventListener("click", () => { stop(); $("text").focus(); });
+    $("stop").addEventListener("click", () => { stop(); toText(); });
     $("text").addEventListener("input", fit);
     $("text").addEventListener("keydown", e => {
         if (e.key === "Enter" && !e.shiftKey && !e.isComposing && fine.matches) {
@@ -198,7 +204,7 @@ async function startModels() {
     $("model").replaceChildren(...names.map(n => el("option", { value: n }, n)));
     $("model").disabled = names.length < 2;
     $("model").hidden = !names.length;
-    $("model").addEventListener("change", () => { model = $("model").value; });
+    $("model").onchange = () => { model = $("model").value; };
 }
 
 async function remove(id) {
@@ -238,8 +244,8 @@ async function start() {
     startSettings(() => talk, () => { if (tree.path(talk).length) keep(talk); });
     startList({ open: openId, remove, rename, openId: () => talk.id });
     if (!await store.open(changed)) notice("This browser keeps no conversations: they end with this page.");
-    if (!await openId(sessionStorage.getItem("chalcis.open") ?? "")) open(talk);
-    $("text").focus();
+    if (!await openId(forTab.get("open") ?? "")) open(talk);
+    toText();
     startLoad();
     startModels();
 }

@@ -11,6 +11,7 @@ const escaped = text => text.replace(/[&<>"']/g, c => `&#${c.charCodeAt(0)};`);
 
 const marked = new Marked({
     gfm: true,
+    breaks: true, // verses
     renderer: {
         html: token => escaped(token.text),
         image({ href, text }) {
@@ -61,6 +62,15 @@ function finish(block) {
 
 const sources = new WeakMap(); // a block's Markdown
 export function render(host, text) {
+    try {
+        renderBlocks(host, text);
+    } catch (e) { // nested more deeply than the stack
+        if (!(e instanceof RangeError) && !/call stack|recursion/.test(e.message)) throw e;
+        host.replaceChildren(el("div.raw", {}, text));
+    }
+}
+
+function renderBlocks(host, text) {
     const tokens = marked.lexer(text), links = tokens.links;
     const blocks = tokens.filter(t => t.type !== "space" && t.type !== "def");
     const key = JSON.stringify(links);

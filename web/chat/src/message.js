@@ -7,13 +7,14 @@ import { renderTokens, summary } from "./tokens.js";
 
 const FINISHES = { length: "Cut off: the limit of tokens was reached.",
                    content_filter: "The server withheld the rest.",
-                   stopped: "Stopped." };
+                   stopped: "Stopped.", left: "The page was left before the answer ended." };
+const finishOf = message => message.stats && (message.stats.finish ?? "left");
 
 function statsOf(message) {
-    const s = message.stats ?? {}, parts = [];
-    if (!s.drawn) return "";
+    const s = message.stats ?? {}, drawn = s.drawn ?? message.tokens?.length, parts = [];
+    if (!drawn) return "";
     const drawing = s.all_s - s.first_s;
-    parts.push(`${whole(s.drawn)} tokens`);
+    parts.push(`${whole(drawn)} tokens`);
     if (s.drawn > 1 && drawing > 0) parts.push(`${((s.drawn - 1) / drawing).toFixed(1)} tokens/s`);
     if (s.first_s > 0) parts.push(`first after ${s.first_s.toFixed(2)} s`);
     if (s.prompt) parts.push(`prompt ${whole(s.prompt)}` + (s.cached ? `, ${whole(s.cached)} cached` : ""));
@@ -24,7 +25,7 @@ function branches(message, act) {
     const all = act.siblings(message);
     if (all.length < 2) return null;
     const at = all.indexOf(message);
-    const to = (name, label, i) => tool(name, label, () => act.pick(all[i]), { disabled: !all[i] });
+    const to = (name, label, i) => tool(name, label, () => act.pick(all[i], label), { disabled: !all[i] });
     return el("span.branches", { role: "group", "aria-label": "Versions" },
               to("left", "Earlier version", at - 1), el("span", {}, `${at + 1}/${all.length}`),
               to("right", "Later version", at + 1));
@@ -104,8 +105,7 @@ export function messageView(message, act, mode) {
             body(view.body, message.content + callsOf(message.calls ?? []),
                  (message.tokens ?? []).filter(t => !t.r), shown);
         }
-        const finish = FINISHES[message.stats?.finish];
-        note.textContent = message.error ?? finish ?? "";
+        note.textContent = busy ? "" : message.error ?? FINISHES[finishOf(message)] ?? "";
         note.classList.toggle("error", Boolean(message.error));
         note.hidden = !note.textContent;
         if (busy) {

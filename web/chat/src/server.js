@@ -1,9 +1,9 @@
 // server.js - what the page asks the server, and nobody else.
 // SPDX-License-Identifier: MIT
 import { EventSourceParserStream } from "eventsource-parser/stream";
+import { forTab } from "./kept.js";
 
 // A key lives as long as the tab.  `askKey` gives a new one, or "" if there is none to be had.
-const KEY = "chalcis.key";
 let askKey = async () => "";
 export const onKey = f => { askKey = f; };
 
@@ -26,7 +26,7 @@ async function refusal(reply) {
 
 async function ask(where, { asks = true, ...options } = {}) {
     for (;;) {
-        const key = sessionStorage.getItem(KEY), headers = { ...options.headers };
+        const key = forTab.get("key"), headers = { ...options.headers };
         if (key) headers.Authorization = `Bearer ${key}`;
         let reply;
         try {
@@ -40,7 +40,7 @@ async function ask(where, { asks = true, ...options } = {}) {
         if (reply.status !== 401 || !asks) throw why;
         const given = await askKey(why.message);
         if (!given) throw why;
-        sessionStorage.setItem(KEY, given);
+        forTab.set("key", given);
     }
 }
 

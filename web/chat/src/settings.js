@@ -2,8 +2,8 @@
 // of it goes into a request.  An empty field leaves the choice to the server.
 // SPDX-License-Identifier: MIT
 import { $, el } from "./dom.js";
+import { forGood } from "./kept.js";
 
-const LAST = "chalcis.params";
 const FIELDS = [
     { name: "system", label: "System prompt", kind: "text", rows: 4 },
     { name: "temperature", label: "Temperature", min: 0, max: 2, step: 0.05,
@@ -38,11 +38,7 @@ function row(field) {
 }
 
 export function lastParams() {
-    try {
-        return JSON.parse(localStorage.getItem(LAST)) ?? {};
-    } catch {
-        return {};
-    }
+    return JSON.parse(forGood.get("params") ?? "{}");
 }
 
 // The form over `current().params`; `changed` is called after each change.
@@ -57,12 +53,12 @@ export function startSettings(current, changed) {
         if (!validity.valid) return;
         if (value === "") delete current().params[name];
         else current().params[name] = value;
-        localStorage.setItem(LAST, JSON.stringify(current().params));
+        forGood.set("params", JSON.stringify(current().params));
         changed();
     });
     $("params-reset").addEventListener("click", () => {
         current().params = {};
-        localStorage.removeItem(LAST);
+        forGood.drop("params");
         show();
         changed();
     });

@@ -20,7 +20,7 @@ function takeTokens(message, decoder, choice) {
         if (drawn) token.p = short(told.probability);
         if (told.top?.length) token.a = told.top.map(a => [a.token, short(a.probability)]);
         if (typeof told.drafted === "boolean") token.d = told.drafted;
-        if (typeof told.iterations === "number") token.n = told.iterations;
+        if (told.iterations > 0) token.n = told.iterations;
         if (told.reasoning) token.r = true;
         (message.tokens ??= []).push(token);
     }

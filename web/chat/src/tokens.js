@@ -22,13 +22,17 @@ function span(token, at) {
     return e;
 }
 
-// Doubt is the shade of "sure"; steps, from the fewest to the most of the answer, that of "cost".
+// Doubt is the shade of "sure"; steps, from the fewest to the most of the answer, that of "cost".  Where
+// all take the same, a token that was not drafted has cost a pass of its own.
+function shareOf({ p = 1, n, d }, mode, fewest, most) {
+    if (mode === "sure") return 1 - p;
+    if (most > fewest) return ((n ?? fewest) - fewest) / (most - fewest);
+    return d ? 0 : 0.5;
+}
+
 function shade(host, mode, fewest, most) {
-    for (const e of host.children) {
-        const { p = 1, n = fewest } = tokenOf.get(e);
-        const share = mode === "sure" ? 1 - p : most > fewest ? (n - fewest) / (most - fewest) : 0;
-        e.style.setProperty("--share", share.toFixed(3));
-    }
+    for (const e of host.children)
+        e.style.setProperty("--share", shareOf(tokenOf.get(e), mode, fewest, most).toFixed(3));
 }
 
 export function renderTokens(host, tokens, mode) {
