@@ -21,7 +21,7 @@ fresh() {
 }
 # The libraries of package-lock.json; nothing of theirs is run here but esbuild.
 fetch() {
-    [ $chat/node_modules/.package-lock.json -nt $chat/package-lock.json ] ||
+    [ -n "$(find $chat/node_modules/.package-lock.json -newer $chat/package-lock.json)" ] ||
         "$NPM" --prefix $chat ci --ignore-scripts --no-audit --no-fund --prefer-offline \
             --fetch-retries=0 --fetch-timeout=30000
 }

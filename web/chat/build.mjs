@@ -12,22 +12,34 @@ const here = dirname(fileURLToPath(import.meta.url));
 
 async function bundle(entry) {
     const made = await build({
-        entryPoints: [join(here, entry)], bundle: true, minify: true, write: false, format: "iife",
-        target: ["chrome123", "firefox128", "safari17.5"], legalComments: "inline", logLevel: "warning",
+        entryPoints: [join(here, entry)],
+        bundle: true,
+        minify: true,
+        write: false,
+        format: "iife",
+        target: ["chrome123", "firefox128", "safari17.5"],
+        legalComments: "inline",
+        logLevel: "warning",
     });
     return made.outputFiles[0].text.trim();
 }
 
-// Inside <script>, a "<!--" that is followed by "<script" would swallow the end of the element; both
-// stand in strings and expressions only, where \x3C is the same character.
+// Inside <script>, a "<!--" that is followed by "<script" would swallow the end of the element;
+// both stand in strings and expressions only, where \x3C is the same character.
 const script = (await bundle("src/main.js")).replace(/<(?=!--|\/?script)/gi, "\\x3C");
 const style = (await bundle("style.css")).replace(/<\/(?=style)/gi, "<\\/");
 const hash = text => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
 const policy = [
-    "default-src 'none'", `script-src ${hash(script)}`, `style-src ${hash(style)}`,
-    "connect-src 'self'", "img-src data:", "base-uri 'none'", "form-action 'none'",
-    "require-trusted-types-for 'script'", "trusted-types dompurify",
+    "default-src 'none'",
+    `script-src ${hash(script)}`,
+    `style-src ${hash(style)}`,
+    "connect-src 'self'",
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types dompurify",
 ].join("; ");
 
 const page = readFileSync(join(here, "index.html"), "utf8")

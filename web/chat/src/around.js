@@ -1,4 +1,5 @@
-// around.js - what stands around the conversation: theme, view, drawer, the key's dialog, shortcuts.
+// around.js - what stands around the conversation: theme, view, drawer, the key's dialog,
+// shortcuts.
 // SPDX-License-Identifier: MIT
 import { $, hideNotice, icon } from "./dom.js";
 import { forGood } from "./kept.js";
@@ -6,7 +7,8 @@ import { forGood } from "./kept.js";
 const THEMES = { system: "Theme: the system's", light: "Theme: light", dark: "Theme: dark" };
 
 function startTheme() {
-    const button = $("theme"), names = Object.keys(THEMES);
+    const button = $("theme"),
+        names = Object.keys(THEMES);
     let now = forGood.get("theme");
     if (!names.includes(now)) now = "system";
     const show = () => {
@@ -59,25 +61,39 @@ function startDrawer() {
         $("main").inert = narrow.matches && open;
     };
     new MutationObserver(follow).observe(document.body, { attributeFilter: ["class"] });
-    narrow.addEventListener("change", () => { set(false); follow(); });
+    narrow.addEventListener("change", () => {
+        set(false);
+        follow();
+    });
     $("menu").addEventListener("click", () => set(true));
-    const leave = () => { set(false); follow(); $("menu").focus(); };
+    const leave = () => {
+        set(false);
+        follow();
+        $("menu").focus();
+    };
     $("veil").addEventListener("click", leave);
-    $("side").addEventListener("keydown", e => { if (e.key === "Escape" && narrow.matches) leave(); });
+    $("side").addEventListener("keydown", e => {
+        if (e.key === "Escape" && narrow.matches) leave();
+    });
 }
 
 // A promise of the key that is typed, "" if the dialog is left.
 let asking = null;
 export function askKey(why) {
     asking ??= new Promise(done => {
-        const dialog = $("key"), box = $("key-text");
+        const dialog = $("key"),
+            box = $("key-text");
         $("key-why").textContent = why;
         box.value = "";
         dialog.returnValue = "";
-        dialog.addEventListener("close", () => {
-            asking = null;
-            done(dialog.returnValue === "given" ? box.value.trim() : "");
-        }, { once: true });
+        dialog.addEventListener(
+            "close",
+            () => {
+                asking = null;
+                done(dialog.returnValue === "given" ? box.value.trim() : "");
+            },
+            { once: true },
+        );
         dialog.showModal();
     });
     return asking;
@@ -102,5 +118,7 @@ export function startAround(fresh, changed) {
         e.preventDefault();
         todo();
     });
-    document.addEventListener("keydown", e => { if (e.key === "Escape") hideNotice(); });
+    document.addEventListener("keydown", e => {
+        if (e.key === "Escape") hideNotice();
+    });
 }

@@ -16,9 +16,13 @@ export function el(what, props = {}, ...children) {
     return e;
 }
 
+// One row of a <dl>.
+export const fact = (name, value) => el("div", {}, el("dt", {}, name), el("dd", {}, value));
+
 const SVG = "http://www.w3.org/2000/svg";
 export function icon(name) {
-    const svg = document.createElementNS(SVG, "svg"), use = document.createElementNS(SVG, "use");
+    const svg = document.createElementNS(SVG, "svg"),
+        use = document.createElementNS(SVG, "use");
     svg.setAttribute("class", "icon");
     svg.setAttribute("aria-hidden", "true");
     use.setAttribute("href", `#i-${name}`);
@@ -27,7 +31,11 @@ export function icon(name) {
 }
 
 export const tool = (name, label, onclick, props = {}) =>
-    el("button.tool", { type: "button", title: label, "aria-label": label, onclick, ...props }, icon(name));
+    el(
+        "button.tool",
+        { type: "button", title: label, "aria-label": label, onclick, ...props },
+        icon(name),
+    );
 
 // The clipboard is there in secure contexts only, and a server on the next machine is none.
 export async function copy(text) {
@@ -63,9 +71,14 @@ export function say(text) {
 
 // A sentence at the lower edge for some seconds, perhaps with something to do about it.
 let noticeTimer = 0;
-export const hideNotice = () => { $("notice").hidden = true; };
+export const hideNotice = () => {
+    $("notice").hidden = true;
+};
 export function notice(text, label, action) {
-    const chosen = () => { hideNotice(); action(); };
+    const chosen = () => {
+        hideNotice();
+        action();
+    };
     const button = label && el("button.link", { type: "button", onclick: chosen }, label);
     $("notice").replaceChildren(el("span", {}, text), button ?? "");
     $("notice").hidden = false;
@@ -81,4 +94,7 @@ export function percent(p) {
 
 export const whole = n => Math.round(n).toLocaleString("en").replaceAll(",", "\u202f");
 export const newId = () =>
-    "m" + Array.from(crypto.getRandomValues(new Uint8Array(12)), b => b.toString(36).padStart(2, "0")).join("");
+    "m" +
+    Array.from(crypto.getRandomValues(new Uint8Array(12)), b =>
+        b.toString(36).padStart(2, "0"),
+    ).join("");

@@ -1,11 +1,12 @@
-// kept.js - small things that the browser keeps: for good, or as long as the tab.  A browser that keeps
-// nothing is no error: they last as long as the page.  SPDX-License-Identifier: MIT
+// kept.js - small things that the browser keeps: for good, or as long as the tab.  A browser that
+// keeps nothing is no error: they last as long as the page.  SPDX-License-Identifier: MIT
 function keeper(area) {
     const here = new Map();
     const tried = (f, otherwise) => {
         try {
             return f();
-        } catch { // storage is blocked, or full
+        } catch {
+            // storage is blocked, or full
             return otherwise;
         }
     };

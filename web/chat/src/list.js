@@ -16,8 +16,16 @@ function rename(item, head) {
         if (keep && box.value.trim()) act.rename(head.id, box.value.trim());
         else showList();
     };
-    form.addEventListener("submit", e => { e.preventDefault(); end(true); });
-    box.addEventListener("keydown", e => { if (e.key === "Escape") { e.stopPropagation(); end(false); } });
+    form.addEventListener("submit", e => {
+        e.preventDefault();
+        end(true);
+    });
+    box.addEventListener("keydown", e => {
+        if (e.key === "Escape") {
+            e.stopPropagation();
+            end(false);
+        }
+    });
     box.addEventListener("blur", () => end(true));
     item.replaceChildren(form);
     box.select();
@@ -25,15 +33,22 @@ function rename(item, head) {
 
 function item(head, openId) {
     const title = head.title || "Untitled";
-    const li = el("li", {}, el("button.open", { type: "button", title, onclick: () => act.open(head.id) }, title));
+    const li = el(
+        "li",
+        {},
+        el("button.open", { type: "button", title, onclick: () => act.open(head.id) }, title),
+    );
     if (head.id === openId) li.firstElementChild.setAttribute("aria-current", "page");
-    li.append(tool("edit", `Rename “${title}”`, () => rename(li, head)),
-              tool("trash", `Delete “${title}”`, () => act.remove(head.id)));
+    li.append(
+        tool("edit", `Rename “${title}”`, () => rename(li, head)),
+        tool("trash", `Delete “${title}”`, () => act.remove(head.id)),
+    );
     return li;
 }
 
 export async function showList() {
-    const wanted = $("find").value.trim().toLowerCase(), heads = await store.heads();
+    const wanted = $("find").value.trim().toLowerCase(),
+        heads = await store.heads();
     const found = heads.filter(h => h.title.toLowerCase().includes(wanted));
     $("list").replaceChildren(...found.map(h => item(h, act.openId())));
     $("none").hidden = found.length > 0;
@@ -41,7 +56,9 @@ export async function showList() {
 }
 
 function download(name, value) {
-    const url = URL.createObjectURL(new Blob([JSON.stringify(value)], { type: "application/json" }));
+    const url = URL.createObjectURL(
+        new Blob([JSON.stringify(value)], { type: "application/json" }),
+    );
     el("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
@@ -50,13 +67,19 @@ async function takeFile(file) {
     let talks = null;
     try {
         talks = imported(JSON.parse(await file.text()));
-    } catch { /* is told below */ }
+    } catch {
+        /* is told below */
+    }
     if (!talks) {
         notice(`${file.name} holds no conversations.`);
         return;
     }
     for (const talk of talks) await store.put(talk);
-    notice(talks.length === 1 ? "One conversation was added." : `${talks.length} conversations were added.`);
+    notice(
+        talks.length === 1
+            ? "One conversation was added."
+            : `${talks.length} conversations were added.`,
+    );
     if (talks.length) act.open(talks[0].id);
     showList();
 }
@@ -67,7 +90,11 @@ export function startList(given) {
     $("find").addEventListener("input", showList);
     $("export").addEventListener("click", async () => {
         const conversations = await store.all();
-        download("chalcis-conversations.json", { chalcis: "conversations", version: 1, conversations });
+        download("chalcis-conversations.json", {
+            chalcis: "conversations",
+            version: 1,
+            conversations,
+        });
     });
     $("import").addEventListener("click", () => $("file").click());
     $("file").addEventListener("change", async () => {

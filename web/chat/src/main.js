@@ -15,26 +15,36 @@ import { hideToken, startTokens } from "./tokens.js";
 
 const SAVE_MS = 2000;
 let talk = tree.newTalk(lastParams());
-let views = new Map();      // a message's id: its element
-const running = new Map();  // a conversation's id: {talk, message, abort}
+let views = new Map(); // a message's id: its element
+const running = new Map(); // a conversation's id: {talk, message, abort}
 let model = "";
 
 const mode = () => document.querySelector("input[name=view]:checked").value;
-const atEnd = () => $("thread").scrollHeight - $("thread").scrollTop - $("thread").clientHeight < 60;
+const atEnd = () =>
+    $("thread").scrollHeight - $("thread").scrollTop - $("thread").clientHeight < 60;
 const fine = matchMedia("(pointer: fine)"); // elsewhere a focused field calls up a keyboard
-const toText = () => { if (fine.matches) $("text").focus(); };
-const toEnd = () => { $("thread").scrollTop = $("thread").scrollHeight; };
+const toText = () => {
+    if (fine.matches) $("text").focus();
+};
+const toEnd = () => {
+    $("thread").scrollTop = $("thread").scrollHeight;
+};
 
-// ---- What is seen --------------------------------------------------------------------------------
+// ---- What is seen
+// --------------------------------------------------------------------------------
 const act = {
     siblings: m => tree.below(talk, m.parent),
     busy: m => running.get(talk.id)?.message === m,
-    pick(m, way) { // way: the name of the button that was pressed, which keeps the focus
+    pick(m, way) {
+        // way: the name of the button that was pressed, which keeps the focus
         talk.picked[m.parent] = m.id;
         keep(talk);
         show();
         const buttons = views.get(m.id).element.querySelector(".branches");
-        (buttons.querySelector(`[aria-label="${way}"]:enabled`) ?? buttons.querySelector(":enabled")).focus();
+        (
+            buttons.querySelector(`[aria-label="${way}"]:enabled`) ??
+            buttons.querySelector(":enabled")
+        ).focus();
     },
     again(m) {
         if (running.has(talk.id)) return;
@@ -53,7 +63,8 @@ const act = {
 
 function show() {
     hideToken();
-    const now = new Map(), list = tree.path(talk);
+    const now = new Map(),
+        list = tree.path(talk);
     for (const m of list) now.set(m.id, views.get(m.id) ?? messageView(m, act, mode));
     views = now;
     $("messages").replaceChildren(...list.map(m => views.get(m.id).element));
@@ -96,13 +107,16 @@ async function keep(which) {
     showList();
 }
 
-// ---- Answers -------------------------------------------------------------------------------------
-// As often as the screen is drawn, and no more than half of the time.
+// ---- Answers
+// ------------------------------------------------------------------------------------- As often as
+// the screen is drawn, and no more than half of the time.
 function painter(message) {
-    let waiting = false, spent = 0;
+    let waiting = false,
+        spent = 0;
     const paint = () => {
         waiting = false;
-        const began = performance.now(), follow = atEnd();
+        const began = performance.now(),
+            follow = atEnd();
         views.get(message.id)?.update();
         if (follow) toEnd();
         spent = performance.now() - began;
@@ -124,17 +138,26 @@ function failed(message, e) {
 }
 
 async function answer(mine, parent) {
-    const message = tree.add(mine, parent.id, "assistant", ""), abort = new AbortController();
+    const message = tree.add(mine, parent.id, "assistant", ""),
+        abort = new AbortController();
     running.set(mine.id, { talk: mine, message, abort });
-    const take = taker(message), paint = painter(message);
+    const take = taker(message),
+        paint = painter(message);
     show();
     toEnd();
     say("Answering.");
     const saving = setInterval(() => keep(mine), SAVE_MS);
     try {
-        const body = { model, messages: tree.asked(mine, parent), stream: true,
-                       stream_options: { include_usage: true }, logprobs: true, top_logprobs: 5,
-                       chalcis_cost: true, ...requested(mine.params) };
+        const body = {
+            model,
+            messages: tree.asked(mine, parent),
+            stream: true,
+            stream_options: { include_usage: true },
+            logprobs: true,
+            top_logprobs: 5,
+            chalcis_cost: true,
+            ...requested(mine.params),
+        };
         for await (const chunk of server.chat(body, abort.signal)) {
             take(chunk);
             paint();
@@ -157,7 +180,8 @@ function send() {
     if (!content || running.has(talk.id)) return;
     $("text").value = "";
     fit();
-    const list = tree.path(talk), last = list[list.length - 1];
+    const list = tree.path(talk),
+        last = list[list.length - 1];
     const message = tree.add(talk, last?.id ?? "", "user", content);
     forTab.set("open", talk.id);
     answer(talk, message);
@@ -170,10 +194,17 @@ function fit() {
     $("text").style.height = `${$("text").scrollHeight}px`;
 }
 
-// ---- Beginning -----------------------------------------------------------------------------------
+// ---- Beginning
+// -----------------------------------------------------------------------------------
 function startComposer() {
-    $("composer").addEventListener("submit", e => { e.preventDefault(); send(); });
-    $("stop").addEventListener("click", () => { stop(); toText(); });
+    $("composer").addEventListener("submit", e => {
+        e.preventDefault();
+        send();
+    });
+    $("stop").addEventListener("click", () => {
+        stop();
+        toText();
+    });
     $("text").addEventListener("input", fit);
     $("text").addEventListener("keydown", e => {
         if (e.key === "Enter" && !e.shiftKey && !e.isComposing && fine.matches) {
@@ -181,7 +212,10 @@ function startComposer() {
             send();
         }
         if (e.key === "ArrowUp" && !$("text").value && !running.has(talk.id)) {
-            const mine = tree.path(talk).filter(m => m.role === "user").pop();
+            const mine = tree
+                .path(talk)
+                .filter(m => m.role === "user")
+                .pop();
             if (mine) {
                 e.preventDefault();
                 views.get(mine.id).edit?.click();
@@ -204,7 +238,9 @@ async function startModels() {
     $("model").replaceChildren(...names.map(n => el("option", { value: n }, n)));
     $("model").disabled = names.length < 2;
     $("model").hidden = !names.length;
-    $("model").onchange = () => { model = $("model").value; };
+    $("model").onchange = () => {
+        model = $("model").value;
+    };
 }
 
 async function remove(id) {
@@ -217,7 +253,7 @@ async function remove(id) {
 }
 
 async function rename(id, title) {
-    const found = talk.id === id ? talk : running.get(id)?.talk ?? (await store.get(id));
+    const found = talk.id === id ? talk : (running.get(id)?.talk ?? (await store.get(id)));
     if (!found) return;
     found.title = title;
     await keep(found);
@@ -238,13 +274,21 @@ async function changed(id) {
 
 async function start() {
     server.onKey(askKey);
-    startAround(fresh, () => { for (const view of views.values()) view.update(); });
+    startAround(fresh, () => {
+        for (const view of views.values()) view.update();
+    });
     startComposer();
     startTokens();
-    startSettings(() => talk, () => { if (tree.path(talk).length) keep(talk); });
+    startSettings(
+        () => talk,
+        () => {
+            if (tree.path(talk).length) keep(talk);
+        },
+    );
     startList({ open: openId, remove, rename, openId: () => talk.id });
-    if (!await store.open(changed)) notice("This browser keeps no conversations: they end with this page.");
-    if (!await openId(forTab.get("open") ?? "")) open(talk);
+    if (!(await store.open(changed)))
+        notice("This browser keeps no conversations: they end with this page.");
+    if (!(await openId(forTab.get("open") ?? ""))) open(talk);
     toText();
     startLoad();
     startModels();

@@ -1,7 +1,7 @@
 // markdown.js - a model's text as elements.  marked reads it, DOMPurify lets through what is listed
-// here and nothing else: no HTML of the model's, no images from elsewhere, no address but http, https
-// and mailto.  While an answer grows only the blocks that changed are made anew, so that what was
-// selected or focused above stays.
+// here and nothing else: no HTML of the model's, no images from elsewhere, no address but http,
+// https and mailto.  While an answer grows only the blocks that changed are made anew, so that what
+// was selected or focused above stays.
 // SPDX-License-Identifier: MIT
 import DOMPurify from "dompurify";
 import { Marked } from "marked";
@@ -21,9 +21,34 @@ const marked = new Marked({
 });
 
 const ALLOWED = {
-    ALLOWED_TAGS: ["p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote",
-                   "pre", "code", "em", "strong", "del", "a", "input", "table", "thead", "tbody", "tr",
-                   "th", "td"],
+    ALLOWED_TAGS: [
+        "p",
+        "br",
+        "hr",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "ul",
+        "ol",
+        "li",
+        "blockquote",
+        "pre",
+        "code",
+        "em",
+        "strong",
+        "del",
+        "a",
+        "input",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    ],
     ALLOWED_ATTR: ["href", "title", "start", "type", "checked", "disabled", "align", "class"],
     ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
     ADD_URI_SAFE_ATTR: ["align", "start", "type", "checked", "disabled"],
@@ -40,7 +65,8 @@ DOMPurify.addHook("afterSanitizeAttributes", e => {
         e.setAttribute("type", "checkbox");
         e.setAttribute("disabled", "");
     }
-    if (e.hasAttribute("class") && !/^language-[\w+#.-]+$/.test(e.className)) e.removeAttribute("class");
+    if (e.hasAttribute("class") && !/^language-[\w+#.-]+$/.test(e.className))
+        e.removeAttribute("class");
 });
 
 function finish(block) {
@@ -50,8 +76,15 @@ function finish(block) {
         const box = el("figure.code");
         pre.replaceWith(box);
         pre.tabIndex = 0; // it may scroll sideways
-        box.append(el("figcaption", {}, el("span", {}, language),
-                      copyButton(() => code.textContent, "Copy code")), pre);
+        box.append(
+            el(
+                "figcaption",
+                {},
+                el("span", {}, language),
+                copyButton(() => code.textContent, "Copy code"),
+            ),
+            pre,
+        );
     }
     for (const table of block.querySelectorAll("table")) {
         const box = el("div.wide", { tabIndex: 0 });
@@ -64,14 +97,16 @@ const sources = new WeakMap(); // a block's Markdown
 export function render(host, text) {
     try {
         renderBlocks(host, text);
-    } catch (e) { // nested more deeply than the stack
+    } catch (e) {
+        // nested more deeply than the stack
         if (!(e instanceof RangeError) && !/call stack|recursion/.test(e.message)) throw e;
         host.replaceChildren(el("div.raw", {}, text));
     }
 }
 
 function renderBlocks(host, text) {
-    const tokens = marked.lexer(text), links = tokens.links;
+    const tokens = marked.lexer(text),
+        links = tokens.links;
     const blocks = tokens.filter(t => t.type !== "space" && t.type !== "def");
     const key = JSON.stringify(links);
     blocks.forEach((token, i) => {

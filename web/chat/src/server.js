@@ -5,7 +5,9 @@ import { forTab } from "./kept.js";
 
 // A key lives as long as the tab.  `askKey` gives a new one, or "" if there is none to be had.
 let askKey = async () => "";
-export const onKey = f => { askKey = f; };
+export const onKey = f => {
+    askKey = f;
+};
 
 export class Refused extends Error {
     constructor(status, message, retry) {
@@ -19,18 +21,29 @@ async function refusal(reply) {
     let said = "";
     try {
         said = (await reply.json()).error.message;
-    } catch { /* not in the shape of an error */ }
-    return new Refused(reply.status, said || `The server answered with status ${reply.status}.`,
-                       reply.headers.get("retry-after"));
+    } catch {
+        /* not in the shape of an error */
+    }
+    return new Refused(
+        reply.status,
+        said || `The server answered with status ${reply.status}.`,
+        reply.headers.get("retry-after"),
+    );
 }
 
 async function ask(where, { asks = true, ...options } = {}) {
     for (;;) {
-        const key = forTab.get("key"), headers = { ...options.headers };
+        const key = forTab.get("key"),
+            headers = { ...options.headers };
         if (key) headers.Authorization = `Bearer ${key}`;
         let reply;
         try {
-            reply = await fetch(where, { ...options, headers, cache: "no-store", credentials: "omit" });
+            reply = await fetch(where, {
+                ...options,
+                headers,
+                cache: "no-store",
+                credentials: "omit",
+            });
         } catch (e) {
             if (e.name === "AbortError") throw e;
             throw new Refused(0, "The server cannot be reached.");
@@ -50,11 +63,15 @@ export const models = async () => (await (await ask("v1/models")).json()).data.m
 // An answer's chunks, until [DONE].
 export async function* chat(body, signal) {
     const reply = await ask("v1/chat/completions", {
-        method: "POST", signal, body: JSON.stringify(body),
+        method: "POST",
+        signal,
+        body: JSON.stringify(body),
         headers: { "Content-Type": "application/json" },
     });
-    const events = reply.body.pipeThrough(new TextDecoderStream())
-        .pipeThrough(new EventSourceParserStream()).getReader();
+    const events = reply.body
+        .pipeThrough(new TextDecoderStream())
+        .pipeThrough(new EventSourceParserStream())
+        .getReader();
     try {
         for (;;) {
             let next;

@@ -1,5 +1,5 @@
-// store.js - conversations in this browser (IndexedDB): `heads` for the list, `talks` whole.  Where the
-// browser keeps nothing (a private window), they live as long as the page.
+// store.js - conversations in this browser (IndexedDB): `heads` for the list, `talks` whole.  Where
+// the browser keeps nothing (a private window), they live as long as the page.
 // SPDX-License-Identifier: MIT
 import { openDB } from "idb";
 
@@ -41,8 +41,11 @@ export async function put(talk) {
         return;
     }
     const both = db.transaction(["heads", "talks"], "readwrite");
-    await Promise.all([both.objectStore("heads").put(headOf(talk)), both.objectStore("talks").put(talk),
-                       both.done]);
+    await Promise.all([
+        both.objectStore("heads").put(headOf(talk)),
+        both.objectStore("talks").put(talk),
+        both.done,
+    ]);
     told(talk.id);
 }
 
@@ -52,7 +55,10 @@ export async function remove(id) {
         return;
     }
     const both = db.transaction(["heads", "talks"], "readwrite");
-    await Promise.all([both.objectStore("heads").delete(id), both.objectStore("talks").delete(id),
-                       both.done]);
+    await Promise.all([
+        both.objectStore("heads").delete(id),
+        both.objectStore("talks").delete(id),
+        both.done,
+    ]);
     told(id);
 }

@@ -1,5 +1,5 @@
 // take.js - chunks of an answer as they come are added to its message (docs/serve.md).
-//   token: {t: text, p: probability, a: [[text, p], ...], d: drafted, n: steps taken, r: of a thought}
+//   token: {t: text, p: probability, a: [[text, p], ...], d: drafted, n: steps, r: of a thought}
 // p is missing where the token was not drawn, n where the model takes no steps of its own.
 // SPDX-License-Identifier: MIT
 
@@ -16,7 +16,9 @@ function takeTokens(message, decoder, choice) {
     for (const told of choice?.chalcis?.tokens ?? (choice?.logprobs?.content ?? []).map(uncosted)) {
         const drawn = typeof told.probability === "number";
         const own = drawn && !told.reasoning ? bytes.shift() : null;
-        const token = { t: own ? decoder.decode(new Uint8Array(own), { stream: true }) : told.token };
+        const token = {
+            t: own ? decoder.decode(new Uint8Array(own), { stream: true }) : told.token,
+        };
         if (drawn) token.p = short(told.probability);
         if (told.top?.length) token.a = told.top.map(a => [a.token, short(a.probability)]);
         if (typeof told.drafted === "boolean") token.d = told.drafted;
@@ -28,7 +30,7 @@ function takeTokens(message, decoder, choice) {
 
 function takeCalls(message, calls) {
     for (const call of calls ?? []) {
-        const at = (message.calls ??= [])[call.index ?? 0] ??= { name: "", arguments: "" };
+        const at = ((message.calls ??= [])[call.index ?? 0] ??= { name: "", arguments: "" });
         at.name += call.function?.name ?? "";
         at.arguments += call.function?.arguments ?? "";
     }
@@ -36,11 +38,13 @@ function takeCalls(message, calls) {
 
 // Returns a function that takes a chunk.
 export function taker(message, now = () => performance.now()) {
-    const decoder = new TextDecoder(), began = now();
+    const decoder = new TextDecoder(),
+        began = now();
     let first = 0;
     message.stats = {};
     return chunk => {
-        const choice = chunk.choices?.[0], delta = choice?.delta ?? {};
+        const choice = chunk.choices?.[0],
+            delta = choice?.delta ?? {};
         const thought = delta.reasoning_content ?? delta.reasoning ?? "";
         if (!first && (delta.content || thought)) first = now();
         message.content += delta.content ?? "";
@@ -51,9 +55,12 @@ export function taker(message, now = () => performance.now()) {
         const usage = chunk.usage;
         if (!usage) return;
         message.stats = {
-            ...message.stats, prompt: usage.prompt_tokens, drawn: usage.completion_tokens,
+            ...message.stats,
+            prompt: usage.prompt_tokens,
+            drawn: usage.completion_tokens,
             cached: usage.prompt_tokens_details?.cached_tokens ?? 0,
-            first_s: (first - began) / 1000, all_s: (now() - began) / 1000,
+            first_s: (first - began) / 1000,
+            all_s: (now() - began) / 1000,
         };
     };
 }

@@ -1,13 +1,21 @@
-// talk.js - a conversation.  Its messages are a tree: to edit one, or to ask again, adds a branch and
-// loses nothing.  `picked` says for each message ("" above the first) which of those below it is shown.
-//   message: {id, parent, role: "user" | "assistant", content, reasoning?, tokens?, usage?, ...}
+// talk.js - a conversation.  Its messages are a tree: to edit one, or to ask again, adds a branch
+// and loses nothing.  `picked` says for each message ("" above the first) which of those below it
+// is shown.
+//   message: {id, parent, role: "user" | "assistant", content, reasoning?, tokens?, stats?, ...}
 // SPDX-License-Identifier: MIT
 import { newId } from "./dom.js";
 
-export const newTalk = params =>
-    ({ id: newId(), title: "", changed: Date.now(), params: { ...params }, messages: {}, picked: {} });
+export const newTalk = params => ({
+    id: newId(),
+    title: "",
+    changed: Date.now(),
+    params: { ...params },
+    messages: {},
+    picked: {},
+});
 
-export const below = (talk, parent) => Object.values(talk.messages).filter(m => m.parent === parent);
+export const below = (talk, parent) =>
+    Object.values(talk.messages).filter(m => m.parent === parent);
 
 export function add(talk, parent, role, content) {
     const message = { id: newId(), parent, role, content, at: Date.now() };
@@ -37,7 +45,8 @@ function titleOf(text) {
 // What the server is asked: the system prompt and the messages down to `last`.
 export function asked(talk, last) {
     const list = [];
-    for (let m = last; m; m = talk.messages[m.parent]) list.unshift({ role: m.role, content: m.content });
+    for (let m = last; m; m = talk.messages[m.parent])
+        list.unshift({ role: m.role, content: m.content });
     if (talk.params.system) list.unshift({ role: "system", content: talk.params.system });
     return list;
 }
@@ -46,11 +55,14 @@ const text = v => (typeof v === "string" ? v : "");
 const record = v => (v && typeof v === "object" && !Array.isArray(v) ? v : {});
 const only = (v, ...types) =>
     Object.fromEntries(Object.entries(record(v)).filter(([, x]) => types.includes(typeof x)));
-const isToken = t => typeof t?.t === "string" && (t.p ?? 0) >= 0 && (t.n ?? 0) >= 0 &&
+const isToken = t =>
+    typeof t?.t === "string" &&
+    (t.p ?? 0) >= 0 &&
+    (t.n ?? 0) >= 0 &&
     (t.a ?? []).every(a => typeof a?.[0] === "string" && a[1] >= 0);
 
-// Conversations of a file: those that this page exported, or one that `chalcis chat` saved.  Whatever
-// else the file holds is left out; null where there is none.
+// Conversations of a file: those that this page exported, or one that `chalcis chat` saved.
+// Whatever else the file holds is left out; null where there is none.
 export function imported(json) {
     if (json?.chalcis === "conversation" && Array.isArray(json.messages)) {
         const talk = newTalk({});
@@ -66,10 +78,11 @@ export function imported(json) {
     return json.conversations.map(restored);
 }
 
-// Ids are made anew, so that an imported conversation stands beside the one it came from; a message is
-// taken after the one that it answers, which also keeps out circles.
+// Ids are made anew, so that an imported conversation stands beside the one it came from; a message
+// is taken after the one that it answers, which also keeps out circles.
 function restored(from) {
-    const talk = newTalk(only(from?.params, "string")), ids = new Map([["", ""]]);
+    const talk = newTalk(only(from?.params, "string")),
+        ids = new Map([["", ""]]);
     const messages = Object.values(record(from?.messages));
     for (const m of messages) {
         if (!ids.has(m?.parent) || (m.role !== "user" && m.role !== "assistant")) continue;
