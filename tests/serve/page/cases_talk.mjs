@@ -28,6 +28,19 @@ test("a message is typed, an answer streams, as Markdown", async (page, { asked 
     await picture(page, "light");
 });
 
+test("who is early waits for the list of models", async (page, { asked }) => {
+    await page.route("**/v1/models", async route => {
+        await new Promise(done => setTimeout(done, 400));
+        await route.continue();
+    });
+    await page.reload();
+    await say(page, "Hello");
+    same((await asked())[0].model, "chalcis-5.8m", "the model");
+    await page.selectOption("#model", "other");
+    await say(page, "Hello");
+    same((await asked())[1].model, "other", "the chosen model");
+});
+
 test("code is copied", async (page, { context }) => {
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     await say(page, "fox");

@@ -1,11 +1,12 @@
 // main.js - the page of chalcis serve: what is open, what is being answered, and who tells whom.
 // SPDX-License-Identifier: MIT
 import { askKey, startAround } from "./around.js";
-import { $, el, notice, say } from "./dom.js";
+import { $, notice, say } from "./dom.js";
 import { forTab } from "./kept.js";
 import { showList, startList } from "./list.js";
 import { startLoad } from "./load.js";
 import { messageView } from "./message.js";
+import { model, startModels } from "./models.js";
 import * as server from "./server.js";
 import { lastParams, requested, startSettings } from "./settings.js";
 import * as store from "./store.js";
@@ -17,7 +18,6 @@ const SAVE_MS = 2000;
 let talk = tree.newTalk(lastParams());
 let views = new Map(); // a message's id: its element
 const running = new Map(); // a conversation's id: {talk, message, abort}
-let model = "";
 
 const mode = () => document.querySelector("input[name=view]:checked").value;
 const atEnd = () =>
@@ -149,7 +149,7 @@ async function answer(mine, parent) {
     const saving = setInterval(() => keep(mine), SAVE_MS);
     try {
         const body = {
-            model,
+            model: await model(),
             messages: tree.asked(mine, parent),
             stream: true,
             stream_options: { include_usage: true },
@@ -225,22 +225,6 @@ function startComposer() {
     document.addEventListener("keydown", e => {
         if (e.key === "Escape" && !document.querySelector("dialog[open]")) stop();
     });
-}
-
-async function startModels() {
-    let names = [];
-    try {
-        names = await server.models();
-    } catch (e) {
-        notice(e.message, "Try again", startModels);
-    }
-    model = names[0] ?? "";
-    $("model").replaceChildren(...names.map(n => el("option", { value: n }, n)));
-    $("model").disabled = names.length < 2;
-    $("model").hidden = !names.length;
-    $("model").onchange = () => {
-        model = $("model").value;
-    };
 }
 
 async function remove(id) {
