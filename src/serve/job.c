@@ -197,6 +197,19 @@ static int make_prompts(ch_job *j, ch_refusal *r)
     return rc;
 }
 
+/* What was said of reasoning, of a model that has none. */
+static void without_effect(json_t *applied)
+{
+    const char *name;
+    json_t *v;
+    json_object_foreach(applied, name, v) {
+        if (json_is_object(v))
+            without_effect(v);
+        else
+            json_string_set(v, "none");
+    }
+}
+
 /* Calls are held to their tools' schemas where they can be. */
 static int make_rules(ch_job *j, ch_refusal *r)
 {
@@ -277,6 +290,8 @@ static int open_job(ch_job *j, ch_refusal *r)
     int rc = make_parts(j, r);
     if (rc == CH_OK)
         rc = make_prompts(j, r);
+    if (rc == CH_OK && !j->unthink)
+        without_effect(j->ask->applied);
     if (rc == CH_OK)
         rc = check_size(j, r);
     if (rc == CH_OK)
