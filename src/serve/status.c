@@ -168,6 +168,7 @@ void ch_route_metrics(ch_exchange *x, void *arg)
 void ch_route_page(ch_exchange *x, void *arg)
 {
     (void)arg;
+    ch_exchange_set_header(x, "Content-Security-Policy", "frame-ancestors 'none'");
     ch_exchange_reply(x, 200, "text/html; charset=utf-8", ch_chat_page,
                       (size_t)(ch_chat_page_end - ch_chat_page));
 }
