@@ -20,7 +20,8 @@ for what in openai:openai@6 sdk:@anthropic-ai/sdk@1; do
     (
         flock 9
         [ -d "$dir/node_modules/${package%@*}" ] ||
-            timeout 120 npm install --silent --no-audit --no-fund --no-save --prefix "$dir" "$package"
+            timeout 120 npm install --silent --no-audit --no-fund --no-save --prefix "$dir" \
+                "$package"
     ) 9>"$dir/lock" >"$tmp/out" 2>"$tmp/err" || {
         skip "official clients" "npm could not install $package"
         exit 0

@@ -70,7 +70,8 @@ static void test_none(void **state)
 {
     (void)state;
     static const char *const ways[] = {
-        ASK "'max_tokens':20,'reasoning_tokens':0}", ASK "'max_tokens':20,'reasoning_depth':'simple'}",
+        ASK "'max_tokens':20,'reasoning_tokens':0}",
+        ASK "'max_tokens':20,'reasoning_depth':'simple'}",
         ASK "'max_tokens':20,'reasoning_effort':'none'}"};
     for (size_t i = 0; i < CH_COUNT(ways); i++) {
         json_t *v = reply(s, chat, ways[i]);
