@@ -79,11 +79,23 @@ static double *pass(ch_model *m, const ch_token *id, int n, int context)
 }
 
 #ifndef CH_REAL_IS_DOUBLE
+struct rows {
+    double *out;
+    int V;
+};
+
+static int keep_row(void *arg, int position, const float *logits)
+{
+    const struct rows *r = arg;
+    for (int v = 0; v < r->V; v++)
+        r->out[(int64_t)position * r->V + v] = (double)logits[v];
+    return CH_OK;
+}
+
 /* Through a cache of floats, in steps that end anywhere. */
 static double *session(ch_model *m, const ch_token *id, int n, int context)
 {
     enum { STEP = 7 };
-    static const int32_t all[STEP] = {0, 1, 2, 3, 4, 5, 6};
     const ch_session_options o = {.threads = 1, .context = CH_MAX(context, n), .step_rows = STEP,
                                   .page_size = 16, .k_type = "f32", .v_type = "f32"};
     const int V = m->config.vocab;
@@ -92,13 +104,8 @@ static double *session(ch_model *m, const ch_token *id, int n, int context)
     double *out = malloc((size_t)n * (size_t)V * sizeof *out);
     assert_non_null(out);
     assert_ok(ch_session_open(&s, m, &o, &e), e);
-    for (int t = 0; t < n; t += STEP) {
-        const ch_tensor *z;
-        const int rows = CH_MIN(STEP, n - t);
-        assert_ok(ch_session_step(&z, s, id + t, NULL, rows, all, rows, &e), e);
-        for (int i = 0; i < rows * V; i++)
-            out[(int64_t)t * V + i] = (double)((const real *)z->data)[i];
-    }
+    struct rows r = {out, V};
+    assert_ok(ch_session_feed_each(s, id, n, keep_row, &r, &e), e);
     ch_session_close(&s);
     return out;
 }
