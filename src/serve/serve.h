@@ -26,6 +26,7 @@ typedef struct ch_server_options {
     bool allow_open;
     int log_fd;       /* -1: no log */
     size_t body_bytes;
+    int silent_ms;    /* streams that say nothing for so long get a sign of life; 0: 15 s */
     bool any_model;   /* a request may name any model: this one answers */
 } ch_server_options;
 

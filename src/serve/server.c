@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { GRAMMAR_BYTES = 8 << 20, TICK_S = 5, SILENT_S = 15, COMPILERS = 2 };
+enum { GRAMMAR_BYTES = 8 << 20, SILENT_MS = 15000, COMPILERS = 2 };
 
 static const ch_http_route routes[] = {
 #define ROUTE(method, path, handler, open) {method, path, ch_route_##handler, open},
@@ -57,17 +57,20 @@ static int open_service(ch_server *s, ch_err *e)
 static void *tick(void *arg)
 {
     ch_server *s = arg;
+    const int silent_ms = s->o.silent_ms ? s->o.silent_ms : SILENT_MS;
     bool closing = false;
     while (!closing) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += TICK_S;
+        until.tv_nsec += 1000000L * (silent_ms / 3 % 1000);
+        until.tv_sec += silent_ms / 3000 + until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
         pthread_mutex_lock(&s->service.lock);
         if (!s->closing)
             pthread_cond_timedwait(&s->tick, &s->service.lock, &until);
         closing = s->closing;
         pthread_mutex_unlock(&s->service.lock);
-        ch_service_ping(&s->service, SILENT_S);
+        ch_service_ping(&s->service, silent_ms * 1e-3);
     }
     return NULL;
 }

@@ -17,8 +17,8 @@ static inline ch_server *serve(const ch_engine_options *engine)
 {
     ch_err e = {0};
     ch_server *s;
-    ch_server_options o = {
-        .model = model, .tk = tk, .name = "tiny", .log_fd = -1, .any_model = true};
+    ch_server_options o = {.model = model, .tk = tk, .name = "tiny", .log_fd = -1,
+                           .any_model = true, .silent_ms = 40};
     if (engine)
         o.engine = *engine;
     o.engine.session.threads = 2;
