@@ -9,8 +9,7 @@
 #include "ask.h"
 
 json_t *json_of(const char *text); /* the test fails where it is none */
-/* Some value within v becomes an odd one, a copy of its neighbour, or goes; `at` counts the draws.
- */
+/* Some value within v becomes an odd one, a copy of its neighbour, or goes; at: draws so far. */
 void json_mutate(json_t *v, uint64_t seed, uint32_t *at);
 /* What was asked for, as an object: of each field that is not as it would be without a request (the
  * sampling's beside the others; samplers: as their order's indices). */
