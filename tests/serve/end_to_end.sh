@@ -1,7 +1,7 @@
 #!/bin/bash
 # The official clients of OpenAI and Anthropic (npm, in build/openai and build/sdk) against
 # `chalcis serve`, once open and once with keys.  Replies are validated by OpenAI's specification
-# where ajv (bench/grammar/ajv.sh) and $CHALCIS_SHARED are.  TAP.
+# (ajv, in build/ajv) where $CHALCIS_SHARED is.  TAP.
 # SPDX-License-Identifier: MIT
 set -u
 bin=${CHALCIS_BIN:-./chalcis}
@@ -9,23 +9,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/support/tap.sh
 . "$here/../support/tap.sh"
 root=$here/../..
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-    skip "official clients" "needs node and npm"
-    exit 0
-fi
-# Where other tests install them too; at the same time, perhaps.
 for what in openai:openai@6 sdk:@anthropic-ai/sdk@1; do
-    dir=$root/build/${what%%:*} package=${what#*:}
-    mkdir -p "$dir"
-    (
-        flock 9
-        [ -d "$dir/node_modules/${package%@*}" ] ||
-            timeout 120 npm install --silent --no-audit --no-fund --no-save --prefix "$dir" \
-                "$package"
-    ) 9>"$dir/lock" >"$tmp/out" 2>"$tmp/err" || {
-        skip "official clients" "npm could not install $package"
+    if ! why=$(from_npm "$root/build/${what%%:*}" "${what#*:}"); then
+        skip "official clients" "$why"
         exit 0
-    }
+    fi
 done
 
 # start OPTIONS...: the port of a new server comes to $port
@@ -65,10 +53,10 @@ ask all
 stop "SIGTERM ends it"
 name="replies are valid by OpenAI's specification"
 spec=${CHALCIS_SHARED:-}/conform/openai/openapi.json
-if [ ! -d "$root/build/ajv/node_modules/ajv" ]; then
-    skip "$name" "needs build/ajv (bench/grammar/ajv.sh)"
-elif [ ! -f "$spec" ]; then
+if [ ! -f "$spec" ]; then
     skip "$name" "needs \$CHALCIS_SHARED/conform/openai/openapi.json"
+elif ! why=$(from_npm "$root/build/ajv" ajv@8 ajv-formats@3); then
+    skip "$name" "$why"
 else
     NODE_PATH="$root/build/ajv/node_modules" \
         is "$name" 0 node "$here/validate.js" "$spec" "$tmp/replies"

@@ -24,3 +24,22 @@ that() { # NAME COMMAND...: it succeeds
 }
 # says NAME TEXT: the last command said it
 says() { if grep -qF -- "$2" "$tmp/err" "$tmp/out"; then ok "$1"; else not_ok "$1: \"$2\""; fi; }
+# from_npm FOLDER PACKAGE@VERSION...: they are in FOLDER/node_modules, put there by the first test
+# that wants them; if not, a reason is said
+from_npm() {
+    local folder=$1 p
+    shift
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        echo "needs node and npm"
+        return 1
+    fi
+    mkdir -p "$folder"
+    (
+        flock 9
+        for p; do
+            [ -d "$folder/node_modules/${p%@*}" ] && continue
+            timeout 120 npm install --silent --no-audit --no-fund --prefix "$folder" "$@"
+            break
+        done
+    ) 9>"$folder/lock" >"$tmp/out" 2>"$tmp/err" || { echo "npm could not install $*"; return 1; }
+}
