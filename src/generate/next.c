@@ -18,11 +18,14 @@ void ch_session_draft(ch_session *s, ch_draft_fn *draft, void *arg, int most)
     if (!draft || s->draft_most == 0)
         return;
     const size_t vocab = (size_t)s->family->model->config.vocab;
-    float *room =
-        realloc(s->guess_logits, (size_t)s->draft_most * vocab * sizeof *s->guess_logits);
-    if (!room)
-        return; /* without room for guesses there are none: slower, not different */
-    s->guess_logits = room;
+    if (s->draft_most > s->guess_room) { /* never less: there may be guesses that wait */
+        float *room =
+            realloc(s->guess_logits, (size_t)s->draft_most * vocab * sizeof *s->guess_logits);
+        if (!room)
+            return; /* without room for guesses there are none: slower, not different */
+        s->guess_logits = room;
+        s->guess_room = s->draft_most;
+    }
     s->draft = draft;
     s->draft_arg = arg;
 }

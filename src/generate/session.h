@@ -50,7 +50,8 @@ struct ch_session {
     void *draft_arg;
     int draft_most;
     ch_token guess[CH_DRAFT_MOST];
-    float *guess_logits;   /* (CH_DRAFT_MOST, V), taken when a drafter is set: after guess[i] */
+    float *guess_logits;   /* (guess_room, V), taken when a drafter is set: after guess[i] */
+    int guess_room;        /* the most that a drafter ever had */
     int guesses, used;     /* used < guesses: a token that waits is guess[used] */
 
     double last_steps, guess_steps[CH_DRAFT_MOST]; /* ch_session_steps; guess: after guess[i] */
