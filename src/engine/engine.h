@@ -37,6 +37,7 @@ enum { CH_GAIN_ROWS = 128, CH_GAIN_LEAST_PERCENT = 5 };
 typedef struct ch_gain {
     double seconds[CH_GAIN_ROWS + 1]; /* 0: not known */
     double last; /* gain of the last choice */
+    int always;  /* so many guesses whatever was measured, as far as there is room; 0: no */
     unsigned probe;
 } ch_gain;
 

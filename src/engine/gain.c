@@ -32,6 +32,8 @@ int ch_gain_choose(ch_gain *g, const double *p, int n, int most)
     double best = 1 + CH_GAIN_LEAST_PERCENT / 100.0, more = 0;
     int choice = 0;
     g->last = 0;
+    if (g->always)
+        return CH_MIN(g->always, most);
     if (n < 1 || alone <= 0)
         return 0;
     const bool probe = ++g->probe % PROBE_EVERY == 0;

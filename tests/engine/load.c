@@ -218,7 +218,7 @@ static void compare(const struct talk *t, bool scored)
     }
 }
 
-static ch_engine_stats run(ch_engine_options o, bool own_thread, uint64_t seed)
+static ch_engine_stats run(ch_engine_options o, int guesses, bool own_thread, uint64_t seed)
 {
     ch_err e = {0};
     ch_engine *g;
@@ -235,6 +235,7 @@ static ch_engine_stats run(ch_engine_options o, bool own_thread, uint64_t seed)
         order[j] = keep;
     }
     assert_ok(ch_engine_open(&g, model, tk, &o, &e), e);
+    g->gain.always = guesses; /* where they pay is another question */
     if (own_thread)
         assert_ok(ch_engine_start(g, &e), e);
     for (int i = 0; i < PROMPTS; i++) {
@@ -263,15 +264,21 @@ static void as_alone(void **state)
 {
     (void)state;
     all_alone();
-    ch_engine_stats s = run((ch_engine_options){.most_answers = 8}, false, 1);
+    ch_engine_stats s = run(
+        (ch_engine_options){.most_answers = 8, .session = {.step_rows = 256}}, 3, false, 1);
     assert_true(s.shared_tokens > 0);
     assert_true(s.drafted > 0 && s.accepted > 0);
     assert_int_equal(s.put_off, 0);
-    s = run((ch_engine_options){.most_answers = 32, .session = {.cache_tokens = 256}}, false, 2);
+    /* nothing here is measured, so that who gives way is always the same */
+    const ch_engine_options crowded = {.most_answers = 32,
+                                       .draft = -1,
+                                       .step_ms = 3600000,
+                                       .session = {.cache_tokens = 256, .step_rows = 256}};
+    s = run(crowded, 0, false, 2);
     assert_true(s.put_off > 0);
-    run((ch_engine_options){.most_answers = 16, .session = {.step_rows = 24}}, true, 3);
-    s = run((ch_engine_options){.most_answers = 3, .draft = -1, .session = {.threads = 1}}, true,
-            4);
+    run((ch_engine_options){.most_answers = 16, .session = {.step_rows = 24}}, 0, true, 3);
+    s = run((ch_engine_options){.most_answers = 3, .draft = -1, .session = {.threads = 1}}, 0,
+            true, 4);
     assert_int_equal(s.drafted, 0);
 }
 

@@ -274,9 +274,10 @@ const keyed = {
         const system = "A story of mice and of men, and of all that is between them. ".repeat(12);
         const cached = async (key) => (await anthropic(key).messages.create({ ...message, model: "tiny", system }))
             .usage.cache_read_input_tokens;
-        assert.strictEqual(await cached(keys[0]), 0);
-        assert(await cached(keys[0]) > 0);
-        assert.strictEqual(await cached(keys[1]), 0);
+        const few = 16; // with pages of a few tokens, what each has asked before begins alike
+        assert(await cached(keys[0]) < few);
+        assert(await cached(keys[0]) > 4 * few);
+        assert(await cached(keys[1]) < few);
     },
     async "keys: no more at once than the key may"() {
         const stream = await openai(keys[1]).chat.completions.create({ ...own, max_tokens: 400, ignore_eos: true, n: 16, stream: true });
