@@ -323,7 +323,7 @@ typedef enum ch_ending {
     CH_ENDING_NONE,
     CH_ENDING_CANCELED, /* ch_engine_cancel, ch_engine_close */
     CH_ENDING_FAILED,   /* event.error says why */
-    CH_ENDING_END,      /* it drew an end token */
+    CH_ENDING_END,      /* it drew an end token, or BOS */
     CH_ENDING_GRAMMAR,  /* its text is complete by its grammar, and no end token can be drawn */
     CH_ENDING_STOPPED,  /* its listener said so */
     CH_ENDING_LENGTH,   /* as many tokens as were asked for */

@@ -258,8 +258,7 @@ static int generate(struct running *r, ch_err *e)
         }
         if (rc < 0)
             break;
-        if (!o->ignore_end &&
-            (ch_tokenizer_is_end(r->tokenizer, t) || t == ch_tokenizer_bos(r->tokenizer))) {
+        if (!o->ignore_end && ch_tokenizer_ends_text(r->tokenizer, t)) {
             r->stop = "end";
             break;
         }

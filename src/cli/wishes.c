@@ -74,15 +74,6 @@ int ch_wishes_breakers(ch_tokens *out, const ch_list *text, const ch_tokenizer *
     return rc == CH_EARG && text->n == 0 ? CH_OK : rc; /* a vocabulary may have no colon */
 }
 
-static int read_ends(ch_wishes *w, const ch_tokenizer *tk, ch_err *e)
-{
-    int rc = CH_OK;
-    for (ch_token id = 0; id < ch_tokenizer_size(tk) && rc == CH_OK; id++)
-        if (ch_tokenizer_is_end(tk, id) || id == ch_tokenizer_bos(tk))
-            rc = add(&w->ends, id, e);
-    return rc;
-}
-
 int ch_wishes_open(ch_wishes *w, ch_sampling *how, const ch_tokenizer *tk, int from, ch_err *e)
 {
     int rc = CH_OK;
@@ -93,7 +84,7 @@ int ch_wishes_open(ch_wishes *w, ch_sampling *how, const ch_tokenizer *tk, int f
     if (rc == CH_OK && ch_sampling_is_on(how, CH_SAMPLER_dry))
         rc = ch_wishes_breakers(&w->broken, &w->breakers, tk, e);
     if (rc == CH_OK)
-        rc = read_ends(w, tk, e);
+        rc = ch_tokenizer_endings(&w->ends, tk, ch_tokenizer_size(tk), e);
     if (rc == CH_OK && w->stop.n > 0)
         rc = ch_stops_open(&w->stops, w->stop.at, w->stop.n, e);
     how->bias = w->bias_at;

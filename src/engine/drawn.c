@@ -293,7 +293,7 @@ static void draw_one(ch_answer *a)
         event.log_p = own.log_p;
         event.n_top = alternatives(a->demand, r->top);
     }
-    const bool end = ch_tokenizer_is_end(g->tk, event.id);
+    const bool end = ch_tokenizer_ends_text(g->tk, event.id);
     event.may_end = end || (ch_session_may_end(&event.may_end, a->s, NULL) == CH_OK &&
                             event.may_end);
     tell_token(a, &event, end);
@@ -327,7 +327,7 @@ static int check_fed(const ch_answer *a, const ch_token *tokens, int n, ch_err *
         return ch_fail(e, CH_ELIMIT, "%d tokens were put in; the answer has %d and may have %d", n,
                        has, most);
     for (int i = 0; i < n; i++)
-        if (ch_tokenizer_is_end(g->tk, tokens[i]))
+        if (ch_tokenizer_ends_text(g->tk, tokens[i]))
             return ch_fail(e, CH_EARG, "token %d that was put in, %d, is an end token", i,
                            (int)tokens[i]);
     return CH_OK;
@@ -353,8 +353,8 @@ int ch_answer_grammar(ch_answer *a, ch_grammar *g, const char *begun, size_t n, 
 void ch_answer_no_end(ch_answer *a, bool banned)
 {
     const ch_engine *g = a->demand->engine;
-    a->how.ends = banned ? g->ends : a->demand->how.ends;
-    a->how.n_ends = banned ? g->n_ends : a->demand->how.n_ends;
+    a->how.ends = banned ? g->ends.id : a->demand->how.ends;
+    a->how.n_ends = banned ? (int)g->ends.n : a->demand->how.n_ends;
     a->how.ends_from = banned ? INT_MAX : a->demand->how.ends_from;
 }
 

@@ -70,23 +70,6 @@ static int open_root(ch_engine *g, ch_model *m, ch_err *e)
     return CH_OK;
 }
 
-static int find_ends(ch_engine *g, ch_err *e)
-{
-    for (int pass = 0; pass < 2; pass++) {
-        int n = 0;
-        for (ch_token t = 0; t < g->vocab && t < ch_tokenizer_size(g->tk); t++)
-            if (ch_tokenizer_is_end(g->tk, t)) {
-                if (pass)
-                    g->ends[n] = t;
-                n++;
-            }
-        g->n_ends = n;
-        if (!pass && !(g->ends = malloc((size_t)(n + 1) * sizeof *g->ends)))
-            return ch_fail(e, CH_ENOMEM, "no memory for %d end tokens", n);
-    }
-    return CH_OK;
-}
-
 static int open_arrays(ch_engine *g, ch_err *e)
 {
     const size_t n = (size_t)g->o.most_answers;
@@ -133,7 +116,7 @@ int ch_engine_open(ch_engine **out, ch_model *m, const ch_tokenizer *tk,
         rc = open_arrays(g, e);
     }
     if (rc == CH_OK)
-        rc = find_ends(g, e);
+        rc = ch_tokenizer_endings(&g->ends, tk, CH_MIN(g->vocab, ch_tokenizer_size(tk)), e);
     if (rc < 0)
         ch_engine_close(out);
     return rc;
@@ -272,7 +255,7 @@ void ch_engine_close(ch_engine **out)
     free(g->sharing);
     free(g->odds);
     free(g->keys);
-    free(g->ends);
+    ch_tokens_free(&g->ends);
     free(g);
     *out = NULL;
 }

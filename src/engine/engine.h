@@ -97,8 +97,7 @@ struct ch_engine {
     ch_engine_options o; /* with defaults filled in */
     int context, vocab, width;
     ch_session *root;    /* empty; of the family that all answers belong to */
-    ch_token *ends;
-    int n_ends;
+    ch_tokens ends;      /* that end an answer */
 
     pthread_mutex_t lock; /* of the following */
     pthread_cond_t work, idle;

@@ -32,7 +32,7 @@ static int write_answer(ch_buf *text, const ch_evaluation *v, ch_session *s, con
         if (ch_session_length(s) == ch_session_context(s))
             break;
         rc = ch_session_next(&t, s, &likeliest, v->e);
-        if (rc < 0 || ch_tokenizer_is_end(v->tk, t) || t == ch_tokenizer_bos(v->tk))
+        if (rc < 0 || ch_tokenizer_ends_text(v->tk, t))
             break;
         if (!ch_tokenizer_append(text, v->tk, before, t))
             rc = ch_buf_check(text, "an answer", v->e);

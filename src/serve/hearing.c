@@ -261,7 +261,7 @@ static int steer(ch_job_answer *h, ch_answer *a, const ch_event *v, ch_err *e)
 static int hear_token(ch_job_answer *h, ch_answer *a, const ch_event *v, ch_err *e)
 {
     ch_job *j = h->job;
-    const bool end = ch_tokenizer_is_end(j->service->tk, v->id);
+    const bool end = ch_tokenizer_ends_text(j->service->tk, v->id);
     int stop = -1, rc = CH_OK;
     h->drawn++;
     h->accepted += v->drafted;

@@ -269,8 +269,8 @@ static void make_sampling(ch_job *j)
     if (!a->seeded && getrandom(&j->how.seed, sizeof j->how.seed, 0) < 0)
         j->how.seed = ch_clock_ns();
     if (a->least > 0) {
-        j->how.ends = j->service->ends;
-        j->how.n_ends = j->service->n_ends;
+        j->how.ends = j->service->ends.id;
+        j->how.n_ends = (int)j->service->ends.n;
     }
 }
 

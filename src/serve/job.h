@@ -23,8 +23,8 @@ typedef struct ch_service {
     const ch_grammar *like; /* whose vocabulary all grammars share */
     const char *name;       /* of the model */
     char fingerprint[24];
-    ch_token *ends;         /* tokens that end an answer */
-    int n_ends, context, width;
+    ch_tokens ends;         /* that end an answer */
+    int context, width;
     size_t grammar_bytes;   /* that one grammar may find out while it runs */
     sem_t compilers;        /* threads that may compile grammars at once */
     pthread_mutex_t lock;   /* of the jobs that are submitted */

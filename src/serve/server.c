@@ -17,20 +17,6 @@ static const ch_http_route routes[] = {
     {0},
 };
 
-static int find_ends(ch_service *s, ch_err *e)
-{
-    ch_model_info info;
-    ch_model_get_info(&info, s->model);
-    const int vocab = CH_MIN(ch_tokenizer_size(s->tk), info.vocab);
-    s->ends = malloc((size_t)CH_MAX(vocab, 1) * sizeof *s->ends);
-    if (!s->ends)
-        return ch_fail(e, CH_ENOMEM, "no memory for %d tokens", vocab);
-    for (ch_token t = 0; t < vocab; t++)
-        if (ch_tokenizer_is_end(s->tk, t))
-            s->ends[s->n_ends++] = t;
-    return CH_OK;
-}
-
 static int open_service(ch_server *s, ch_err *e)
 {
     const ch_server_options *o = &s->o;
@@ -45,7 +31,8 @@ static int open_service(ch_server *s, ch_err *e)
         .context = o->engine.session.context ? o->engine.session.context : made_for,
         .grammar_bytes = GRAMMAR_BYTES};
     snprintf(s->service.fingerprint, sizeof s->service.fingerprint, "chalcis-%s", CHALCIS_VERSION);
-    int rc = find_ends(&s->service, e);
+    const int vocab = CH_MIN(ch_tokenizer_size(o->tk), info.vocab);
+    int rc = ch_tokenizer_endings(&s->service.ends, o->tk, vocab, e);
     if (rc == CH_OK) /* any grammar: its vocabulary is what the others share */
         rc = ch_grammar_open(&s->like, o->tk, CH_GRAMMAR_JSON, "", 0, NULL, e);
     s->service.like = s->like;
@@ -156,7 +143,7 @@ void ch_server_close(ch_server **out)
     pthread_cond_destroy(&s->tick);
     sem_destroy(&s->service.compilers);
     ch_grammar_close(&s->like);
-    free(s->service.ends);
+    ch_tokens_free(&s->service.ends);
     free(s);
     *out = NULL;
 }

@@ -49,11 +49,6 @@ int ch_talk_open_reply(ch_talk *t, ch_err *e)
     return rc;
 }
 
-static bool ends(const ch_talk *t, ch_token id)
-{
-    return ch_tokenizer_is_end(t->tk, id) || id == ch_tokenizer_bos(t->tk);
-}
-
 /* ---- Stops ----------------------------------------------------------------------------------- */
 
 int ch_talk_stops(ch_talk *t, const char *const *text, int n, ch_err *e)
@@ -86,7 +81,7 @@ int ch_talk_next(bool *more, ch_talk *t, const ch_sampling *how, ch_err *e)
     int rc = ch_session_next(&id, t->session, how, e);
     if (rc < 0)
         return rc;
-    if (ends(t, id)) {
+    if (ch_tokenizer_ends_text(t->tk, id)) {
         t->stop = "end";
         return CH_OK;
     }
@@ -105,7 +100,7 @@ int ch_talk_next(bool *more, ch_talk *t, const ch_sampling *how, ch_err *e)
 static int note_answer(ch_talk *t, ch_err *e)
 {
     const int n = ch_session_length(t->session);
-    const bool end = n > 0 && ends(t, ch_session_tokens(t->session)[n - 1]);
+    const bool end = n > 0 && ch_tokenizer_ends_text(t->tk, ch_session_tokens(t->session)[n - 1]);
     const size_t from = t->said.size;
     ch_buf_utf8(&t->said, ch_talk_answer(t)->data, ch_talk_answer(t)->size);
     char *who = ch_buf_room(&t->origin, t->said.size - from);

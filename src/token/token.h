@@ -56,6 +56,11 @@ typedef struct ch_token_span {
     bool data;
 } ch_token_span;
 
+/* Does a text that is drawn end with it?  EOS and its kin, and BOS, with which another text would
+ * begin.  ch_tokenizer_endings appends all such ids below `vocab`, ascending. */
+bool ch_tokenizer_ends_text(const ch_tokenizer *t, ch_token id);
+int ch_tokenizer_endings(ch_tokens *out, const ch_tokenizer *t, int vocab, ch_err *e);
+
 /* Appends the ids of a text in pieces, nothing before and nothing behind them: special tokens are
  * those whose text lies in one piece that is no data.  What is between them is encoded as one text,
  * however many pieces it came in. */

@@ -239,6 +239,20 @@ bool ch_tokenizer_is_end(const ch_tokenizer *t, ch_token id)
     return is_id(t, id) && t->end[id];
 }
 
+bool ch_tokenizer_ends_text(const ch_tokenizer *t, ch_token id)
+{
+    return ch_tokenizer_is_end(t, id) || (id >= 0 && id == t->bos);
+}
+
+int ch_tokenizer_endings(ch_tokens *out, const ch_tokenizer *t, int vocab, ch_err *e)
+{
+    int rc = CH_OK;
+    for (ch_token id = 0; id < vocab && rc == CH_OK; id++)
+        if (ch_tokenizer_ends_text(t, id) && (rc = ch_tokens_room(out, 1, e)) == CH_OK)
+            out->id[out->n++] = id;
+    return rc;
+}
+
 bool ch_tokenizer_is_control(const ch_tokenizer *t, ch_token id)
 {
     return is_id(t, id) && t->type[id] == CH_TOKEN_CONTROL;

@@ -61,7 +61,7 @@ static int draw(ch_buf *out, ch_samples *s, ch_session *session, const ch_tokeni
     while (rc == CH_OK && ch_session_length(session) < ch_session_context(session)) {
         ch_token t;
         rc = ch_session_next(&t, session, &how, e);
-        if (rc < 0 || ch_tokenizer_is_end(tk, t) || t == ch_tokenizer_bos(tk))
+        if (rc < 0 || ch_tokenizer_ends_text(tk, t))
             break;
         if (!ch_tokenizer_append(out, tk, before, t))
             return ch_buf_check(out, "a sample", e);
