@@ -30,6 +30,7 @@ typedef struct ch_http_route {
     const char *method, *path; /* "GET", "/v1/models/{id}": {id} takes one segment */
     ch_handler *handle;
     bool open;                 /* no key is wanted */
+    bool quiet;                /* polled: no line in the log while all is well (2xx) */
 } ch_http_route;
 
 typedef struct ch_http_options {

@@ -55,7 +55,7 @@ static void put(const ch_http *h, json_t *v)
 void ch_http_log(const ch_exchange *x, int status)
 {
     const ch_http *h = x->h;
-    if (h->o.log_fd < 0)
+    if (h->o.log_fd < 0 || (x->route && x->route->quiet && status / 100 == 2))
         return;
     const double ms = (double)(ch_clock_ns() - x->began_ns) / 1e6;
     json_t *v = json_pack("{s:o, s:s, s:s, s:o, s:o, s:i, s:I, s:I, s:f}", "ts", now_json(), "id",

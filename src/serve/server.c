@@ -11,7 +11,8 @@
 enum { GRAMMAR_BYTES = 8 << 20, SILENT_MS = 15000, COMPILERS = 2 };
 
 static const ch_http_route routes[] = {
-#define ROUTE(method, path, handler, open) {method, path, ch_route_##handler, open},
+#define ROUTE(method, path, handler, open, quiet) \
+    {method, path, ch_route_##handler, open, quiet},
 #include "routes.def"
 #undef ROUTE
     {0},

@@ -20,7 +20,7 @@ struct ch_server {
     int64_t opened; /* seconds since 1970 */
 };
 
-#define ROUTE(method, path, handler, open) ch_handler ch_route_##handler;
+#define ROUTE(method, path, handler, open, quiet) ch_handler ch_route_##handler;
 #include "routes.def"
 #undef ROUTE
 

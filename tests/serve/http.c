@@ -1,19 +1,13 @@
 /* tests/serve/http.c - exchanges: what is let in, replies at once, later and in pieces, who leaves
  *
  * SPDX-License-Identifier: MIT */
-#include "wire.h"
+#include "held.h"
 
 #if __has_include(<microhttpd.h>)
 
 #define HOST "Host: localhost\r\n"
 
 /* ---- A server to ask ------------------------------------------------------------------------ */
-
-/* What "/later" and "/stream" leave to the test. */
-static struct {
-    _Atomic(ch_exchange *) x;
-    atomic_int calls, gone;
-} held;
 
 static void hello(ch_exchange *x, void *arg)
 {
@@ -90,40 +84,16 @@ static void self(ch_exchange *x, void *arg)
 static void nothing(ch_exchange *x, void *arg) { (void)x, (void)arg; }
 
 static const ch_http_route routes[] = {
-    {"GET", "/hello", hello, false},        {"POST", "/echo", echo, false},
-    {"GET", "/v1/models/{id}", tell, false}, {"GET", "/{id}/of", tell, false},
-    {"POST", "/v1/messages", refuse, false}, {"POST", "/busy", refuse, false},
-    {"POST", "/later", later, false},        {"GET", "/stream", stream, false},
-    {"POST", "/hello", echo, false},         {"GET", "/nothing", nothing, false},
-    {"GET", "/health", hello, true},         {"GET", "/self", self, false},
-    {NULL, NULL, NULL, false},
+    {"GET", "/hello", hello, false, false},        {"POST", "/echo", echo, false, false},
+    {"GET", "/v1/models/{id}", tell, false, false}, {"GET", "/{id}/of", tell, false, false},
+    {"POST", "/v1/messages", refuse, false, false}, {"POST", "/busy", refuse, false, false},
+    {"POST", "/later", later, false, false},        {"GET", "/stream", stream, false, false},
+    {"POST", "/hello", echo, false, false},         {"GET", "/nothing", nothing, false, false},
+    {"GET", "/health", hello, true, false},         {"GET", "/self", self, false, false},
+    {NULL, NULL, NULL, false, false},
 };
 
 static const ch_http_options usual = {.routes = routes, .log_fd = -1};
-
-static ch_http *serve(const ch_http_options *o)
-{
-    ch_http *h;
-    ch_err e;
-    held.x = NULL;
-    held.calls = held.gone = 0;
-    assert_ok(ch_http_open(&h, o, &e), e);
-    return h;
-}
-
-static ch_exchange *held_one(void)
-{
-    ch_exchange *x;
-    until((x = atomic_exchange(&held.x, NULL)) != NULL);
-    return x;
-}
-
-static ch_http_stats stats(const ch_http *h)
-{
-    ch_http_stats s;
-    ch_http_get_stats(&s, h);
-    return s;
-}
 
 /* ---- One request, one reply ----------------------------------------------------------------- */
 

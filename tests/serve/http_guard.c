@@ -1,7 +1,7 @@
 /* tests/serve/http_guard.c - keys, pages, logs, listening, hostile bytes, the end under load
  *
  * SPDX-License-Identifier: MIT */
-#include "wire.h"
+#include "held.h"
 
 #if __has_include(<microhttpd.h>)
 
@@ -10,11 +10,6 @@
 
 #define HOST "Host: localhost\r\n"
 #define ASK "GET /hello HTTP/1.1\r\n" HOST
-
-static struct {
-    _Atomic(ch_exchange *) x;
-    atomic_int gone, calls;
-} held;
 
 static void hello(ch_exchange *x, void *arg)
 {
@@ -91,37 +86,13 @@ static void busy(ch_exchange *x, void *arg)
 }
 
 static const ch_http_route routes[] = {
-    {"GET", "/hello", hello, false}, {"GET", "/later", later, false},
-    {"GET", "/busy", busy, false},   {"POST", "/v1/messages", hello, false},
-    {"GET", "/big", big, false},     {"GET", "/health", hello, true},
-    {NULL, NULL, NULL, false},
+    {"GET", "/hello", hello, false, false}, {"GET", "/later", later, false, false},
+    {"GET", "/busy", busy, false, false},   {"POST", "/v1/messages", hello, false, false},
+    {"GET", "/big", big, false, false},     {"GET", "/health", hello, true, false},
+    {NULL, NULL, NULL, false, false},
 };
 
 static const ch_http_options usual = {.routes = routes, .log_fd = -1};
-
-static ch_http *serve(const ch_http_options *o)
-{
-    ch_http *h;
-    ch_err e;
-    held.x = NULL;
-    held.calls = held.gone = 0;
-    assert_ok(ch_http_open(&h, o, &e), e);
-    return h;
-}
-
-static ch_exchange *held_one(void)
-{
-    ch_exchange *x;
-    until((x = atomic_exchange(&held.x, NULL)) != NULL);
-    return x;
-}
-
-static ch_http_stats stats(const ch_http *h)
-{
-    ch_http_stats s;
-    ch_http_get_stats(&s, h);
-    return s;
-}
 
 static void write_text(const char *path, const char *text)
 {
