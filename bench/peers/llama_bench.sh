@@ -12,7 +12,7 @@ tmp=$(mktemp)
 trap 'rm -f "$tmp"' EXIT
 ours() { # test, -p, -n
     "$here/chalcis" bench -m "$model" -p "$2" -n "$3" -r 3 -t "$threads" --json 2>/dev/null |
-        sed -n 's/.*"tok_s":\([0-9.e+]*\).*/\1/p'
+        sed -n 's/.*"median_ts":\([0-9.e+]*\).*/\1/p'
 }
 theirs() {
     "$peer" -m "$model" -p "$2" -n "$3" -r 3 -t "$threads" -o json 2>/dev/null |

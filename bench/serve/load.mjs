@@ -1,11 +1,14 @@
 // load.mjs - streams against a server that speaks OpenAI's completions: tokens a second of all
 // together, time to the first token, time between tokens.
 //
-//   node bench/serve/load.mjs URL [STREAMS...] [--in N] [--out N] [--rounds N] [--json]
+//   node bench/serve/load.mjs URL [STREAMS...] [--in N] [--out N] [--rounds N] [--seed N]
+//                                 [--warm N] [--json]
 //
 // Every prompt is its own (words drawn from a seed), so that nothing is shared; streams of a round
-// begin together.  Tokens are counted by the server (usage), times are seen here.
+// begin together; what is asked in WARM [2] seconds before is not counted (this program is slow at
+// first).  Tokens are counted by the server (usage), times are seen here.
 // SPDX-License-Identifier: MIT
+import http from 'node:http';
 import { performance } from 'node:perf_hooks';
 
 const args = process.argv.slice(2);
@@ -14,48 +17,61 @@ function option(name, or) {
     return at < 0 ? or : Number(args.splice(at, 2)[1]);
 }
 const words_in = option('in', 128), tokens_out = option('out', 64), rounds = option('rounds', 3);
+const warm = option('warm', 2);
+let seed = option('seed', 1) * 7919;
 const json = args.includes('--json') && args.splice(args.indexOf('--json'), 1);
 const [url, ...counts] = args;
 if (!url) {
-    console.error('usage: node load.mjs URL [STREAMS...] [--in N] [--out N] [--rounds N] [--json]');
+    console.error('usage: node load.mjs URL [STREAMS...] [--in N] [--out N] [--rounds N] [--seed N] ' +
+                  '[--warm N] [--json]');
     process.exit(2);
 }
 
-let seed = 1;
 const random = () => (seed = (seed * 1103515245 + 12345) % 2147483648) / 2147483648;
-const post = (path, body) => fetch(url + path, {method: 'POST', body: JSON.stringify(body),
-                                                headers: {'content-type': 'application/json'}});
-
 // As many token ids as are asked for, below 4000: what they say does not matter.
 const prompt = n => Array.from({length: n}, () => 100 + Math.floor(random() * 3900));
 
-async function stream() {
-    const t0 = performance.now(), times = [];
-    const reply = await post('/v1/completions', {
+// Events are counted, not read: this program shares its processors with the server.
+const agent = new http.Agent({keepAlive: true, maxSockets: Infinity});
+const event = Buffer.from('data: {');
+function stream() {
+    const body = JSON.stringify({
         prompt: prompt(words_in), max_tokens: tokens_out, stream: true, ignore_eos: true,
         stream_options: {include_usage: true}, temperature: 0.8, seed: Math.floor(random() * 1e6)});
-    if (!reply.ok)
-        throw new Error(reply.status + ' ' + await reply.text());
-    let rest = '', usage;
-    for await (const piece of reply.body.pipeThrough(new TextDecoderStream())) {
-        const lines = (rest + piece).split('\n');
-        rest = lines.pop();
-        for (const line of lines) {
-            if (!line.startsWith('data: {'))
-                continue;
-            const chunk = JSON.parse(line.slice(6));
-            usage = chunk.usage ?? usage;
-            if (chunk.choices?.[0]?.text)
-                times.push(performance.now());
-        }
-    }
-    return {first: times[0] - t0, gaps: times.slice(1).map((t, i) => t - times[i]),
-            tokens: usage.completion_tokens};
+    const t0 = performance.now(), times = [];
+    return new Promise((done, failed) => {
+        const take = reply => {
+            let rest = Buffer.alloc(0), tail = '';
+            reply.on('data', piece => {
+                const now = performance.now(), all = rest.length ? Buffer.concat([rest, piece]) : piece;
+                let at = -1, begin = 0;
+                while ((at = all.indexOf(event, at + 1)) >= 0) {
+                    times.push(now);
+                    begin = at + 1;
+                }
+                rest = all.subarray(Math.max(begin, all.length - event.length + 1));
+                tail = (tail + piece.toString('latin1')).slice(-1000);
+            });
+            reply.on('end', () => {
+                const usage = /"completion_tokens":(\d+)/.exec(tail);
+                if (reply.statusCode !== 200 || !usage)
+                    return failed(new Error(reply.statusCode + ' ' + tail));
+                times.pop();  // the event that has the usage
+                done({first: times[0] - t0, gaps: times.slice(1).map((t, i) => t - times[i]),
+                      tokens: Number(usage[1])});
+            });
+        };
+        http.request(url + '/v1/completions', {method: 'POST', agent, headers: {
+            'content-type': 'application/json', 'content-length': Buffer.byteLength(body)}}, take)
+            .on('error', failed).end(body);
+    });
 }
 
 const quantile = (list, q) => list.sort((a, b) => a - b)[Math.min(list.length - 1,
                                                                Math.floor(q * list.length))];
 const rows = [];
+for (const t0 = performance.now(); performance.now() - t0 < 1000 * warm;)
+    await Promise.all([stream(), stream()]);
 for (const n of counts.length ? counts.map(Number) : [1, 4, 8, 16]) {
     const speeds = [], first = [], gaps = [];
     for (let r = 0; r < rounds; r++) {
