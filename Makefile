@@ -24,6 +24,7 @@ NPM     ?= npm
 Q       := $(if $(V),,@)
 
 comma   := ,
+hash    := \#
 space   := $(subst ,, )
 CONFIG  := $(subst $(space),-,$(strip $(notdir $(CC))))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(HOSTILE),-hostile)
 B       := build/$(CONFIG)
@@ -37,9 +38,9 @@ LIBS    := $(LDFLAGS) -ljansson -lpcre2-8 -lutf8proc -lm -pthread
 
 # The page of train --watch: the program is linked with libmicrohttpd where it is installed, the
 # library never.
-HTTPD   := $(shell echo '\#include <microhttpd.h>' | $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
+HTTPD   := $(shell echo '$(hash)include <microhttpd.h>' | $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
 # Likewise libedit, for the lines of chat.
-EDIT    := $(shell echo '\#include <histedit.h>' | $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
+EDIT    := $(shell echo '$(hash)include <histedit.h>' | $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
 DEF_cli := $(if $(HTTPD),-DCH_HTTPD) $(if $(EDIT),-DCH_LIBEDIT)
 LIBS_CLI:= $(if $(HTTPD),-lmicrohttpd) $(if $(EDIT),-ledit)
 

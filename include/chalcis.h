@@ -114,6 +114,15 @@ typedef struct ch_model ch_model;
 int ch_model_open(ch_model **out, const char *path, int threads, ch_err *e);
 void ch_model_close(ch_model **m); /* after its sessions */
 
+/* Model files are mapped: where one is cut short while it is in use, or its disk fails, reading is
+ * a SIGBUS, which ends the process.  After this call, for files that are opened later, zeros are
+ * read instead, and steps that may have read them fail (CH_EIO, with the file's name).  For the
+ * whole process: it sets a handler, which gives all other SIGBUS to the one that was there.  A file
+ * that is replaced (renamed over) loses nothing. */
+int ch_guard_files(ch_err *e);
+/* CH_EIO: a file of the model has been cut or could not be read, as above. */
+int ch_model_whole(const ch_model *m, ch_err *e);
+
 typedef struct ch_model_info {
     const char *arch; /* "llama" */
     const char *name; /* general.name of the file, or "" */
@@ -475,6 +484,9 @@ typedef struct ch_engine_stats {
     int error;         /* CH_OK, or why there are no more steps */
 } ch_engine_stats;
 void ch_engine_get_stats(ch_engine_stats *out, ch_engine *g); /* from any thread */
+/* CH_OK, or why there are no more steps: CH_EIO, as submit and all that it had ended with say too.
+ * From any thread. */
+int ch_engine_fault(ch_engine *g, ch_err *e);
 
 #ifdef __cplusplus
 }

@@ -67,8 +67,10 @@ typedef struct ch_train_options {
     const char *ffn;       /* swiglu; relu2 in chalcis and integrator models ["swiglu"];
                               "integrator" stands for swiglu and a depth of 3 */
     int depth;             /* steps through such a block: llama, qwen3, integrator models [none] */
-    const char *anchor;    /* of steps: none, here, start, closed ["start"] */
+    const char *anchor;    /* of steps: none, here, start, closed, driven ["start"] */
     int gate_layer;        /* from it on a gate says how many; drawn in training [none] */
+    int controller_groups; /* anchor driven: controllers, shared by neighbours [one a layer] */
+    double excitation;     /* anchor driven: share of the channels that oscillate [none] */
     int ffn_groups;        /* copies of the feed-forward maps, shared by neighbours [one a layer] */
     int attention_groups;  /* integrator models: likewise [one a layer] */
     int embedding_rank;    /* integrator models: of the embedding table [width] */

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs the Debian packages that building and testing need and that are missing (as root, or
-# with sudo).  CC names the compiler [gcc]; SAN, when set, asks for its sanitizers' libraries.
+# with sudo).  CC names the compiler [gcc]; SAN, when set, asks for its sanitizers' libraries; WITH
+# lists programs that few tests want, and that nobody is given unasked: haproxy nginx.  Debian makes
+# services of these; here they are neither started nor enabled.
 # SPDX-License-Identifier: MIT
 set -eu
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -42,6 +44,21 @@ header microhttpd.h || need="$need libmicrohttpd-dev"
 header histedit.h || need="$need libedit-dev"
 header cmocka.h || need="$need libcmocka-dev"
 have tmux || ! have apt-get || need="$need tmux" # one test drives chat with it
+services=""
+for more in ${WITH:-}; do
+    case $more in
+    haproxy) package=haproxy ;;
+    nginx) package=nginx-light ;;
+    *)
+        echo "chalcis: WITH=\"$WITH\": haproxy and nginx are known" >&2
+        exit 1
+        ;;
+    esac
+    [ -x "/usr/sbin/$more" ] || have "$more" || need="$need $package" services="$services $more"
+done
+for more in ${WITH:+curl jq}; do
+    have "$more" || need="$need $more"
+done
 [ -n "$need" ] || exit 0
 
 if ! have apt-get; then
@@ -58,7 +75,14 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "installing:$need" >&2
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+policy="" # a file that we made
+trap 'rm -f "$log"; [ -z "$policy" ] || $sudo rm -f "$policy"' EXIT
+trap 'exit 1' HUP INT TERM
+if [ -n "$services" ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+    policy=/usr/sbin/policy-rc.d
+    printf '#!/bin/sh\nexit 101\n' >"$log"
+    $sudo install -m 755 "$log" "$policy"
+fi
 # shellcheck disable=SC2086
 get() { $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $need; }
 # Without package lists, or with old ones, the first try fails; some list may fail for reasons of
@@ -68,3 +92,6 @@ get >"$log" 2>&1 || { $sudo apt-get update; get; } >>"$log" 2>&1 || {
     echo "chalcis: these packages could not be installed:$need" >&2
     exit 1
 }
+if have systemctl; then
+    for service in $services; do $sudo systemctl disable "$service" >/dev/null 2>&1 || true; done
+fi

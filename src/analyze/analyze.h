@@ -191,6 +191,13 @@ typedef struct ch_tally {
     double growth_most; /* of the sequences: ch_analyze_growth, in the displacements w */
 } ch_tally;
 void ch_analyze_count(ch_tally *t, const ch_spectrum *s);
+/* One sequence, step by step: begins with a structure that is all zero; z: of this step.  Returns
+ * the bound after it, as ch_analyze_growth. */
+typedef struct ch_following {
+    ch_growth g;
+    double stride; /* dt gate of the step before */
+} ch_following;
+double ch_analyze_follow(ch_following *f, ch_tally *t, ch_spectrum *z, const ch_integrator *k);
 /* Into tallies[layer], those outside 0..n_layers-1 into none; returns how many were counted. */
 size_t ch_analyze_count_samples(ch_tally *tallies, int n_layers, const ch_sample *samples,
                                 size_t n);

@@ -31,31 +31,32 @@ static bool follows(const ch_sample *a, const ch_sample *b)
            a->step + 1 == b->step;
 }
 
-/* The inertia of displacements: that of velocities times the growth of dt gate. */
-static double inertia(const ch_sample *s, const ch_sample *before)
+double ch_analyze_follow(ch_following *f, ch_tally *t, ch_spectrum *z, const ch_integrator *k)
 {
-    if (!before)
-        return s->k.alpha;
-    return s->k.alpha * (s->k.dt * s->k.gate) / (before->k.dt * before->k.gate);
+    const double stride = k->dt * k->gate;
+    /* The inertia of displacements: that of velocities times the growth of dt gate. */
+    const double inertia = f->g.steps || f->g.outside ? k->alpha * stride / f->stride : k->alpha;
+    ch_analyze_spectrum(z, k->alpha, ch_analyze_pull(k));
+    ch_analyze_count(t, z);
+    const double growth = ch_analyze_growth(&f->g, inertia, z->p);
+    t->growth_most = fmax(t->growth_most, growth);
+    f->stride = stride;
+    return growth;
 }
 
 size_t ch_analyze_count_samples(ch_tally *tallies, int n_layers, const ch_sample *samples,
                                 size_t n)
 {
-    ch_growth g = {0};
+    ch_following f = {0};
     size_t counted = 0;
     for (size_t i = 0; i < n; i++) {
         const ch_sample *s = &samples[i];
         if (s->layer < 0 || s->layer >= n_layers)
             continue;
-        const ch_sample *before = i > 0 && follows(s - 1, s) ? s - 1 : NULL;
-        ch_tally *t = &tallies[s->layer];
+        if (i == 0 || !follows(s - 1, s))
+            f = (ch_following){0};
         ch_spectrum z;
-        ch_analyze_spectrum(&z, s->k.alpha, ch_analyze_pull(&s->k));
-        ch_analyze_count(t, &z);
-        if (!before)
-            g = (ch_growth){0};
-        t->growth_most = fmax(t->growth_most, ch_analyze_growth(&g, inertia(s, before), z.p));
+        ch_analyze_follow(&f, &tallies[s->layer], &z, &s->k);
         counted++;
     }
     return counted;

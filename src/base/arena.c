@@ -84,6 +84,13 @@ int ch_arena_open(ch_arena *a, size_t bytes, ch_err *e)
     return CH_OK;
 }
 
+void ch_arena_fill(ch_arena *a)
+{
+#ifdef MADV_HUGEPAGE
+    madvise(a->base, a->size, MADV_HUGEPAGE);
+#endif
+}
+
 void ch_arena_close(ch_arena *a)
 {
     if (a->base != NULL) {

@@ -27,6 +27,9 @@ typedef struct ch_arena {
 
 /* Reserves `bytes` (rounded up to pages).  CH_ENOMEM when the range cannot be had. */
 int ch_arena_open(ch_arena *a, size_t bytes, ch_err *e);
+/* All of it will be taken and read again and again: large pages, where the system has them, spare
+ * the processor's tables (3 % of a token of a 1.1 G model).  Advice; never fails. */
+void ch_arena_fill(ch_arena *a);
 void ch_arena_close(ch_arena *a);
 
 /* An arena that only counts: ch_arena_take returns addresses that must not be touched.  It has to

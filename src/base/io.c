@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "err.h"
+#include "guard.h"
 
 static int open_to_read(int *fd, struct stat *st, const char *path, ch_err *e)
 {
@@ -57,7 +58,8 @@ int ch_io_map(ch_mapping *m, const char *path, ch_err *e)
     if (S_ISREG(st.st_mode) && st.st_size > 0 && (uintmax_t)st.st_size <= SIZE_MAX / 2) {
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p != MAP_FAILED) {
-            close(fd);
+            if (!ch_guard_add(p, (size_t)st.st_size, fd, path))
+                close(fd);
             *m = (ch_mapping){.data = p, .size = (size_t)st.st_size, .mapped = true};
             return CH_OK;
         }
@@ -76,11 +78,24 @@ int ch_io_map(ch_mapping *m, const char *path, ch_err *e)
 
 void ch_io_unmap(ch_mapping *m)
 {
-    if (m->mapped)
+    if (m->mapped) {
+        ch_guard_remove(m->data);
         munmap((void *)(uintptr_t)m->data, m->size);
-    else if (m->size > 0)
+    } else if (m->size > 0) {
         free((void *)(uintptr_t)m->data);
+    }
     *m = (ch_mapping){0};
+}
+
+void ch_io_forget(const ch_mapping *m, const void *p, size_t n)
+{
+    const uintptr_t begin = (uintptr_t)m->data, at = (uintptr_t)p;
+    if (!m->mapped || at < begin || at - begin > m->size || n > m->size - (at - begin))
+        return;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t first = (at + page - 1) / page * page, end = (at + n) / page * page;
+    if (first < end) /* advice: nothing is lost where it is not taken */
+        madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
 int ch_io_read_stream(ch_buf *b, FILE *f, const char *name, ch_err *e)

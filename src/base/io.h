@@ -27,6 +27,9 @@ typedef struct ch_mapping {
 
 int ch_io_map(ch_mapping *m, const char *path, ch_err *e); /* directories: CH_EARG */
 void ch_io_unmap(ch_mapping *m);
+/* These bytes are not read again soon: their memory goes back to the system, which has them in the
+ * file.  Does nothing for what is not mapped, or not of this mapping. */
+void ch_io_forget(const ch_mapping *m, const void *p, size_t n);
 
 /* Everything from a stream until its end, at most b->limit bytes. */
 int ch_io_read_stream(ch_buf *b, FILE *f, const char *name, ch_err *e);

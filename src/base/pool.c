@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "quota.h"
 #include "err.h"
 
 enum { THREADS_MAX = 1024, LINE = 64 };
@@ -180,6 +181,7 @@ static void start_workers(ch_pool *p)
     sigset_t all, before;
     p->tried = true;
     sigfillset(&all); /* signals belong to the program's own threads */
+    sigdelset(&all, SIGBUS); /* but for what a thread brings on itself (guard.h) */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (int i = 0; i < p->threads - 1; i++) {
         worker *w = &p->workers[i];
@@ -307,11 +309,13 @@ ch_pool_stats ch_pool_get_stats(const ch_pool *p)
 
 int ch_pool_cpus(void)
 {
+    const int quota = ch_quota_cpus("");
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
 #ifdef CPU_COUNT
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
-        return CPU_COUNT(&set);
+        n = CPU_COUNT(&set);
 #endif
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    n = quota > 0 && quota < n ? quota : n;
     return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (int)n;
 }

@@ -33,6 +33,7 @@ typedef struct ch_pool_stats {
 } ch_pool_stats;
 ch_pool_stats ch_pool_get_stats(const ch_pool *p);
 
-int ch_pool_cpus(void); /* CPUs this process may use (affinity respected), at least 1 */
+/* CPUs this process may use by its affinity and its control groups' quota (quota.h), at least 1 */
+int ch_pool_cpus(void);
 
 #endif

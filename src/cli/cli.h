@@ -149,6 +149,8 @@ int ch_cli_finish(int code);
 json_t *ch_cli_number(double x);
 /* Beyond 2^63 a text: what reads JSON would round a number or take it for a negative one. */
 json_t *ch_cli_unsigned(uint64_t x);
+/* n bytes of text, or the name of a file; what is not UTF-8 becomes U+FFFD. */
+json_t *ch_cli_string(const char *text, size_t n);
 /* Prints a value as one line of JSON and frees it. */
 int ch_cli_print_json(json_t *v);
 

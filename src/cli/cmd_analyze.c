@@ -1,4 +1,4 @@
-/* cmd_analyze.c - chalcis analyze: the integrator's mathematics at a point or on a grid
+/* cmd_analyze.c - chalcis analyze: the integrator's mathematics at a point, on a grid, in a model
  *
  * SPDX-License-Identifier: MIT */
 #include "cmd_analyze.h"
@@ -27,6 +27,18 @@ static const ch_opt opts[] = {
     {0, "x0", CH_OPT_REAL, O(x0), "X", "where it starts [1]", 0, 0},
     {0, "v0", CH_OPT_REAL, O(v0), "V", "how fast it starts [0]", 0, 0},
     {'n', "steps", CH_OPT_INT, O(steps), "N", "steps of the trajectory [20]", 1, 100000},
+    {0, "model", CH_OPT_TITLE, 0, NULL, "the steps that a model takes, each token its own:", 0, 0},
+    {'m', "model", CH_OPT_STR, O(model), "MODEL",
+     "inl_v2, inl_v3, or one whose blocks are of anchor start, closed or driven", 0, 0},
+    {0, "tokenizer", CH_OPT_STR, O(tokenizer), "FILE",
+     "vocabulary of a model that carries none [beside it]", 0, 0},
+    {0, "prompt", CH_OPT_STR, O(prompt), "TEXT", "the text", 0, 0},
+    {'f', "file", CH_OPT_STR, O(file), "FILE", "the same from a file; - is standard input [-]", 0, 0},
+    {'c', "tokens", CH_OPT_INT, O(tokens), "N",
+     "of the text, from its beginning [256, or all positions]", 1, 4096},
+    {0, "iterations", CH_OPT_INT, O(iterations), "N",
+     "steps in each layer of a published model [its own]", 1, 255},
+    CH_OPT_THREADS(O(threads), "the result"),
     {0, "output", CH_OPT_TITLE, 0, NULL, "output:", 0, 0},
     {0, "plot", CH_OPT_STR, O(plot), "DIR", "draw into a directory (with gnuplot)", 0, 0},
     {0, "json", CH_OPT_FLAG, O(json), NULL, "one JSON object", 0, 0},
@@ -35,12 +47,14 @@ static const ch_opt opts[] = {
 #undef O
 
 static const ch_usage usage = {
-    .synopsis = "analyze stability|convergence|trajectory [--alpha A --p P] [options]",
+    .synopsis = "analyze stability|convergence|trajectory [--alpha A --p P | -m MODEL -f FILE] "
+                "[options]",
     .about = "v <- alpha v + (1 - alpha) v_target - beta (x - mu);  x <- x + dt gate v\n"
              "  stability    spectral radius, regime and the exact region, at a point or on a grid\n"
              "  convergence  steps to a tolerance, fixed point, closed form against the loop\n"
              "  trajectory   x, v, the published energy and a Lyapunov function, step by step\n"
-             "docs/integrator.md proves what this computes.",
+             "With a model, the same of its steps: regions, steps to a tolerance, and how far "
+             "tokens come.\ndocs/integrator.md proves what this computes.",
     .opts = opts,
     .least_args = 1,
     .most_args = 1,
@@ -105,7 +119,7 @@ int ch_cmd_analyze(int argc, char **argv)
         return rc;
     for (size_t i = 0; i < CH_COUNT(questions); i++)
         if (strcmp(args[0], questions[i].name) == 0)
-            return questions[i].run(&o);
+            return o.model ? ch_cli_analyze_model(&o, args[0]) : questions[i].run(&o);
     return ch_cli_usage("analyze", "\"%.40s\" is none of stability, convergence, trajectory",
                         args[0]);
 }

@@ -12,6 +12,8 @@ typedef struct ch_analyze_options {
     double alpha, p, beta, gate, dt, target, mu, x0, v0, then_alpha, then_p, tolerance;
     ch_grid grid;
     int steps;
+    const char *model, *tokenizer, *prompt, *file;
+    int threads, tokens, iterations;
     const char *plot;
     bool json;
 } ch_analyze_options;
@@ -27,6 +29,8 @@ int ch_cli_asked(ch_asked *out, bool *point, const ch_analyze_options *o);
 int ch_cli_stability(const ch_analyze_options *o);
 int ch_cli_convergence(const ch_analyze_options *o);
 int ch_cli_trajectory(const ch_analyze_options *o);
+/* The same of the steps that a model takes (analyze_model.c); question: "stability" ... */
+int ch_cli_analyze_model(const ch_analyze_options *o, const char *question);
 
 /* dir/name into path (dir is made); says on stderr what was not drawn. */
 int ch_cli_plot_path(char *path, size_t size, const char *dir, const char *name, ch_err *e);

@@ -1,253 +1,146 @@
 /* cmd_bench.c - chalcis bench: prompt (pp) and generation (tg) speed, as the names are known
  * elsewhere
  *
- * ppN: N tokens into an empty session.  tgN: N single-token steps after one.  Tokens are
- * pseudo-random, no two rounds alike, so that nothing is found in a cache; drawing and text are
- * not counted.  One round warms up, then the tests take turns. SPDX-License-Identifier: MIT */
-#include "cli.h"
+ * Tests are every depth with every number of streams and, of those, every -p, every -n and every
+ * --pg.  SPDX-License-Identifier: MIT */
+#include "benching.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MOST_ROUNDS = 1000, TESTS = 2 };
+#include <time.h>
 
 struct options {
-    const char *model, *k_type, *v_type;
-    int prompt, generate, rounds, threads;
+    const char *model, *k_type, *v_type, *prompt, *generate, *depth, *streams, *format;
+    ch_list both;
+    int rounds, threads;
     bool json, profile;
 };
 
 #define O(f) offsetof(struct options, f)
 static const ch_opt opts[] = {
     {'m', "model", CH_OPT_STR, O(model), "MODEL", "a GGUF or llama2.c file, or a Hugging Face folder [the bundled one]", 0, 0},
-    {'p', "prompt", CH_OPT_INT, O(prompt), "N", "prompt tokens [512]; 0: skip", 0, 1e6},
-    {'n', "generate", CH_OPT_INT, O(generate), "N", "generated tokens [128]; 0: skip", 0, 1e6},
-    {'r', "rounds", CH_OPT_INT, O(rounds), "N", "rounds [5]", 1, MOST_ROUNDS},
+    {'p', "prompt", CH_OPT_STR, O(prompt), "LIST", "prompt tokens, a test each [512]; 0: skip", 0, 0},
+    {'n', "generate", CH_OPT_STR, O(generate), "LIST", "generated tokens, a test each [128]; 0: skip", 0, 0},
+    {0, "pg", CH_OPT_LIST, O(both), "P,N", "a prompt and N tokens after it; may be given several times", 0, 0},
+    {'d', "depth", CH_OPT_STR, O(depth), "LIST", "tokens in the cache before each test [0]", 0, 0},
+    {'s', "streams", CH_OPT_STR, O(streams), "LIST", "texts that go on together, a token each a step [1]", 0, 0},
+    {'r', "rounds", CH_OPT_INT, O(rounds), "N", "rounds [5]", 1, CH_BENCH_ROUNDS},
     {'t', "threads", CH_OPT_INT, O(threads), "N", "threads [one per CPU]", 0, 1024},
     CH_OPTS_CACHE(O(k_type), O(v_type)),
+    {'o', "output", CH_OPT_STR, O(format), "FORMAT", "md, csv, json or jsonl [md]", 0, 0},
+    {0, "json", CH_OPT_FLAG, O(json), NULL, "-o json", 0, 0},
     {0, "profile", CH_OPT_FLAG, O(profile), NULL, "where the time of a step goes, instead", 0, 0},
-    {0, "json", CH_OPT_FLAG, O(json), NULL, "a JSON array", 0, 0},
     {0},
 };
 #undef O
 
-static const ch_usage usage = {.synopsis = "bench [-m MODEL] [-p N] [-n N] [-r N] [--json]",
-                               .opts = opts};
+static const ch_usage usage = {
+    .synopsis = "bench [-m MODEL] [-p LIST] [-n LIST] [-d LIST] [-s LIST] [-r N] [-o FORMAT]",
+    .about = "tok/s is the median of the rounds, +- one standard deviation.  A LIST is numbers and "
+             "ranges:\n512 or 1,4,16 or 1-8 or 0-4096+1024 or 1-16*2.",
+    .opts = opts};
 
-struct bench {
-    const struct options *o;
-    char path[4096];
-    ch_model *model;
-    ch_session *base; /* empty: its forks share memory and threads */
-    ch_model_info info;
-    double *seconds[TESTS]; /* rounds each */
-    uint64_t tokens;        /* counts tokens made, for tokens that differ */
+enum { MOST_TOKENS = 1 << 20 };
+
+struct lists {
+    int prompt[CH_BENCH_NUMBERS], generate[CH_BENCH_NUMBERS], depth[CH_BENCH_NUMBERS],
+        streams[CH_BENCH_NUMBERS];
+    int prompts, generates, depths, stream_counts;
 };
 
-static ch_token some_token(struct bench *b)
+static int read_lists(struct lists *l, const struct options *o, ch_err *e)
 {
-    return (ch_token)ch_rng_below((uint64_t)b->info.vocab, 1, CH_RNG_TEST, 0, b->tokens++);
-}
-
-static int feed(ch_session *s, struct bench *b, int n, ch_err *e)
-{
-    ch_token *t = malloc((size_t)CH_MAX(n, 1) * sizeof *t);
-    if (!t)
-        return ch_fail(e, CH_ENOMEM, "no memory for %d tokens", n);
-    for (int i = 0; i < n; i++)
-        t[i] = some_token(b);
-    const int rc = ch_session_feed(s, t, n, e);
-    free(t);
+    int rc = ch_bench_list(l->prompt, &l->prompts, o->prompt, "prompt", 0, MOST_TOKENS, e);
+    if (rc == CH_OK)
+        rc = ch_bench_list(l->generate, &l->generates, o->generate, "generate", 0, MOST_TOKENS, e);
+    if (rc == CH_OK)
+        rc = ch_bench_list(l->depth, &l->depths, o->depth, "depth", 0, MOST_TOKENS, e);
+    if (rc == CH_OK)
+        rc = ch_bench_list(l->streams, &l->stream_counts, o->streams, "streams", 1,
+                           CH_BENCH_STREAMS, e);
     return rc;
 }
 
-/* One round of one test.  *s gets the seconds, *steps how many steps that were. */
-static int round_of(struct bench *b, int test, double *seconds, ch_profile *profile, ch_err *e)
+static int add_pair(ch_bench *b, const char *text, int depth, int streams, ch_err *e)
 {
-    ch_session *s;
-    int rc = ch_session_fork(&s, b->base, e);
+    int pair[CH_BENCH_NUMBERS], n = 0;
+    const int rc = ch_bench_list(pair, &n, text, "pg", 0, MOST_TOKENS, e);
     if (rc < 0)
         return rc;
-    if (test == 1)
-        rc = feed(s, b, 1, e);
-    ch_session_profile(s, profile);
-    const uint64_t t0 = ch_clock_ns();
-    if (test == 0 && rc == CH_OK)
-        rc = feed(s, b, b->o->prompt, e);
-    for (int i = 0; test == 1 && i < b->o->generate && rc == CH_OK; i++)
-        rc = feed(s, b, 1, e);
-    *seconds = (double)(ch_clock_ns() - t0) * 1e-9;
-    ch_session_close(&s);
+    if (n != 2 || pair[0] + pair[1] == 0)
+        return ch_fail(e, CH_EARG, "--pg is \"%.60s\"; wanted are two numbers, as in 512,128",
+                       text);
+    return ch_bench_add(b, pair[0], pair[1], depth, streams, e);
+}
+
+static int add_tests(ch_bench *b, const struct options *o, const struct lists *l, int depth,
+                     int streams, ch_err *e)
+{
+    int rc = CH_OK;
+    for (int i = 0; i < l->prompts && rc == CH_OK; i++)
+        if (l->prompt[i])
+            rc = ch_bench_add(b, l->prompt[i], 0, depth, streams, e);
+    for (int i = 0; i < l->generates && rc == CH_OK; i++)
+        if (l->generate[i])
+            rc = ch_bench_add(b, 0, l->generate[i], depth, streams, e);
+    for (int i = 0; i < o->both.n && rc == CH_OK; i++)
+        rc = add_pair(b, o->both.at[i], depth, streams, e);
     return rc;
 }
 
-static int size_of(const struct bench *b, int test)
+static int list_tests(ch_bench *b, const struct options *o, ch_err *e)
 {
-    return test == 0 ? b->o->prompt : b->o->generate;
+    struct lists l = {0};
+    int rc = read_lists(&l, o, e);
+    for (int d = 0; d < l.depths && rc == CH_OK; d++)
+        for (int s = 0; s < l.stream_counts && rc == CH_OK; s++)
+            rc = add_tests(b, o, &l, l.depth[d], l.streams[s], e);
+    return rc;
 }
 
-static int measure(struct bench *b, ch_err *e)
-{
-    for (int round = -1; round < b->o->rounds; round++)
-        for (int test = 0; test < TESTS; test++) {
-            double s = 0;
-            const int rc = size_of(b, test) ? round_of(b, test, &s, NULL, e) : CH_OK;
-            if (rc < 0)
-                return rc;
-            if (round >= 0)
-                b->seconds[test][round] = s;
-        }
-    return CH_OK;
-}
-
-/* ---- Results ------------------------------------------------------------------------------- */
-
-struct figures {
-    double median, mean, stddev, least, most; /* tokens a second */
-};
-
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static struct figures figures_of(const struct bench *b, int test)
-{
-    const int n = b->o->rounds;
-    double *v = b->seconds[test];
-    struct figures f = {0};
-    for (int i = 0; i < n; i++)
-        v[i] = size_of(b, test) / v[i];
-    qsort(v, (size_t)n, sizeof *v, by_value);
-    for (int i = 0; i < n; i++)
-        f.mean += v[i] / n;
-    for (int i = 0; i < n; i++)
-        f.stddev += (v[i] - f.mean) * (v[i] - f.mean) / CH_MAX(n - 1, 1);
-    f.stddev = sqrt(f.stddev);
-    f.median = (v[(n - 1) / 2] + v[n / 2]) / 2;
-    f.least = v[0];
-    f.most = v[n - 1];
-    return f;
-}
-
-static int print_results(struct bench *b)
-{
-    json_t *all = json_array();
-    if (!b->o->json)
-        printf("%s: %s, %.1f MB, %.2f M parameters, %d threads\n\n%-8s %12s %12s %10s %12s %12s\n",
-               b->path, b->info.arch, (double)b->info.weight_bytes / 1e6,
-               (double)b->info.parameters / 1e6, b->o->threads ? b->o->threads : ch_pool_cpus(),
-               "test", "tok/s", "mean", "+-", "least", "most");
-    for (int test = 0; test < TESTS; test++) {
-        if (!size_of(b, test))
-            continue;
-        char name[24];
-        snprintf(name, sizeof name, "%s%d", test == 0 ? "pp" : "tg", size_of(b, test));
-        const struct figures f = figures_of(b, test);
-        if (b->o->json)
-            json_array_append_new(
-                all, json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f}",
-                               "test", name, "model", b->path, "arch", b->info.arch, "parameters",
-                               (json_int_t)b->info.parameters, "bytes",
-                               (json_int_t)b->info.weight_bytes, "threads",
-                               b->o->threads ? b->o->threads : ch_pool_cpus(), "rounds",
-                               b->o->rounds, "tok_s", f.median, "mean", f.mean, "stddev", f.stddev,
-                               "least", f.least, "most", f.most));
-        else
-            printf("%-8s %12.1f %12.1f %10.1f %12.1f %12.1f\n", name, f.median, f.mean, f.stddev,
-                   f.least, f.most);
-    }
-    if (b->o->json)
-        return ch_cli_print_json(all);
-    json_decref(all);
-    return CH_EXIT_OK;
-}
-
-/* ---- Profile ------------------------------------------------------------------------------- */
-
-static void print_profile(const struct bench *b, int test, const ch_profile *p, double seconds,
-                          ch_pool_stats before)
-{
-    const int steps = test == 0 ? 1 : b->o->generate;
-    const ch_pool_stats pool = ch_session_pool_stats(b->base);
-    double counted = 0;
-    printf("%s%d: %.1f us a %s, of which\n", test == 0 ? "pp" : "tg", size_of(b, test),
-           seconds * 1e6 / steps, test == 0 ? "prompt" : "token");
-    for (int op = 0; op < CH_OPS; op++) {
-        const double s = (double)p->op[op].ns * 1e-9;
-        counted += s;
-        if (p->op[op].calls)
-            printf("  %-16s %-10s %5.1f %%  %9.2f us  %6.1f calls  %8.2f GMAC/s  %8.2f GB/s\n",
-                   ch_op_name((ch_op_id)op), ch_op_group((ch_op_id)op), 100 * s / seconds,
-                   s * 1e6 / steps, (double)p->op[op].calls / steps, p->op[op].macs / s * 1e-9,
-                   p->op[op].bytes / s * 1e-9);
-    }
-    printf("  %-27s %5.1f %%  %9.2f us\n", "outside operations", 100 * (1 - counted / seconds),
-           (seconds - counted) * 1e6 / steps);
-    printf("  barriers: %.1f a step; in them the caller waited %.2f us (%.1f %%)\n\n",
-           (double)(pool.barriers - before.barriers) / steps,
-           (double)(pool.wait_ns - before.wait_ns) * 1e-3 / steps,
-           (double)(pool.wait_ns - before.wait_ns) * 1e-7 / seconds);
-}
-
-static int profile(struct bench *b, ch_err *e)
-{
-    for (int test = 0; test < TESTS; test++) {
-        double s = 0;
-        ch_profile p = {0};
-        int rc = size_of(b, test) ? round_of(b, test, &s, NULL, e) : CH_OK; /* warm */
-        const ch_pool_stats before = ch_session_pool_stats(b->base);
-        if (rc == CH_OK && size_of(b, test)) {
-            rc = round_of(b, test, &s, &p, e);
-            if (rc == CH_OK)
-                print_profile(b, test, &p, s, before);
-        }
-        if (rc < 0)
-            return rc;
-    }
-    return CH_OK;
-}
-
-static int run(struct bench *b)
+static int run(ch_bench *b, const struct options *o)
 {
     ch_err e = {0};
-    const struct options *o = b->o;
+    ch_model *model = NULL;
     int rc = ch_cli_model_path(b->path, sizeof b->path, o->model, &e);
     if (rc == CH_OK)
-        rc = ch_cli_open_model(&b->model, b->path, o->threads, &e);
+        rc = ch_cli_open_model(&model, b->path, o->threads, &e);
+    if (rc == CH_OK) {
+        ch_model_get_info(&b->info, model);
+        rc = ch_bench_measure(b, model, o->profile, &e);
+    }
+    ch_model_close(&model);
     if (rc < 0)
         return ch_cli_fail(&e);
-    ch_model_get_info(&b->info, b->model);
-    const int need = CH_MAX(o->prompt, o->generate + 1);
-    const ch_session_options so = {
-        .threads = o->threads, .context = need, .k_type = o->k_type, .v_type = o->v_type};
-    if (need > b->info.context)
-        ch_cli_note_context(need, b->info.context);
-    rc = ch_session_open(&b->base, b->model, &so, &e);
-    if (rc == CH_OK)
-        rc = o->profile ? profile(b, &e) : measure(b, &e);
-    if (rc < 0)
-        return ch_cli_fail(&e);
-    return o->profile ? CH_EXIT_OK : print_results(b);
+    return o->profile ? CH_EXIT_OK : ch_bench_report(b, o->format);
 }
 
 int ch_cmd_bench(int argc, char **argv)
 {
-    struct options o = {.prompt = 512, .generate = 128, .rounds = 5};
+    struct options o = {.prompt = "512", .generate = "128", .depth = "0", .streams = "1",
+                        .format = "md", .rounds = 5};
     int n_args;
     const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
     if (rc >= 0)
         return rc;
-    if (o.json && o.profile)
-        return ch_cli_usage("bench", "--profile is a table; it has no --json");
-    if (o.prompt == 0 && o.generate == 0)
-        return ch_cli_usage("bench", "-p 0 and -n 0 leave nothing to measure");
-    double seconds[TESTS][MOST_ROUNDS];
-    struct bench b = {.o = &o, .seconds = {seconds[0], seconds[1]}};
-    const int code = run(&b);
-    ch_session_close(&b.base);
-    ch_model_close(&b.model);
+    if (o.json)
+        o.format = "json";
+    if (!ch_bench_has_format(o.format))
+        return ch_cli_usage("bench", "--output is \"%.40s\", allowed are md, csv, json, jsonl",
+                            o.format);
+    if (o.profile && strcmp(o.format, "md") != 0)
+        return ch_cli_usage("bench", "--profile is a table; it has no %.40s", o.format);
+    ch_bench b = {.k_type = o.k_type ? o.k_type : "f16", .v_type = o.v_type ? o.v_type : "f16",
+                  .threads = o.threads ? o.threads : ch_pool_cpus(), .rounds = o.rounds,
+                  .began = (uint64_t)time(NULL)};
+    ch_err e = {0};
+    int code = CH_EXIT_USAGE;
+    if (list_tests(&b, &o, &e) < 0)
+        ch_cli_usage("bench", "%s", e.text);
+    else if (b.n == 0)
+        ch_cli_usage("bench", "-p 0 and -n 0 leave nothing to measure");
+    else
+        code = run(&b, &o);
+    ch_bench_free(&b);
     return code;
 }

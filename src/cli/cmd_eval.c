@@ -14,7 +14,7 @@ enum {
 };
 
 struct options {
-    const char *model, *against, *tokenizer, *task, *k_type, *v_type;
+    const char *model, *against, *tokenizer, *task, *k_type, *v_type, *details;
     ch_list lora;
     int threads, context;
     bool json, quiet;
@@ -38,6 +38,7 @@ static const ch_opt opts[] = {
     {0, "window", CH_OPT_INT, O(eval.window), "N", "bits_per_byte: tokens in a window [512]", 2, 1e9},
     {0, "stride", CH_OPT_INT, O(eval.stride), "N", "bits_per_byte: tokens from one window to the next [half of it]", 1, 1e9},
     {'s', "seed", CH_OPT_U64, O(eval.seed), "S", "which examples, and the draws of intervals [0]", 0, 0},
+    {0, "details", CH_OPT_STR, O(details), "FILE", "choice, pairs, classify: every log-likelihood and its tokens, as JSONL", 0, 0},
     CH_OPTS_CACHE(O(k_type), O(v_type)),
     CH_OPT_THREADS(O(threads), "the result"),
     {'q', "quiet", CH_OPT_FLAG, O(quiet), NULL, "no progress", 0, 0},
@@ -77,9 +78,63 @@ static void tell(void *arg, int64_t done, int64_t of)
     ch_bar_show(&t->bar, t->what, done, of, NULL, 0);
 }
 
+/* ---- Details --------------------------------------------------------------------------------- */
+
+struct details {
+    ch_writer to;
+    const char *model;
+    ch_buf line;
+    ch_err e; /* the first failure */
+};
+
+static void tell_detail(void *arg, const ch_detail *d)
+{
+    struct details *to = arg;
+    const ch_query *q = d->query;
+    json_t *tokens = json_array();
+    for (int i = 0; i < q->n; i++)
+        json_array_append_new(tokens, json_integer(q->id[i]));
+    json_t *v = json_pack("{s:o, s:o, s:I, s:i, s:o, s:i, s:o}", "model",
+                          ch_cli_string(to->model, strlen(to->model)), "file",
+                          ch_cli_string(d->file, strlen(d->file)), "line", (json_int_t)d->line,
+                          "which", d->which, "tokens", tokens, "from", q->from, "log_p",
+                          ch_cli_number(q->log_p));
+    ch_buf_clear(&to->line);
+    if (to->e.code == CH_OK && (!v || json_array_size(tokens) != (size_t)q->n))
+        ch_fail(&to->e, CH_ENOMEM, "no memory for the details of %s", d->file);
+    if (to->e.code == CH_OK && ch_json_dump(&to->line, v, &to->e) == CH_OK) {
+        ch_io_write(&to->to, to->line.data, to->line.size);
+        ch_io_write(&to->to, "\n", 1);
+    }
+    json_decref(v);
+}
+
+static int open_details(struct details *d, const char *path, ch_err *e)
+{
+    *d = (struct details){0};
+    ch_buf_init(&d->line, SIZE_MAX / 2);
+    return path ? ch_io_create(&d->to, path, e) : CH_OK;
+}
+
+/* rc: of all that was to be told. */
+static int close_details(struct details *d, const char *path, int rc, ch_err *e)
+{
+    if (rc == CH_OK && d->e.code < 0)
+        rc = ch_fail(e, d->e.code, "%s", d->e.text);
+    ch_buf_close(&d->line);
+    if (!path)
+        return rc;
+    if (rc == CH_OK)
+        return ch_io_commit(&d->to, e);
+    ch_io_abandon(&d->to);
+    return rc;
+}
+
+/* ---- Running --------------------------------------------------------------------------------- */
+
 /* All sets with one model; m: 0, or 1 for the one it is set against. */
 static int run_model(ch_eval_report *r, const ch_sets *sets, const struct options *o, int m,
-                     const char *path, ch_err *e)
+                     const char *path, struct details *details, ch_err *e)
 {
     ch_model *model = NULL;
     ch_lora *lora = NULL;
@@ -96,6 +151,9 @@ static int run_model(ch_eval_report *r, const ch_sets *sets, const struct option
     ch_eval_options eval = o->eval;
     eval.told = tell;
     eval.arg = &t;
+    details->model = path;
+    eval.detail = o->details ? tell_detail : NULL;
+    eval.detail_arg = details;
     for (size_t i = 0; i < sets->n && rc == CH_OK; i++) {
         ch_set_result *to = &r->at[i];
         to->set = &sets->at[i];
@@ -133,6 +191,7 @@ static int check_used(const struct options *o, const ch_sets *sets)
                {"chat", QUESTIONS, v->chat},
                {"labels", " classify ", v->labels != NULL},
                {"pmi", " classify ", v->pmi},
+               {"details", " choice pairs classify ", o->details != NULL},
                {"count", " exact summary translation ", v->count > 0},
                {"window", " bits_per_byte ", v->window > 0},
                {"stride", " bits_per_byte ", v->stride > 0}};
@@ -173,8 +232,15 @@ static int run(const struct options *o, const char *const *files, int n)
     r.at = calloc(sets.n + 1, sizeof *r.at);
     if (rc == CH_OK && !r.at)
         rc = ch_fail(&e, CH_ENOMEM, "no memory for the scores of %zu sets", sets.n);
-    for (int m = 0; m <= (o->against != NULL) && rc == CH_OK; m++)
-        rc = run_model(&r, &sets, o, m, path[m], &e);
+    struct details details;
+    if (rc == CH_OK) {
+        rc = open_details(&details, o->details, &e);
+        const bool opened = rc == CH_OK;
+        for (int m = 0; m <= (o->against != NULL) && rc == CH_OK; m++)
+            rc = run_model(&r, &sets, o, m, path[m], &details, &e);
+        if (opened)
+            rc = close_details(&details, o->details, rc, &e);
+    }
     const int code = rc < 0 ? ch_cli_fail(&e) : ch_eval_print(&r);
     for (size_t i = 0; r.at && i < r.n; i++)
         for (int m = 0; m < 2; m++) {

@@ -286,16 +286,6 @@ static int generate(struct running *r, ch_err *e)
     return rc;
 }
 
-static json_t *text_json(const ch_buf *text)
-{
-    ch_buf clean;
-    ch_buf_init(&clean, (size_t)1 << 30);
-    ch_buf_utf8(&clean, text->data, text->size);
-    json_t *v = json_stringn(clean.data ? clean.data : "", clean.size);
-    ch_buf_close(&clean);
-    return v;
-}
-
 /* An answer is over: a line of its own, or an object. */
 static void finish(struct running *r)
 {
@@ -310,7 +300,8 @@ static void finish(struct running *r)
         fflush(stdout);
         ch_log_prob_rows_print(&r->rows, r->tokenizer, "written");
     } else if (several) {
-        json_t *v = json_pack("{s:o, s:i, s:s}", "text", text_json(&r->text), "tokens", r->drawn,
+        json_t *v = json_pack("{s:o, s:i, s:s}", "text",
+                              ch_cli_string(r->text.data, r->text.size), "tokens", r->drawn,
                               "stop", r->stop);
         if (r->rows.top >= 0)
             json_object_set_new(v, "logprobs", ch_log_prob_rows_json(&r->rows, r->tokenizer));
@@ -440,13 +431,14 @@ static int print_json(const struct running *r)
 {
     const ch_session_stats st = r->stats;
     const bool one = json_array_size(r->answers) == 0;
-    json_t *v = one ? json_pack("{s:o}", "text", text_json(&r->text))
+    json_t *v = one ? json_pack("{s:o}", "text", ch_cli_string(r->text.data, r->text.size))
                     : json_pack("{s:O}", "answers", r->answers);
     json_t *rest =
-        json_pack("{s:i, s:i, s:s, s:f, s:f, s:f, s:o, s:s}", "prompt_tokens", (int)r->prompt.n,
+        json_pack("{s:i, s:i, s:s, s:f, s:f, s:f, s:o, s:o}", "prompt_tokens", (int)r->prompt.n,
                   "tokens", r->written, "stop", r->stop, "prompt_s", st.prompt_s, "generate_s",
                   st.drawn_s, "tok_s", written_rate(&st), "seed",
-                  ch_cli_unsigned(r->o->sampling.seed), "model", r->path);
+                  ch_cli_unsigned(r->o->sampling.seed), "model",
+                  ch_cli_string(r->path, strlen(r->path)));
     json_object_update(v, rest);
     json_decref(rest);
     json_object_set_new(v, "sampling", sampling_json(&r->o->sampling));

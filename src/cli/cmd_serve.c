@@ -5,18 +5,22 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "serve.h"
 
+enum { LAST_WORDS_S = 5 }; /* for clients of a server whose model is lost, in all */
+
 struct options {
     const char *model, *tokenizer, *k_type, *v_type, *name, *host, *keys;
-    const char *cert, *cert_key, *origins;
+    const char *cert, *cert_key, *origins, *log;
     ch_list lora;
     int port, threads, context, cache, answers, waiting, waiting_user, step_ms, draft, drain_s;
-    int body_mib;
+    int body_mib, linger_s;
     bool allow_open, quiet, only_name;
 };
 
@@ -43,7 +47,9 @@ static const ch_opt opts[] = {
     {0, "draft", CH_OPT_INT, O(draft), "N", "most tokens guessed ahead, where that pays; 0: none [8]", 0, 16},
     {0, "body-mib", CH_OPT_INT, O(body_mib), "N", "largest request [32]", 1, 1024},
     {0, "drain", CH_OPT_INT, O(drain_s), "S", "seconds that accepted requests have to end in after SIGTERM [60]", 0, 86400},
-    {'q', "quiet", CH_OPT_FLAG, O(quiet), NULL, "no line a request on stderr", 0, 0},
+    {0, "linger", CH_OPT_INT, O(linger_s), "S", "seconds that it goes on, refusing, when its model's file was cut or its disk failed [5]", 0, 86400},
+    {0, "log", CH_OPT_STR, O(log), "FILE", "append a line a request to it; opened anew on SIGHUP [stderr]", 0, 0},
+    {'q', "quiet", CH_OPT_FLAG, O(quiet), NULL, "no line a request", 0, 0},
     CH_OPT_THREADS(O(threads), "any answer"),
     CH_OPTS_CACHE(O(k_type), O(v_type)),
     {0},
@@ -120,30 +126,75 @@ static void say_where(const struct options *o, const ch_server *s, const char *n
                 ch_server_port(s));
 }
 
-/* Until a signal says that it is enough. */
-static void serve(ch_server *s, const struct options *o)
+/* A sentence on stderr, unless nobody reads there: who ends a server is not to wait for that. */
+__attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
+{
+    char text[1024];
+    const int begin = snprintf(text, sizeof text, "chalcis serve: ");
+    struct pollfd err = {.fd = STDERR_FILENO, .events = POLLOUT};
+    va_list ap;
+    va_start(ap, fmt);
+    const int more = vsnprintf(text + begin, sizeof text - (size_t)begin - 1, fmt, ap);
+    va_end(ap);
+    const size_t n = CH_MIN((size_t)begin + (size_t)CH_MAX(more, 0), sizeof text - 2);
+    text[n] = '\n';
+    if (poll(&err, 1, 0) == 1 && write(STDERR_FILENO, text, n + 1) < 0)
+        return; /* there is nowhere to say so */
+}
+
+/* SIGHUP: the log's file and the keys. */
+static void read_again(ch_server *s, const struct options *o)
+{
+    ch_err e;
+    if (!o->keys && !o->log)
+        say("SIGHUP: there is no file of keys to read, and none of a log");
+    if (o->log && ch_server_log(s, &e) < 0)
+        say("%s; it goes where it went", e.text);
+    if (o->keys && ch_server_keys(s, &e) < 0)
+        say("%s; the keys stay as they were", e.text);
+    else if (o->keys)
+        say("the keys have been read again");
+}
+
+/* Until a signal says that it is enough, or `linger_s` after there was nothing left to serve:
+ * meanwhile whoever asks is told why, and whoever looks at /ready goes elsewhere.  Then it ends, as
+ * whatever started it may start it again. */
+static int wait_for_end(ch_server *s, const struct options *o, const sigset_t *set)
+{
+    const struct timespec a_second = {.tv_sec = 1};
+    int code = CH_EXIT_OK, left = o->linger_s;
+    for (;;) {
+        ch_err e = {0};
+        const int which = sigtimedwait(set, NULL, &a_second);
+        if (which == SIGHUP)
+            read_again(s, o);
+        if (which == SIGTERM || which == SIGINT)
+            return code;
+        if (code != CH_EXIT_OK && which < 0 && errno == EAGAIN && --left <= 0)
+            return code;
+        if (code == CH_EXIT_OK && ch_server_check(s, &e) < 0) {
+            code = CH_EXIT_FAILED;
+            say("%s; requests are refused for %d s, then it ends", e.text, o->linger_s);
+        }
+    }
+}
+
+static int serve(ch_server *s, const struct options *o)
 {
     sigset_t set;
-    ch_err e = {0};
-    int which = 0;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
-    while (sigwait(&set, &which) == 0 && which == SIGHUP) {
-        if (!o->keys)
-            fputs("chalcis serve: SIGHUP: there is no file of keys to read\n", stderr);
-        else if (ch_server_keys(s, &e) < 0)
-            fprintf(stderr, "chalcis serve: %s; the keys stay as they were\n", e.text);
-        else
-            fputs("chalcis serve: the keys have been read again\n", stderr);
-    }
-    fputs("chalcis serve: ending; what was accepted is answered\n", stderr);
+    const int code = wait_for_end(s, o, &set);
+    say("ending; what was accepted is answered");
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     sigdelset(&set, SIGHUP);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-    ch_server_drain(s, (int)CH_MIN(1000LL * o->drain_s, INT_MAX));
+    const int drain_s = code == CH_EXIT_OK ? o->drain_s : CH_MIN(o->drain_s, LAST_WORDS_S);
+    ch_server_drain(s, (int)CH_MIN(1000LL * drain_s, INT_MAX));
+    return code;
 }
 
 /* All threads that come to be leave these signals to sigwait. */
@@ -164,6 +215,8 @@ static int run(struct options *o, ch_model **m, ch_lora **lora, ch_tokenizer **t
     char path[4096], name[256];
     ch_server *s = NULL;
     int rc = read_environment(o, &e);
+    if (rc == CH_OK)
+        rc = ch_guard_files(&e);
     if (rc == CH_OK)
         rc = ch_cli_model_path(path, sizeof path, o->model, &e);
     if (rc == CH_OK)
@@ -199,19 +252,20 @@ static int run(struct options *o, ch_model **m, ch_lora **lora, ch_tokenizer **t
         .origins = o->origins,
         .allow_open = o->allow_open,
         .log_fd = o->quiet ? -1 : STDERR_FILENO,
+        .log = o->quiet ? NULL : o->log,
         .body_bytes = (size_t)o->body_mib << 20,
         .any_model = !o->only_name};
     if (ch_server_open(&s, &so, &e) < 0)
         return ch_cli_fail(&e);
     say_where(o, s, so.name);
-    serve(s, o);
+    const int code = serve(s, o);
     ch_server_close(&s);
-    return CH_EXIT_OK;
+    return code;
 }
 
 int ch_cmd_serve(int argc, char **argv)
 {
-    struct options o = {.port = UNSET, .draft = 8, .drain_s = 60, .body_mib = 32};
+    struct options o = {.port = UNSET, .draft = 8, .drain_s = 60, .body_mib = 32, .linger_s = 5};
     int n_args;
     const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
     if (rc >= 0)

@@ -203,11 +203,12 @@ static int finish(const struct options *o, const ch_train_result *r)
     const int code = ch_cli_interrupted && !r->finished ? CH_EXIT_INTERRUPTED : CH_EXIT_OK;
     if (o->json) {
         const int printed = ch_cli_print_json(json_pack(
-            "{s:i, s:I, s:I, s:o, s:o, s:o, s:f, s:I, s:b, s:I, s:s}", "steps", r->steps, "tokens",
+            "{s:i, s:I, s:I, s:o, s:o, s:o, s:f, s:I, s:b, s:I, s:o}", "steps", r->steps, "tokens",
             (json_int_t)r->tokens, "parameters", (json_int_t)r->parameters, "loss",
             ch_cli_number(r->loss), "val_loss", ch_cli_number(r->val_loss), "val_bpb",
             ch_cli_number(r->val_bpb), "seconds", r->seconds, "skipped", (json_int_t)r->skipped,
-            "finished", r->finished, "peak_mib", (json_int_t)peak_mib(), "out", o->t.out));
+            "finished", r->finished, "peak_mib", (json_int_t)peak_mib(), "out",
+            ch_cli_string(o->t.out, strlen(o->t.out))));
         return printed == CH_EXIT_OK ? code : printed;
     }
     char tokens[16], parameters[16], adapter[4200];

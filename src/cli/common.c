@@ -127,6 +127,16 @@ json_t *ch_cli_unsigned(uint64_t x)
     return json_string(digits);
 }
 
+json_t *ch_cli_string(const char *text, size_t n)
+{
+    ch_buf clean;
+    ch_buf_init(&clean, (size_t)1 << 30);
+    ch_buf_utf8(&clean, text, n);
+    json_t *v = json_stringn(clean.data ? clean.data : "", clean.size);
+    ch_buf_close(&clean);
+    return v;
+}
+
 int ch_cli_print_json(json_t *v)
 {
     ch_buf b;

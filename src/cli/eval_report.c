@@ -191,8 +191,9 @@ static int print_json(const ch_eval_report *r)
             const struct line l = line_of(r, s, k);
             json_object_set_new(scores, l.score, json_line(&l));
         }
-        json_t *v = json_pack("{s:s, s:s, s:s, s:I, s:o}", "set", s->set->name, "task",
-                              s->set->task->name, "file", s->set->path[0], "items",
+        json_t *v = json_pack("{s:s, s:s, s:o, s:I, s:o}", "set", s->set->name, "task",
+                              s->set->task->name, "file",
+                              ch_cli_string(s->set->path[0], strlen(s->set->path[0])), "items",
                               (json_int_t)s->stats[0].n, "scores", scores);
         if (strcmp(s->set->task->name, "classify") == 0)
             json_object_set_new(v, "confusion", json_confusion(s));
@@ -208,9 +209,10 @@ static int print_json(const ch_eval_report *r)
             json_object_set(means, t->name, scores);
         json_decref(scores);
     }
-    json_t *v = json_pack("{s:s, s:o, s:o}", "model", r->model, "sets", sets, "means", means);
+    json_t *v = json_pack("{s:o, s:o, s:o}", "model", ch_cli_string(r->model, strlen(r->model)),
+                          "sets", sets, "means", means);
     if (v && r->against)
-        json_object_set_new(v, "against", json_string(r->against));
+        json_object_set_new(v, "against", ch_cli_string(r->against, strlen(r->against)));
     return ch_cli_print_json(v);
 }
 

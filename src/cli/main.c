@@ -4,6 +4,9 @@
 #include "cli.h"
 
 #include <string.h>
+#include <unistd.h>
+
+#include "guard.h"
 
 static const struct {
     const char *name, *help;
@@ -39,8 +42,35 @@ static void help(FILE *to)
     fputs("\nCHALCIS_CPU=c|avx2|avxvnni|avx512 runs as a smaller CPU would.\n", to);
 }
 
+/* A mapped file was cut, or its disk failed: what is computed with it would be wrong. */
+static void on_bus(int sig, siginfo_t *info, void *context)
+{
+    static const char before[] = "chalcis: ";
+    static const char after[] = ": a part of it could not be read while it was in use\n";
+    (void)context;
+    const char *path = info->si_code > 0 ? ch_guard_path(info->si_addr) : NULL;
+    if (!path) {
+        signal(sig, SIG_DFL);
+        if (info->si_code <= 0)
+            raise(sig);
+        return;
+    }
+    const bool told = write(STDERR_FILENO, before, sizeof before - 1) > 0 &&
+                      write(STDERR_FILENO, path, strlen(path)) > 0 &&
+                      write(STDERR_FILENO, after, sizeof after - 1) > 0;
+    _exit(told ? CH_EXIT_FAILED : 128 + sig);
+}
+
+static void watch_files(void)
+{
+    const struct sigaction a = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO};
+    if (sigaction(SIGBUS, &a, NULL) == 0)
+        ch_guard_watch();
+}
+
 int main(int argc, char **argv)
 {
+    watch_files();
     /* A reader that goes away shows up as a write error, with a sentence, not as a silent death.
      */
     signal(SIGPIPE, SIG_IGN);

@@ -171,6 +171,18 @@ static bool has_work(ch_engine *g)
     return g->answers || g->n_waiting > 0;
 }
 
+/* Nothing is accepted from now on, and whoever asks is told the first reason: always as CH_EIO, for
+ * other codes say that a request is at fault. */
+static void stop_for(ch_engine *g, const ch_err *why)
+{
+    pthread_mutex_lock(&g->lock);
+    g->draining = true;
+    if (g->why.code == CH_OK)
+        ch_fail(&g->why, CH_EIO, "%s", why->text);
+    g->fault = g->why.code;
+    pthread_mutex_unlock(&g->lock);
+}
+
 static int step(bool *busy, ch_engine *g, ch_err *e)
 {
     const uint64_t t0 = ch_clock_ns();
@@ -183,10 +195,10 @@ static int step(bool *busy, ch_engine *g, ch_err *e)
         g->fault = ch_engine_turn(g, &why);
     }
     if (g->fault < 0) {
-        ch_engine_drain(g);
-        end_all(g, CH_ENDING_FAILED, &why);
+        stop_for(g, &why);
+        end_all(g, CH_ENDING_FAILED, &g->why);
         if (e)
-            *e = why;
+            *e = g->why;
     }
     g->now.busy_s += (double)(ch_clock_ns() - t0) * 1e-9;
     publish(g);
@@ -287,4 +299,12 @@ void ch_engine_get_stats(ch_engine_stats *out, ch_engine *g)
     out->waiting_tokens = g->waiting_tokens;
     out->idle_s = (double)(ch_clock_ns() - g->last_step_ns) * 1e-9;
     pthread_mutex_unlock(&g->lock);
+}
+
+int ch_engine_fault(ch_engine *g, ch_err *e)
+{
+    pthread_mutex_lock(&g->lock);
+    const ch_err why = g->why;
+    pthread_mutex_unlock(&g->lock);
+    return why.code == CH_OK ? CH_OK : ch_fail(e, why.code, "%s", why.text);
 }

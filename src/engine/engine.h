@@ -25,6 +25,8 @@
 typedef struct ch_suffix {
     int32_t *head, *before; /* the last place of a pair, by its hash; the one before that */
     int cap, indexed;
+    int asked, best; /* behind so many tokens the guess follows this place (-1: none);
+                        a step asks twice, first whether, then for how many */
 } ch_suffix;
 
 int ch_suffix_open(ch_suffix *x, int context, ch_err *e);
@@ -106,6 +108,7 @@ struct ch_engine {
     int64_t waiting_tokens;
     ch_ticket tickets;
     bool draining, closing, stepping;
+    ch_err why;          /* there are no more steps; code CH_OK: there are */
     ch_engine_stats stats;
     double begin_interval_s; /* between requests that begin, lately */
     uint64_t last_begin_ns, last_step_ns;

@@ -98,6 +98,8 @@ static int accept_it(ch_engine *g, const ch_request *r, ch_err *e)
 {
     const ch_engine_options *o = &g->o;
     int of_user = 0;
+    if (g->why.code != CH_OK)
+        return ch_fail(e, g->why.code, "%s", g->why.text);
     if (g->draining || g->closing)
         return ch_fail(e, CH_ECANCELED, "nothing new is accepted: the engine is being closed");
     for (const ch_demand *q = g->first; q; q = q->next)

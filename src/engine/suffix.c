@@ -44,21 +44,16 @@ static int agree(const ch_token *t, int a, int b)
     return n;
 }
 
-int ch_suffix_guess(void *arg, const ch_token *tokens, int n, ch_token *out, int most)
+/* The latest of the places that agree longest with the end of n tokens; -1: none does. */
+static int look_up(ch_suffix *x, const ch_token *tokens, int n)
 {
-    ch_suffix *x = arg;
     int best = -1, longest = 1;
-    n = CH_MIN(n, x->cap);
-    if (n < 3)
-        return 0;
-    for (; x->indexed < n - 1; x->indexed++) { /* all pairs but the last one */
-        const int i = x->indexed;
-        const uint32_t h = i > 0 ? slot(tokens, i) : 0;
-        if (i == 0)
-            continue;
+    for (int i = CH_MAX(x->indexed, 1); i < n - 1; i++) { /* all pairs but the last one */
+        const uint32_t h = slot(tokens, i);
         x->before[i] = x->head[h];
         x->head[h] = i;
     }
+    x->indexed = CH_MAX(x->indexed, n - 1);
     int at = x->head[slot(tokens, n - 1)];
     for (int i = 0; i < PLACES && at >= 0; i++, at = x->before[at]) {
         const int same = agree(tokens, at, n - 1);
@@ -67,8 +62,21 @@ int ch_suffix_guess(void *arg, const ch_token *tokens, int n, ch_token *out, int
             best = at;
         }
     }
-    const int found = best < 0 ? 0 : CH_MIN(most, n - 1 - best);
+    return best;
+}
+
+int ch_suffix_guess(void *arg, const ch_token *tokens, int n, ch_token *out, int most)
+{
+    ch_suffix *x = arg;
+    n = CH_MIN(n, x->cap);
+    if (n < 3)
+        return 0;
+    if (x->asked != n) {
+        x->best = look_up(x, tokens, n);
+        x->asked = n;
+    }
+    const int found = x->best < 0 ? 0 : CH_MIN(most, n - 1 - x->best);
     if (found > 0)
-        memcpy(out, tokens + best + 1, (size_t)found * sizeof *out);
+        memcpy(out, tokens + x->best + 1, (size_t)found * sizeof *out);
     return found;
 }

@@ -215,13 +215,14 @@ static ch_answer *next_vector(const ch_engine *g, const struct gathered *d, int 
     return best;
 }
 
-/* A step of its own; false: there is none. */
-static bool turn_of_vector(ch_engine *g, const struct gathered *d, int left)
+/* A step of its own, if there is one.  Fails where no request is at fault. */
+static int turn_of_vector(ch_engine *g, const struct gathered *d, int left, ch_err *why)
 {
     ch_answer *a = next_vector(g, d, left);
     if (!a)
-        return false;
+        return CH_OK;
     ch_err e = {0};
+    g->now.steps++;
     const int before = ch_session_waiting(a->s);
     const int rc = ch_session_hidden(a->s, CH_MAX(left, (int)FEW), sum_up, a->demand, &e);
     ch_engine_served(g, a->demand, before - ch_session_waiting(a->s));
@@ -232,7 +233,9 @@ static bool turn_of_vector(ch_engine *g, const struct gathered *d, int left)
         ch_answer_end(a, CH_ENDING_FAILED, &e);
     else if (ch_session_waiting(a->s) == 0)
         ch_answer_has_read(a);
-    return true;
+    if (rc == CH_EIO)
+        *why = e;
+    return rc == CH_EIO ? rc : CH_OK;
 }
 
 int ch_engine_turn(ch_engine *g, ch_err *e)
@@ -247,15 +250,16 @@ int ch_engine_turn(ch_engine *g, ch_err *e)
         const uint64_t t0 = ch_clock_ns();
         rc = ch_session_advance(g->shares, d.n, told_prompt, g, &why);
         if (rc < 0) {
-            if (e)
-                *e = why;
+            *e = why;
             return rc;
         }
+        g->now.steps++;
         measure(g, &d, (double)(ch_clock_ns() - t0) * 1e-9);
         look_at(g, &d, &why);
     }
-    const bool vector = turn_of_vector(g, &d, left);
-    g->now.steps += (d.n > 0) + vector;
+    rc = turn_of_vector(g, &d, left, e);
+    if (rc < 0)
+        return rc;
     for (ch_answer *a = g->answers; a; a = a->next)
         ch_answer_draw(a);
     ch_engine_bury(g);

@@ -122,8 +122,8 @@ static int ask_chat(ch_asked *a, const ch_evaluation *v, const ch_record *r, ch_
     return rc;
 }
 
-int ch_ask(ch_asked *a, const ch_evaluation *v, const ch_record *r, ch_text prompt, ch_text answer,
-           int item)
+int ch_eval_ask(ch_asked *a, const ch_evaluation *v, const ch_record *r, ch_text prompt,
+                ch_text answer, int item)
 {
     if (v->o->chat)
         return ask_chat(a, v, r, prompt, answer, item);
@@ -166,11 +166,28 @@ int ch_ask_text(ch_asked *a, const ch_evaluation *v, const ch_record *r, ch_text
     return rc;
 }
 
+static void tell_details(const ch_asked *a, const ch_evaluation *v)
+{
+    ch_detail d = {0};
+    for (size_t i = 0; i < a->n; i++) {
+        const ch_query *q = &a->q[i];
+        const bool of_record = (size_t)q->item < v->n;
+        d.which = i > 0 && a->q[i - 1].item == q->item ? d.which + 1 : 0;
+        d.file = v->at[of_record ? q->item : 0].file;
+        d.line = of_record ? v->at[q->item].line : 0;
+        d.query = q;
+        v->o->detail(v->o->detail_arg, &d);
+    }
+}
+
 int ch_asked_run(ch_asked *a, ch_evaluation *v)
 {
     for (size_t i = 0; i < a->n; i++)
         a->q[i].id = a->id + a->from_id[i];
-    return ch_scorer_run(v->scorer, a->q, a->n, v->o->told, v->o->arg, v->e);
+    const int rc = ch_scorer_run(v->scorer, a->q, a->n, v->o->told, v->o->arg, v->e);
+    if (rc == CH_OK && v->o->detail)
+        tell_details(a, v);
+    return rc;
 }
 
 void ch_asked_free(ch_asked *a)

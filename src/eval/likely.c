@@ -32,7 +32,7 @@ static int ask_choices(ch_asked *a, const ch_evaluation *v, const ch_record *r, 
     if (rc == CH_OK)
         rc = ch_record_choice(&right, choices, &n, CH_LABELS_MOST, r, v->e);
     for (int i = 0; rc == CH_OK && i < n; i++)
-        rc = ch_ask(a, v, r, prompt, choices[i], item);
+        rc = ch_eval_ask(a, v, r, prompt, choices[i], item);
     return rc;
 }
 
@@ -128,7 +128,7 @@ static int ask_classes(ch_asked *a, ch_evaluation *v, const char *const *labels,
         if (i < v->n) /* behind them, the words after no text at all */
             rc = ch_record_text(&text, r, v->set->task->asks, v->e);
         for (int k = 0; k < n_labels && rc == CH_OK; k++)
-            rc = ch_ask(a, v, r, text, ch_label_word(v->o->labels, labels[k]), (int)i);
+            rc = ch_eval_ask(a, v, r, text, ch_label_word(v->o->labels, labels[k]), (int)i);
     }
     return rc;
 }

@@ -82,6 +82,16 @@ int ch_record_fail(const ch_record *r, ch_err *e, const char *fmt, ...)
 
 /* ---- Running ------------------------------------------------------------------------------- */
 
+/* One log-likelihood of those that choice, pairs and classify compare. */
+typedef struct ch_detail {
+    const char *file;
+    size_t line;  /* of the record; 0: of none (classify with pmi: a word after no text) */
+    int which;    /* of the record's choices, of the labels in order of their names; of pairs 0: the
+                     good sentence, 1: the bad one */
+    const ch_query *query;
+} ch_detail;
+typedef void ch_detail_fn(void *arg, const ch_detail *d);
+
 struct ch_eval_options {
     const char *template; /* {} is the record's text; \n a line; NULL: the task's */
     const char *labels;   /* "neg=bad,pos=good": the words for labels; NULL: the labels */
@@ -95,6 +105,8 @@ struct ch_eval_options {
     uint64_t seed;        /* which examples, and the bootstrap's draws */
     ch_count_fn *told;
     void *arg;
+    ch_detail_fn *detail; /* NULL, or told of each likelihood, in order */
+    void *detail_arg;
 };
 
 int ch_eval_run(ch_stats *out, ch_model *m, const ch_tokenizer *tk, const ch_session_options *so,
@@ -144,8 +156,8 @@ typedef struct ch_asked {
 } ch_asked;
 
 /* prompt, as the template has it, and then the answer, which is scored. */
-int ch_ask(ch_asked *a, const ch_evaluation *v, const ch_record *r, ch_text prompt, ch_text answer,
-           int item);
+int ch_eval_ask(ch_asked *a, const ch_evaluation *v, const ch_record *r, ch_text prompt,
+                ch_text answer, int item);
 /* The same without template: a sentence. */
 int ch_ask_text(ch_asked *a, const ch_evaluation *v, const ch_record *r, ch_text text, int item);
 int ch_asked_run(ch_asked *a, ch_evaluation *v);

@@ -1,6 +1,7 @@
 /* file.c - opening a model file of any format, and asking it for metadata and tensors (file.h)
  *
  * SPDX-License-Identifier: MIT */
+#include "guard.h"
 #include "store.h"
 
 #include <string.h>
@@ -132,7 +133,23 @@ int ch_file_open_part_memory(ch_file **out, const void *bytes, size_t n, const c
     return open_bytes(out, bytes, n, name, true, e);
 }
 
+int ch_file_whole(const ch_file *f, ch_err *e)
+{
+    int rc = ch_guard_whole(f->map.data, e);
+    for (const ch_file *p = f->index->parts; p && rc == CH_OK; p = p->index->next)
+        rc = ch_guard_whole(p->map.data, e);
+    return rc;
+}
+
 /* ---- Looking up ----------------------------------------------------------------------------- */
+
+void ch_file_forget(const ch_file *f, const ch_file_tensor *t)
+{
+    if (!f->index->borrowed)
+        ch_io_forget(&f->map, t->t.data, t->bytes);
+    for (const ch_file *p = f->index->parts; p; p = p->index->next)
+        ch_file_forget(p, t);
+}
 
 const ch_file_tensor *ch_file_tensor_find(const ch_file *f, const char *name)
 {

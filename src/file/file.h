@@ -75,6 +75,10 @@ int ch_file_open(ch_file **out, const char *path, ch_err *e);
  * messages. */
 int ch_file_open_memory(ch_file **out, const void *bytes, size_t n, const char *name, ch_err *e);
 void ch_file_close(ch_file **f);
+/* The bytes of a tensor are not read again soon: where they are mapped their memory goes back. */
+void ch_file_forget(const ch_file *f, const ch_file_tensor *t);
+/* CH_EIO: it, or a file that it is put together from, has lost bytes since (guard.h). */
+int ch_file_whole(const ch_file *f, ch_err *e);
 
 const ch_file_tensor *ch_file_tensor_find(const ch_file *f, const char *name); /* NULL: absent */
 const ch_meta *ch_file_meta_find(const ch_file *f, const char *key);           /* NULL: absent */

@@ -186,6 +186,17 @@ static int check(const ch_share *shares, int n, ch_err *e)
     return CH_OK;
 }
 
+/* As if the step had not been: what it computed is not to be believed. */
+static void take_back(const struct gathering *g)
+{
+    for (int p = 0; p < g->parts; p++) {
+        ch_session *s = g->share[p]->s;
+        s->has_last = false;
+        if (ch_sequence_rollback(&s->sequence, s->computed, NULL) < 0)
+            ch_session_release(s);
+    }
+}
+
 int ch_session_advance(ch_share *shares, int n, ch_feed_fn *each, void *arg, ch_err *e)
 {
     struct gathering g = {.each = each, .arg = arg};
@@ -200,5 +211,11 @@ int ch_session_advance(ch_share *shares, int n, ch_feed_fn *each, void *arg, ch_
     if (g.parts == 0)
         return CH_OK;
     int32_t *spent = ch_session_spent(shares[0].s, g.rows);
-    return finish(&g, shares, compute(&g, spent), spent);
+    const ch_tensor *logits = compute(&g, spent);
+    rc = ch_model_whole(g.f->model, e);
+    if (rc < 0) {
+        take_back(&g);
+        return rc;
+    }
+    return finish(&g, shares, logits, spent);
 }

@@ -35,10 +35,16 @@ int ch_session_hidden(ch_session *s, int most, ch_hidden_fn *each, void *arg, ch
                           .context = f->context};
     ch_run run = {.scratch = a, .pool = f->pool, .kernels = &f->kernels, .adapters = f->adapters};
     const ch_tensor *x = ch_forward_hidden(&run, f->model, &all);
+    rc = ch_model_whole(f->model, e);
+    s->has_last = false;
+    if (rc < 0) { /* what was computed is not to be believed */
+        if (ch_sequence_rollback(&s->sequence, at, NULL) < 0)
+            ch_session_release(s);
+        return rc;
+    }
     for (int i = 0; i < n; i++)
         each(arg, at + i, ch_tensor_row(x, i));
     s->computed += n;
-    s->has_last = false;
     ch_session_seal(s);
     return CH_OK;
 }

@@ -6,6 +6,7 @@
  * (16) of all before: pages that are loaded may be found by others, so they must be what was saved.
  * Everything that decides bits has to be what it is here; the scope holds the policies that have no
  * field of their own.  Little-endian.  SPDX-License-Identifier: MIT */
+#include "guard.h"
 #include "session.h"
 
 #include <errno.h>
@@ -241,6 +242,8 @@ static int load_bytes(ch_session *s, const ch_mapping *whole, const char *path, 
         rc = load_tokens(s, c, numbers, path, e);
     if (rc == CH_OK)
         rc = ch_sequence_restore(&s->sequence, c->p, c->left, e);
+    if (rc == CH_OK && (rc = ch_guard_whole(whole->data, e)) < 0)
+        ch_sequence_rollback(&s->sequence, 0, NULL);
     if (rc < 0)
         return rc;
     if (s->sequence.length != numbers[1]) {

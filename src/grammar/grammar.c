@@ -62,9 +62,7 @@ int ch_grammar_open(ch_grammar **out, const ch_tokenizer *t, ch_grammar_kind kin
     ch_nfa_close(&nfa);
     if (rc == CH_OK)
         rc = take_words(g, t, o->like, e);
-    if (rc == CH_OK)
-        rc = ch_machine_open(&g->m, &g->a,
-                             o->memory ? CH_MAX(o->memory, (size_t)LEAST_MEMORY) : MEMORY, e);
+    ch_machine_open(&g->m, &g->a, o->memory ? CH_MAX(o->memory, (size_t)LEAST_MEMORY) : MEMORY);
     if (rc == CH_OK)
         rc = ch_masks_open(g, e);
     if (rc < 0)
@@ -78,6 +76,13 @@ size_t ch_grammar_bytes_used(const ch_grammar *g)
            ch_words_bytes(g->words);
 }
 
+size_t ch_grammar_bytes_own(const ch_grammar *g)
+{
+    const size_t by_state = g->a.n_states * (1 + CH_TREES) * sizeof *g->masks.alike;
+    return sizeof *g + ch_automaton_bytes(&g->a) + ch_machine_bytes(&g->m) +
+           ch_machine_bytes_beside(&g->m) + by_state + g->masks.bytes;
+}
+
 int ch_grammar_vocab(const ch_grammar *g) { return g->words->n_ids; }
 
 static int place(ch_place *out, const ch_grammar *g, uint32_t config, ch_err *e)
@@ -89,6 +94,8 @@ static int place(ch_place *out, const ch_grammar *g, uint32_t config, ch_err *e)
 }
 
 bool ch_grammar_stale(const ch_grammar *g, ch_place p) { return p.generation != g->generation; }
+
+uint32_t ch_grammar_forgotten(const ch_grammar *g) { return g->generation; }
 
 bool ch_grammar_may_end(const ch_grammar *g, ch_place p)
 {

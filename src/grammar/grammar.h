@@ -18,6 +18,8 @@ typedef struct ch_place {
 
 int ch_grammar_start(ch_place *out, ch_grammar *g, ch_err *e);
 bool ch_grammar_stale(const ch_grammar *g, ch_place p);
+/* How often it has forgotten; for any thread. */
+uint32_t ch_grammar_forgotten(const ch_grammar *g);
 /* Goes on with bytes, or a token.  CH_EARG: the grammar does not allow it here, and *p is as it
  * was; CH_ELIMIT: the text can be read in too many ways at once. */
 int ch_grammar_bytes(ch_place *p, ch_grammar *g, const char *bytes, size_t n, ch_err *e);
@@ -29,6 +31,7 @@ int ch_grammar_mask(const uint64_t **out, ch_place *p, ch_grammar *g, ch_err *e)
 size_t ch_grammar_mask_words(const ch_grammar *g);
 int ch_grammar_vocab(const ch_grammar *g);
 size_t ch_grammar_bytes_used(const ch_grammar *g);
+size_t ch_grammar_bytes_own(const ch_grammar *g); /* all but the vocabulary, which is shared */
 /* One of logits and hidden (`vocab` each; hidden: all -inf) becomes the logits of the tokens that
  * the mask allows and -inf elsewhere, and is returned: the one for which less has to move.  show
  * puts back what hide did; both must be as they were left. */

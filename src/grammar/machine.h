@@ -44,10 +44,11 @@ typedef struct ch_machine {
     int rc;       /* why a configuration could not be had */
 } ch_machine;
 
-int ch_machine_open(ch_machine *m, const ch_automaton *a, size_t limit, ch_err *e);
+void ch_machine_open(ch_machine *m, const ch_automaton *a, size_t limit);
 void ch_machine_close(ch_machine *m);
-size_t ch_machine_bytes(const ch_machine *m);
-/* Each gives a configuration, or CH_NO_ID (m->rc says why). */
+size_t ch_machine_bytes(const ch_machine *m); /* what was found out, which `limit` is of */
+size_t ch_machine_bytes_beside(const ch_machine *m); /* to work in */
+/* Start comes first.  Each gives a configuration, or CH_NO_ID (m->rc says why). */
 uint32_t ch_machine_start(ch_machine *m);
 uint32_t ch_machine_over(ch_machine *m); /* the text has ended */
 uint32_t ch_machine_state(ch_machine *m, uint32_t state, uint32_t below); /* that alone, as is */
@@ -116,7 +117,7 @@ struct ch_grammar {
     ch_machine m;
     struct ch_words *words;
     struct ch_masks masks;
-    uint32_t generation;
+    _Atomic uint32_t generation;
 };
 
 /* Numbers below n_states, equal only where the next CH_SHORT bytes are treated alike. */

@@ -208,8 +208,37 @@ uint32_t ch_machine_compute(ch_machine *m, uint32_t config, uint8_t byte)
     return id;
 }
 
+/* No stack at all, and the two bottoms. */
+static bool begin_empty(ch_machine *m)
+{
+    m->n_nodes = 2;
+    m->rc = CH_OK;
+    if (!ch_array_room(&m->node, &m->nodes_cap, m->n_nodes, sizeof *m->node) || !grow_slots(m))
+        return fail(m, CH_ENOMEM);
+    m->node[0] = m->node[1] = (ch_stack_node){NOWHERE, NOWHERE};
+    begin(m);
+    return intern(m) == CH_CONFIG_DEAD;
+}
+
+/* What running needs is had where it begins: many grammars are made that never run. */
+static bool begin_all(ch_machine *m)
+{
+    m->work = calloc(1, sizeof *m->work);
+    if (!m->work)
+        return fail(m, CH_ENOMEM);
+    if (begin_empty(m))
+        return true;
+    const int rc = m->rc;
+    const ch_machine fresh = {.a = m->a, .limit = m->limit};
+    ch_machine_close(m);
+    *m = fresh;
+    return fail(m, rc);
+}
+
 uint32_t ch_machine_start(ch_machine *m)
 {
+    if (!m->work && !begin_all(m))
+        return CH_NO_ID;
     begin(m);
     return push(m, m->a->start[0], CH_STACK_END) && settle(m) ? intern(m) : CH_NO_ID;
 }
@@ -242,24 +271,11 @@ size_t ch_machine_bytes(const ch_machine *m)
            ch_intern_bytes(&m->configs) + m->next_cap * sizeof *m->next;
 }
 
-/* No stack at all, and the two bottoms. */
-static int begin_empty(ch_machine *m, ch_err *e)
-{
-    m->n_nodes = 2;
-    m->rc = CH_OK;
-    if (!ch_array_room(&m->node, &m->nodes_cap, m->n_nodes, sizeof *m->node) || !grow_slots(m))
-        return ch_fail(e, CH_ENOMEM, "no memory to run a grammar");
-    m->node[0] = m->node[1] = (ch_stack_node){NOWHERE, NOWHERE};
-    begin(m);
-    return intern(m) == CH_CONFIG_DEAD ? CH_OK : ch_machine_fail(m, e);
-}
+size_t ch_machine_bytes_beside(const ch_machine *m) { return m->work ? sizeof *m->work : 0; }
 
-int ch_machine_open(ch_machine *m, const ch_automaton *a, size_t limit, ch_err *e)
+void ch_machine_open(ch_machine *m, const ch_automaton *a, size_t limit)
 {
-    *m = (ch_machine){.a = a, .limit = limit, .work = calloc(1, sizeof *m->work)};
-    if (!m->work)
-        return ch_fail(e, CH_ENOMEM, "no memory to run a grammar");
-    return begin_empty(m, e);
+    *m = (ch_machine){.a = a, .limit = limit};
 }
 
 void ch_machine_close(ch_machine *m)
@@ -293,7 +309,7 @@ uint32_t ch_machine_forget(ch_machine *m, uint32_t kept)
     uint32_t *now = malloc(m->n_nodes * sizeof *now);
     ch_machine fresh = {.a = m->a, .limit = m->limit, .work = m->work};
     uint32_t id = CH_NO_ID;
-    if (used && now && begin_empty(&fresh, NULL) == CH_OK) {
+    if (used && now && begin_empty(&fresh)) {
         now[CH_STACK_END] = CH_STACK_END;
         now[CH_STACK_OPEN] = CH_STACK_OPEN;
         for (size_t i = 2; i < m->n_nodes && fresh.rc == CH_OK; i++)

@@ -21,6 +21,7 @@ int64_t ch_config_letter(const ch_config *c, char letter)
     case 'S': return c->taps;
     case 'N': return c->integrator.anchor == CH_ANCHOR_CLOSED ? 1 : c->integrator.depth;
     case 'C': return c->integrator.depth - 1;
+    case 'X': return c->integrator.excited;
     case 'R': return c->rank > 0 ? c->rank : c->width;
     case 'G': return c->inl.group > 0 ? (c->width + c->inl.group - 1) / c->inl.group : 0;
     default: return letter >= '1' && letter <= '9' ? letter - '0' : 0;
@@ -193,6 +194,7 @@ static int check_scales(const ch_config *c, const char *name, ch_err *e)
 static int check_integrator(const ch_config *c, const char *name, ch_err *e)
 {
     const ch_integrator_config *i = &c->integrator;
+    const bool driven = i->depth > 0 && i->anchor == CH_ANCHOR_DRIVEN;
     const struct {
         const char *what;
         int64_t found, most;
@@ -201,6 +203,8 @@ static int check_integrator(const ch_config *c, const char *name, ch_err *e)
         {"integrator.anchor", i->anchor, CH_ANCHORS - 1},
         {"integrator.gate_layer", i->gate_layer,
          i->depth > 1 && i->anchor != CH_ANCHOR_CLOSED ? c->layers - 1 : 0},
+        {"integrator.controller_groups", i->controller_groups, driven ? c->layers : 0},
+        {"integrator.excited", i->excited, driven ? c->width : 0},
         {"feed_forward_groups", c->ffn_groups, c->layers},
         {"attention_groups", c->attention_groups, c->layers},
         {"embedding_rank", c->rank, CH_MAX_WIDTH},
@@ -253,6 +257,9 @@ ch_hash128 ch_config_hash(ch_hash128 before, const ch_config *c)
     before = ch_hash_bytes(before, whole, sizeof whole);
     before = ch_hash_bytes(before, real_numbers, sizeof real_numbers);
     before = ch_hash_bytes(before, c->kind, (size_t)c->layers);
+    const int64_t driven[] = {c->integrator.controller_groups, c->integrator.excited};
+    if (driven[0] || driven[1])
+        before = ch_hash_bytes(before, driven, sizeof driven);
     for (int list = 0; list < s->lists; list++)
         before = ch_hash_bytes(before, s->divisor[list],
                                (size_t)(c->rope.dims / 2) * sizeof(float));

@@ -222,6 +222,10 @@ static void read_sizes(reader *r, ch_config *c)
     if (t && t->t.rank == 2)
         c->vocab = (int)CH_MIN(t->t.dim[0], (int64_t)INT32_MAX);
     int_opt(r, &c->vocab, "vocab_size", 1, CH_MAX_VOCAB);
+    if (r->rc == CH_OK && c->vocab == 0 && r->f->n_tensors == 0)
+        r->rc = ch_fail(r->e, CH_EFORMAT,
+                        "%s holds no tensors: it is a vocabulary at most, which `tokenize` takes, "
+                        "and no model", r->f->path);
 }
 
 static void read_scales(reader *r, ch_config *c)
@@ -255,6 +259,8 @@ static void read_integrator(reader *r, ch_config *c)
     int_opt(r, &c->integrator.depth, "integrator.depth", 0, INT32_MAX);
     int_opt(r, &anchor, "integrator.anchor", 0, CH_ANCHORS - 1);
     c->integrator.anchor = (ch_anchor)anchor;
+    int_opt(r, &c->integrator.controller_groups, "integrator.controller_groups", 0, INT32_MAX);
+    int_opt(r, &c->integrator.excited, "integrator.excited", 0, INT32_MAX);
     int_opt(r, &c->integrator.gate_layer, "integrator.gate_layer", 0, INT32_MAX);
     real_opt(r, &c->integrator.tolerance, "integrator.tolerance", 0, 1e3);
     int_opt(r, &c->ffn_groups, "feed_forward_groups", 0, INT32_MAX);

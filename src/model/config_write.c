@@ -82,6 +82,8 @@ static void write_integrator(writer *w, const ch_config *c)
 {
     put_int_unless_0(w, "integrator.depth", c->integrator.depth);
     put_int_unless_0(w, "integrator.anchor", (int)c->integrator.anchor);
+    put_int_unless_0(w, "integrator.controller_groups", c->integrator.controller_groups);
+    put_int_unless_0(w, "integrator.excited", c->integrator.excited);
     put_int_unless_0(w, "integrator.gate_layer", c->integrator.gate_layer);
     put_real_unless(w, "integrator.tolerance", c->integrator.tolerance, 0);
     put_int_unless_0(w, "feed_forward_groups", c->ffn_groups);

@@ -40,7 +40,8 @@ static bool constant(real *value, ch_init how)
     static const struct {
         ch_init how;
         double value;
-    } of[] = {{CH_INIT_ONES, 1}, {CH_INIT_ZEROS, 0}, {CH_INIT_INERTIA, -4}, {CH_INIT_PULL, -0.1}};
+    } of[] = {{CH_INIT_ONES, 1}, {CH_INIT_ZEROS, 0}, {CH_INIT_INERTIA, -4}, {CH_INIT_PULL, -0.1},
+           {CH_INIT_DRIVE, 4}};
     for (size_t i = 0; i < CH_COUNT(of); i++)
         if (of[i].how == how) {
             *value = (real)of[i].value;
@@ -65,8 +66,10 @@ static void initialise(const struct creating *s, real *p, int64_t n, ch_init how
 static int place(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 {
     struct creating *s = arg;
-    s->number++;
-    if (!ch_row_present(row, &s->m->config, layer))
+    const bool present = ch_row_present(row, &s->m->config, layer);
+    /* What is only there when blocks are driven does not change what seeds give to all others. */
+    s->number += present || !(row->flags & CH_ROW_DRIVEN);
+    if (!present)
         return 0;
     int64_t dim[2];
     int rank;

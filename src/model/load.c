@@ -71,7 +71,8 @@ static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int 
     if (!w->stored.data)
         return CH_OK;
     ch_tensor *t = &w->stored;
-    l->settled += ch_dtype_bytes(t->dtype, ch_tensor_count(t));
+    const ch_file_tensor *source = ch_file_tensor_find(l->f, w->name);
+    l->settled += source->bytes;
     const bool reals = kept_as_reals(l, row, t), later = packed_at_use(l, row, t);
     if (reals || ((row->flags & CH_ROW_EXACT) && t->dtype != CH_REAL)) {
         const int64_t n = ch_tensor_count(t);
@@ -84,6 +85,7 @@ static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int 
     if (!reals && !later && !l->o->keep_unpacked && !looked_up_only(row, &l->m->config)) {
         ch_weight_pack(w, ch_arena_take(&l->m->arena, ch_weight_packed_bytes(w)), l->o->pool);
     }
+    ch_file_forget(l->f, source);
     if (l->o->told)
         l->o->told(l->o->arg, l->settled, l->stored);
     return CH_OK;
@@ -104,6 +106,7 @@ ch_hash128 ch_model_file_hash(const ch_config *c, const ch_file *f)
         h = ch_hash_bytes(h, t->t.dim, sizeof t->t.dim[0] * (size_t)t->t.rank);
         for (size_t at = 0; at < t->bytes; at += step)
             h = ch_hash_bytes(h, p + at, CH_MIN((size_t)64, t->bytes - at));
+        ch_file_forget(f, t);
     }
     return h;
 }
@@ -117,6 +120,7 @@ static int fill(struct loading *l)
     rc = ch_arena_open(&l->m->arena, l->bytes + 4096, l->e);
     if (rc < 0)
         return rc;
+    ch_arena_fill(&l->m->arena);
     ch_model_each(l->m, settle_weight, l);
     ch_model_connect(l->m);
     l->m->hash = ch_model_file_hash(&l->m->config, l->f);
@@ -126,7 +130,7 @@ static int fill(struct loading *l)
         const size_t n = ch_utf8_whole(name.p, CH_MIN(name.n, sizeof l->m->name - 1));
         memcpy(l->m->name, name.p, n);
     }
-    return CH_OK;
+    return ch_file_whole(l->f, l->e);
 }
 
 int ch_model_load_file(ch_model **out, const char *path, const ch_model_load *o, ch_err *e)
@@ -169,6 +173,11 @@ int ch_model_open(ch_model **out, const char *path, int threads, ch_err *e)
 void ch_model_close(ch_model **m)
 {
     ch_model_free(m);
+}
+
+int ch_model_whole(const ch_model *m, ch_err *e)
+{
+    return m->file ? ch_file_whole(m->file, e) : CH_OK;
 }
 
 void ch_model_get_info(ch_model_info *out, const ch_model *m)

@@ -413,6 +413,8 @@ int ch_lora_open_all(ch_lora **out, ch_model *m, const char *const *paths, const
         rc = ch_model_each(m, fill_map, &o);
     if (rc == CH_OK)
         rc = settle(*out, e);
+    for (size_t j = 0; j < n && rc == CH_OK; j++)
+        rc = ch_file_whole(o.s[j].f, e);
     if (rc < 0)
         ch_lora_close(out);
     for (size_t j = 0; o.s && j < n; j++) {

@@ -52,6 +52,7 @@ typedef enum ch_anchor {
     CH_ANCHOR_HERE,  /* x + F(x), with inertia */
     CH_ANCHOR_START, /* x0 + F(x), with inertia: to an equilibrium x = x0 + F(x) */
     CH_ANCHOR_CLOSED, /* x0 + F(x0), N steps in closed form with numbers of each token's own */
+    CH_ANCHOR_DRIVEN, /* x0, while the velocity is drawn to F(x): as the published card has it */
     CH_ANCHORS
 } ch_anchor;
 
@@ -61,6 +62,8 @@ typedef struct ch_integrator_config {
     ch_anchor anchor;
     int gate_layer; /* layers before it take one step, and a gate decides there how many a token
                        takes from it on; 0: no gate, all take N */
+    int controller_groups; /* driven: as ffn_groups, of controllers */
+    int excited;           /* driven: X, channels that oscillate by themselves; 0: none */
     double tolerance; /* nats: the fewest steps with an expected KL to N steps below it; 0: N */
 } ch_integrator_config;
 
@@ -118,8 +121,8 @@ enum { /* what a configuration may hold; outside it is CH_EFORMAT with the numbe
 };
 
 /* The size a letter stands for: D H K E F V M P S, Q for H + 2 K, R for the embedding's rank (or
- * D), N for the depth of integrators, C for N - 1, G for an equilibrium's groups, digits for
- * themselves; 0 for others. */
+ * D), N for the depth of integrators, C for N - 1, X for excited channels, G for an equilibrium's
+ * groups, digits for themselves; 0 for others. */
 int64_t ch_config_letter(const ch_config *c, char letter);
 bool ch_config_attends(const ch_config *c, int layer);
 /* How many of the first `layers` layers have keys and values. */
@@ -166,7 +169,8 @@ typedef enum ch_init {
     CH_INIT_ONES,
     CH_INIT_ZEROS,
     CH_INIT_INERTIA, /* of an integrator: a = 0.1 */
-    CH_INIT_PULL     /* p = 1 where a = 0.1 */
+    CH_INIT_PULL,    /* p = 1 where a = 0.1 */
+    CH_INIT_DRIVE    /* g = 0.9 */
 } ch_init;
 
 enum {
@@ -184,11 +188,13 @@ enum {
     CH_ROW_REALS = 1024,      /* no product reads it: kept as reals */
     CH_ROW_FFN = 2048,        /* only in layers that own their feed-forward maps */
     CH_ROW_SHARED_QKV = 4096, /* only in layers that own their attention's maps */
-    CH_ROW_PLAIN = 8192,      /* not there when blocks integrate; the next four are there then: */
+    CH_ROW_PLAIN = 8192,      /* not there when blocks integrate; the next six are there then: */
     CH_ROW_STEPS = 16384,     /* always, */
     CH_ROW_INERTIA = 32768,   /* here and from a start, */
     CH_ROW_DEPTH_GATE = 65536, /* with a gate */
-    CH_ROW_CONTROLLER = 524288, /* in closed form */
+    CH_ROW_CONTROLLER = 524288, /* closed and driven, in layers that own it; */
+    CH_ROW_DRIVEN = 1048576,  /* there alone, */
+    CH_ROW_EXCITED = 2097152, /* and where channels oscillate */
     CH_ROW_RANK = 131072,     /* only where the embedding is of low rank */
     CH_ROW_EXACT = 262144     /* products read it, and in reals: no format of fewer bits */
 };
@@ -310,6 +316,21 @@ int ch_model_to_file(ch_model *m, ch_file *f, ch_dtype dtype, int *fallbacks, ch
 /* After `layer` (-1: the embedding); may read x, whose rows are `rows`. */
 typedef void ch_tap_fn(void *arg, int layer, const ch_rows *rows, const ch_tensor *x);
 
+/* What one row is given for one step of a layer that integrates, seen before the step is taken
+ * (arch/inl.c, arch/integrate_block.c): v' = alpha v + beta away, x' = x + dt gate v'.  Vectors of
+ * the model's width, good until the call returns. */
+typedef struct ch_watched {
+    int layer, step, row; /* row: of the ch_step */
+    int steps;            /* that the layer takes */
+    double dt;
+    const real *alpha, *beta; /* NULL: the row stays as it is from here on */
+    const real *gate;         /* NULL: ones */
+    const real *gain;         /* that the force was multiplied by; NULL: there is none */
+    const real *away;         /* what x lacks to where it is drawn */
+    const real *v;            /* NULL: at rest */
+} ch_watched;
+typedef void ch_watch_fn(void *arg, const ch_watched *w);
+
 typedef struct ch_step {
     ch_rows rows;
     int context; /* tokens that the sequences may come to hold: decides between two sets of rotary
@@ -324,6 +345,8 @@ typedef struct ch_step {
                        integrate, where rows may differ */
     ch_tap_fn *tap; /* NULL, or called between layers */
     void *tap_arg;
+    ch_watch_fn *watch; /* NULL, or called before steps of layers that integrate; not in training */
+    void *watch_arg;
     const ch_kv_view
         *like; /* measuring only: a view of the largest size that will be met; NULL otherwise */
 } ch_step;

@@ -151,6 +151,8 @@ int ch_lora_read_values(ch_lora *l, ch_model *m, const char *path, ch_err *e)
     int rc = ch_file_open(&f, path, e);
     if (rc == CH_OK)
         rc = get_values(l, m, f, e);
+    if (rc == CH_OK)
+        rc = ch_file_whole(f, e);
     ch_file_close(&f);
     return rc;
 }

@@ -89,8 +89,8 @@ static int shake(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 {
     struct shaking *s = arg;
     (void)layer;
-    s->number++;
     const ch_tensor *t = &w->stored;
+    s->number += t->data || !(row->flags & CH_ROW_DRIVEN); /* as ch_model_create counts */
     real *p = t->data;
     const double std = t->rank == 2 ? 1 / sqrt((double)ch_tensor_width(t)) : s->noise;
     for (int64_t i = 0; p && i < ch_tensor_count(t); i++)

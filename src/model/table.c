@@ -58,17 +58,22 @@ void ch_row_name(char *out, size_t size, const ch_weight_row *row, int layer)
 /* Of what integrators have: steps, and inertia, and a gate. */
 static bool integrates(int flags, const ch_integrator_config *i)
 {
+    const bool hears = i->anchor == CH_ANCHOR_CLOSED || i->anchor == CH_ANCHOR_DRIVEN;
     return !((flags & CH_ROW_PLAIN) && i->depth > 0) &&
            !((flags & CH_ROW_STEPS) && i->depth == 0) &&
            !((flags & CH_ROW_INERTIA) &&
-             (i->depth == 0 || i->anchor == CH_ANCHOR_NONE || i->anchor == CH_ANCHOR_CLOSED)) &&
-           !((flags & CH_ROW_CONTROLLER) && (i->depth == 0 || i->anchor != CH_ANCHOR_CLOSED)) &&
+             (i->depth == 0 || i->anchor == CH_ANCHOR_NONE || hears)) &&
+           !((flags & CH_ROW_CONTROLLER) && (i->depth == 0 || !hears)) &&
+           !((flags & CH_ROW_DRIVEN) && (i->depth == 0 || i->anchor != CH_ANCHOR_DRIVEN)) &&
+           !((flags & CH_ROW_EXCITED) && i->excited == 0) &&
            !((flags & CH_ROW_DEPTH_GATE) && i->gate_layer == 0);
 }
 
 static bool owned(int flags, const ch_config *c, int layer)
 {
-    return !((flags & CH_ROW_FFN) && ch_config_owner(c, c->ffn_groups, layer) != layer) &&
+    return !((flags & CH_ROW_CONTROLLER) &&
+             ch_config_owner(c, c->integrator.controller_groups, layer) != layer) &&
+           !((flags & CH_ROW_FFN) && ch_config_owner(c, c->ffn_groups, layer) != layer) &&
            !((flags & CH_ROW_SHARED_QKV) &&
              ch_config_owner(c, c->attention_groups, layer) != layer);
 }

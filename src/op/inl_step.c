@@ -51,6 +51,23 @@ static void factors_of(factors *f, const inl *s, const real *o, int j0, int n)
     }
 }
 
+void ch_op_inl_factors(const ch_run *r, real *out, const real *o, int D, const ch_inl_step *how)
+{
+    const inl s = {.kernels = r->kernels,
+                   .mu = how->mu,
+                   .offsets = how->offsets,
+                   .D = D,
+                   .group = how->group};
+    for (int j0 = 0; j0 < D; j0 += CHUNK) {
+        const int n = CH_MIN(D - j0, (int)CHUNK);
+        factors f;
+        factors_of(&f, &s, o, j0, n);
+        const real *const parts[] = {f.a, f.b, f.g, f.m};
+        for (size_t i = 0; i < CH_COUNT(parts); i++)
+            memcpy(out + (ptrdiff_t)i * D + j0, parts[i], (size_t)n * sizeof *out);
+    }
+}
+
 /* ---- Forward ------------------------------------------------------------------------------- */
 
 static void step_row(const inl *s, int64_t t)

@@ -166,6 +166,14 @@ static void backward(ch_run *r, void *record)
 
 /* ---- Forward -------------------------------------------------------------------------------- */
 
+void ch_op_integrate_factors(real *a, real *p, const real *inertia, const real *pull, int64_t D)
+{
+    for (int64_t i = 0; i < D; i++) {
+        a[i] = ch_squash(inertia[i]);
+        p[i] = ch_squash_pull(pull[i], a[i]);
+    }
+}
+
 static void coefficients(ch_run *r, integrate *g)
 {
     const int64_t D = ch_tensor_width(g->m.x);
@@ -175,11 +183,7 @@ static void coefficients(ch_run *r, integrate *g)
     g->p = ch_arena_take(r->scratch, (size_t)D * sizeof *g->p);
     if (!ch_op_computes(r))
         return;
-    const real *inertia = g->m.inertia->stored.data, *pull = g->m.pull->stored.data;
-    for (int64_t i = 0; i < D; i++) {
-        g->a[i] = ch_squash(inertia[i]);
-        g->p[i] = 2 * ch_squash(pull[i]) * (1 + g->a[i]);
-    }
+    ch_op_integrate_factors(g->a, g->p, g->m.inertia->stored.data, g->m.pull->stored.data, D);
 }
 
 ch_tensor *ch_op_integrate(ch_run *r, const ch_op_motion *m, ch_tensor **velocity)

@@ -229,6 +229,8 @@ typedef struct ch_inl_step {
     real *moved;
 } ch_inl_step;
 ch_tensor *ch_op_inl_step(ch_run *r, ch_tensor *u, const ch_tensor *o, const ch_inl_step *how);
+/* What the step makes of a row (3D) of o: alpha, beta, gate and the equilibrium, (4, D). */
+void ch_op_inl_factors(const ch_run *r, real *out, const real *o, int D, const ch_inl_step *how);
 
 /* Rows at[0..n), rising, of x as a tensor of their own; and x with those rows replaced by y's
  * (without a tape in x, which is returned). */
@@ -246,6 +248,8 @@ typedef struct ch_op_motion {
     const ch_weight *gain, *inertia, *pull; /* (D); inertia and pull NULL: a = 0, p = 1 */
 } ch_op_motion;
 ch_tensor *ch_op_integrate(ch_run *r, const ch_op_motion *m, ch_tensor **velocity);
+/* a and p of numbers z of inertia and pull, (D). */
+void ch_op_integrate_factors(real *a, real *p, const real *inertia, const real *pull, int64_t D);
 
 /* The same from rest towards x + gain force, `steps` of them in closed form, where inertia and pull
  * are each row's own (T, D) and, like the force, rest (settle_closed.c). */
@@ -255,6 +259,21 @@ typedef struct ch_op_settling {
     int steps;
 } ch_op_settling;
 ch_tensor *ch_op_settle_closed(ch_run *r, const ch_op_settling *s);
+
+/* One step of the integrator of the published card (drive.c): x + w', and w' to *velocity. */
+typedef struct ch_op_driving {
+    const ch_tensor *x, *start, *velocity, *force; /* as in ch_op_motion */
+    const ch_tensor *said[3];                /* (T, D) of the controller: inertia, pull, gate */
+    const ch_weight *gain;                   /* (D) */
+    const ch_weight *scale, *shift;          /* (3) of what is said */
+    const ch_weight *size, *speed, *phase;   /* (X) of the excitation; NULL: there is none */
+    int number;                              /* of the step, from 1 */
+} ch_op_driving;
+ch_tensor *ch_op_drive(ch_run *r, const ch_op_driving *m, ch_tensor **velocity);
+/* Of row t (D): a, p, what the force is multiplied by, and what x lacks to where it is drawn, with
+ * what is excited: w' = a w + p away (0 where p is). */
+void ch_op_drive_factors(real *a, real *p, real *gain, real *away, const ch_op_driving *m,
+                         int64_t t);
 
 /* Short causal convolution, a filter of J taps for each column (LFM2): y_td = sum_j w_dj
  * x_(t-J+1+j)d; w (D, J) stored as reals.  Rows before the first of a document (training: before is

@@ -9,18 +9,20 @@
 
 enum {
     FEW_ROWS = 16,
-    ROW_BLOCK = 64,          /* rows of a tile when there are many */
-    PANEL_BYTES_FEW = 65536, /* panels of a tile: with few rows */
+    ROW_BLOCK = 64,           /* rows of a tile when there are many */
+    PANEL_BYTES_FEW = 262144, /* panels of a tile: with few rows, */
+    AT_ONCE = 4,              /* which x86's kernels of one row take by so many panels */
     PANEL_BYTES_MANY = 131072,
-    TILES_WANTED = 8,  /* of one product, so that threads find work */
-    SMALL_MACS = 65536, /* less in all is not worth a barrier */
-    I16_ROWS = 128,     /* of a tile, half of it where the product is small */
+    TILES_WANTED = 8,         /* of one product, so that threads find work */
+    SMALL_MACS = 65536,       /* less in all is not worth a barrier */
+    I16_ROWS = 128,           /* of a tile, half of it where the product is small */
     I16_PANELS = 6,
-    I16_SMALL = 1 << 18 /* elements of y */
+    I16_SMALL = 1 << 18       /* elements of y */
 };
 
 typedef struct grid {
-    int rows, cols; /* of a tile; cols a multiple of 16 */
+    int rows;                 /* of a tile */
+    int units, unit;          /* column tiles share `units` of `unit` panels, nearly evenly */
     int row_tiles, col_tiles;
 } grid;
 
@@ -33,13 +35,13 @@ static grid cut_i16(const ch_product *p)
 {
     const int panels = ceil_div(p->N, CH_PANEL_ROWS), tiles = ceil_div(panels, I16_PANELS);
     grid g = {.rows = (int64_t)p->M * p->N < I16_SMALL ? I16_ROWS / 2 : I16_ROWS,
-              .cols = ceil_div(panels, CH_MAX(tiles, 1)) * CH_PANEL_ROWS};
+              .unit = ceil_div(panels, CH_MAX(tiles, 1))};
     g.row_tiles = ceil_div(p->M, g.rows);
-    g.col_tiles = g.cols ? ceil_div(p->N, g.cols) : 0;
+    g.units = g.col_tiles = ceil_div(panels, CH_MAX(g.unit, 1));
     return g;
 }
 
-static grid cut(const ch_product *p)
+static grid cut(const ch_product *p, int threads)
 {
     if (p->kind == CH_PANEL_I16)
         return cut_i16(p);
@@ -48,9 +50,15 @@ static grid cut(const ch_product *p)
     const size_t fit = room / CH_MAX(ch_panel_bytes(p->kind, k), (size_t)1);
     const int most = CH_MAX(panels / TILES_WANTED, 1);
     const int stretch = fit < 1 ? 1 : fit < (size_t)most ? (int)fit : most;
-    grid g = {.rows = p->M <= FEW_ROWS ? p->M : ROW_BLOCK, .cols = stretch * CH_PANEL_ROWS};
-    g.row_tiles = p->M ? ceil_div(p->M, g.rows) : 0;
-    g.col_tiles = ceil_div(p->N, g.cols);
+    grid g = {.rows = ROW_BLOCK, .unit = stretch};
+    g.units = g.col_tiles = ceil_div(panels, stretch);
+    if (p->M <= FEW_ROWS) { /* as many tiles for each thread, of panels that a kernel has at once */
+        g.rows = CH_MAX(p->M, 1);
+        g.unit = AT_ONCE;
+        g.units = ceil_div(panels, AT_ONCE);
+        g.col_tiles = CH_MIN(ceil_div(g.col_tiles, threads) * threads, g.units);
+    }
+    g.row_tiles = ceil_div(p->M, g.rows);
     return g;
 }
 
@@ -74,6 +82,11 @@ void ch_op_product_block(const ch_run *r, const ch_product *p, int m0, int m1, i
             y[m * p->ldy + n] += p->bias[n];
 }
 
+static int first_column(const grid *g, int tile)
+{
+    return (int)((int64_t)g->units * tile / g->col_tiles) * g->unit * CH_PANEL_ROWS;
+}
+
 typedef struct tiles {
     const ch_run *run;
     const ch_product *p;
@@ -84,13 +97,15 @@ static void run_tile(void *arg, int task, int thread)
     (void)thread;
     const tiles *t = arg;
     const ch_product *p = t->p;
-    grid g = cut(p);
+    const int threads = ch_pool_threads(t->run->pool);
+    grid g = cut(p, threads);
     while (task >= g.row_tiles * g.col_tiles) {
         task -= g.row_tiles * g.col_tiles;
-        g = cut(++p);
+        g = cut(++p, threads);
     }
-    const int m0 = task % g.row_tiles * g.rows, n0 = task / g.row_tiles * g.cols;
-    ch_op_product_block(t->run, p, m0, CH_MIN(m0 + g.rows, p->M), n0, CH_MIN(n0 + g.cols, p->N));
+    const int m0 = task % g.row_tiles * g.rows, column = task / g.row_tiles;
+    ch_op_product_block(t->run, p, m0, CH_MIN(m0 + g.rows, p->M), first_column(&g, column),
+                        CH_MIN(first_column(&g, column + 1), p->N));
 }
 
 void ch_op_products(const ch_run *r, const ch_product *p, int n)
@@ -98,7 +113,7 @@ void ch_op_products(const ch_run *r, const ch_product *p, int n)
     int tasks = 0;
     double macs = 0;
     for (int i = 0; i < n; i++) {
-        const grid g = cut(&p[i]);
+        const grid g = cut(&p[i], ch_pool_threads(r->pool));
         tasks += g.row_tiles * g.col_tiles;
         macs += (double)p[i].M * p[i].N * p[i].K;
     }

@@ -44,11 +44,6 @@ static moved move(real a, real p, int n)
     return (moved){p * sum, p * sum_a, sum + p * sum_p};
 }
 
-static real pull_of(real pull, real a)
-{
-    return 2 * ch_squash(pull) * (1 + a);
-}
-
 static void forward(void *arg, int64_t row0, int64_t row1)
 {
     const settling *g = arg;
@@ -60,7 +55,7 @@ static void forward(void *arg, int64_t row0, int64_t row1)
         real *y = ch_tensor_row(g->y, t);
         for (int64_t i = 0; i < D; i++) {
             const real a = ch_squash(inertia[i]);
-            y[i] = x[i] + move(a, pull_of(pull[i], a), g->s.steps).m * gain[i] * force[i];
+            y[i] = x[i] + move(a, ch_squash_pull(pull[i], a), g->s.steps).m * gain[i] * force[i];
         }
     }
 }
@@ -78,7 +73,7 @@ static void backward_row(const settling *g, int64_t t, real *sum)
     const real *inertia = ch_tensor_row(g->s.inertia, t), *pull = ch_tensor_row(g->s.pull, t);
     for (int64_t i = 0; i < D; i++) {
         const int64_t at = t * D + i;
-        const real dy = g->y->grad[at], a = ch_squash(inertia[i]), p = pull_of(pull[i], a);
+        const real dy = g->y->grad[at], a = ch_squash(inertia[i]), p = ch_squash_pull(pull[i], a);
         const moved v = move(a, p, g->s.steps);
         const real dm = dy * gain[i] * force[i];
         give(g->dx, at, g->add_x, dy);

@@ -16,4 +16,10 @@ static inline real ch_squash_slope(real z)
     return 1 / (2 * d * d);
 }
 
+/* Inside 0 < p < 2 (1 + a), but for numbers near 1e7, where s rounds to 0 or 1. */
+static inline real ch_squash_pull(real z, real a)
+{
+    return 2 * ch_squash(z) * (1 + a);
+}
+
 #endif

@@ -47,7 +47,7 @@ void ch_anthropic_put_usage(ch_buf *b, const ch_usage *u, bool ended);
 /* A call as a block; input: with its arguments. */
 void ch_anthropic_put_call(ch_buf *b, const ch_delta *d, bool input);
 /* The events that end a stream in its middle, and that keep it open. */
-void ch_anthropic_put_error(ch_buf *b, const ch_refusal *r);
+void ch_anthropic_put_error(ch_buf *b, const ch_refusal *r, const char *request_id);
 void ch_anthropic_put_ping(ch_buf *b);
 
 #endif

@@ -102,9 +102,9 @@ static void done(ch_anthropic_scribe *a, ch_buf *b, const ch_usage *u)
 
 const ch_anthropic_form ch_anthropic_stream = {begin, start, add, stop, call, done};
 
-void ch_anthropic_put_error(ch_buf *b, const ch_refusal *r)
+void ch_anthropic_put_error(ch_buf *b, const ch_refusal *r, const char *request_id)
 {
-    json_t *v = ch_refusal_json(r, true, NULL);
+    json_t *v = ch_refusal_json(r, true, request_id);
     ch_buf_str(b, "event: error\ndata: ");
     ch_scribe_put_json(b, v);
     ch_buf_str(b, "\n\n");

@@ -214,8 +214,7 @@ static void done(ch_scribe *w, ch_buf *b, const ch_usage *u)
 
 static void fail(ch_scribe *w, ch_buf *b, const ch_refusal *r)
 {
-    (void)w;
-    ch_anthropic_put_error(b, r);
+    ch_anthropic_put_error(b, r, w->info.request_id);
 }
 
 static void ping(ch_scribe *w, ch_buf *b)

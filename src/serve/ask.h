@@ -85,7 +85,7 @@ typedef struct ch_ask {
     bool echo;
 
     /* How it is answered. */
-    int answers, best_of; /* 1 at least */
+    int answers, best_of; /* 1 at least; of the latter the likeliest are told */
     int most;             /* tokens; -1: not said.  0: none, for echo alone */
     int least;            /* tokens before an end */
     ch_sampling sampling; /* CH_SAMPLING, but for what the API or the request says; bias lies in
@@ -123,6 +123,8 @@ typedef int ch_ask_reader(ch_ask **out, json_t *body, const ch_ask_limits *l, ch
 ch_ask_reader ch_openai_chat, ch_openai_completion, ch_openai_embedding, ch_anthropic_messages,
     ch_anthropic_count;
 void ch_ask_close(ch_ask **a);
+/* Answers that are drawn to each prompt. */
+static inline int ch_ask_drawn(const ch_ask *a) { return CH_MAX(a->answers, a->best_of); }
 
 /* fields.c: what readers share.  Each leaves *out alone where the field is missing or null. */
 int ch_field_int(int *out, json_t *o, const char *name, int least, int most, ch_refusal *r);

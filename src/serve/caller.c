@@ -105,7 +105,7 @@ static int begin_arguments(ch_caller *c, ch_answer *a, const ch_call_tool *t, co
     memcpy(begun, c->r->wrapper, k);
     if (n > 0)
         memcpy(begun + k, text, n);
-    return obey(c, a, ARGUMENTS, t->rest, begun, k + n, e);
+    return obey(c, a, ARGUMENTS, t->rest->grammar, begun, k + n, e);
 }
 
 /* The caller opens a call, behind text that the model has written or another one has fed. */
@@ -125,7 +125,7 @@ static int open_call(ch_caller *c, ch_answer *a, const ch_reply *reply, const ch
     if (rc < 0)
         return rc;
     return r->certain ? begin_arguments(c, a, &r->tools[0], NULL, 0, e)
-                      : obey(c, a, NAMING, r->first, NULL, 0, e);
+                      : obey(c, a, NAMING, r->first->grammar, NULL, 0, e);
 }
 
 /* ---- What the model has written ---- */
@@ -163,7 +163,7 @@ static int hold(ch_caller *c, ch_answer *a, const ch_reply_now *now, ch_err *e)
         }
     }
     const int rc = now->n == 0 ? release(c, a, NAMING, &r->lead, e) : CH_OK;
-    return rc < 0 ? rc : obey(c, a, NAMING, r->first, text, n, e);
+    return rc < 0 ? rc : obey(c, a, NAMING, r->first->grammar, text, n, e);
 }
 
 /* The call is over, whether it was one or not. */
@@ -180,7 +180,7 @@ static int over(ch_caller *c, ch_answer *a, const ch_reply *reply, bool held, ch
     if (r->shape != CH_CALL_LIST)
         return release(c, a, TEXT, &r->close, e);
     c->calls = ch_reply_calls(reply);
-    return obey(c, a, NAMING, r->more, NULL, 0, e);
+    return obey(c, a, NAMING, r->more->grammar, NULL, 0, e);
 }
 
 /* The tag goes between a name, which is complete, and the arguments. */

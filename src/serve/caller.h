@@ -13,6 +13,7 @@
 
 #include "ask.h"
 #include "reply.h"
+#include "shelf.h"
 
 typedef struct ch_call_rules ch_call_rules;
 typedef struct ch_caller ch_caller;
@@ -24,13 +25,16 @@ typedef struct ch_call_rules_options {
     const char *tool;    /* CH_TOOLS_NAMED */
     bool one;            /* no further call behind the first; NAMED: in any case */
     const ch_tokenizer *tk;
-    const ch_grammar *like; /* NULL, or one of the same tokenizer */
+    ch_shelf *shelf;     /* of the same tokenizer; outlives the rules */
+    uint64_t salt;       /* of the user, */
+    uint64_t *wait_ns;   /* and how long it waits: as in ch_shelf_want */
 } ch_call_rules_options;
 
 /* CH_EUNSUPPORTED (CH_EFORMAT, CH_EARG, CH_ELIMIT for schemas that are none or too large): a schema
  * says what cannot be obeyed, by name, or calls of this format cannot be required.  With AUTO that
  * is no failure, unless the tool is "strict": of that tool any object is an argument, or all calls
- * of the format are free.  It may take milliseconds a tool. */
+ * of the format are free.  So it is of tools whose grammars are too large together: CH_ELIMIT says
+ * ch_shelf_share.  CH_EBUSY: as ch_shelf_take.  It may take milliseconds a tool. */
 int ch_call_rules_open(ch_call_rules **out, const ch_call_rules_options *o, ch_err *e);
 /* What the reply has to be opened with: o->format, or where that has no calls `generic`. */
 const ch_reply_format *ch_call_rules_format(const ch_call_rules *r);

@@ -23,18 +23,20 @@ typedef enum ch_call_shape {
 
 typedef struct ch_call_tool {
     char *written;        /* its name as a call writes it */
-    ch_grammar *rest;     /* from its arguments on */
+    ch_shelved *rest;     /* from its arguments on */
 } ch_call_tool;
 
 struct ch_call_rules {
+    ch_shelf *shelf;
     const ch_reply_format *format;
     ch_reply_writing how;
     ch_call_shape shape;
     bool due, one;        /* a call is required; and is the last */
     ch_call_tool *tools;  /* those that may be called */
     int n_tools;
+    size_t bytes;         /* of the tools' grammars, each once */
     char wrapper[16];     /* of `rest`: its text before the arguments */
-    ch_grammar *first, *more; /* before a call's arguments; between those of a list, or its end */
+    ch_shelved *first, *more; /* before a call's arguments; between those of a list, or its end */
     ch_tokens space;      /* what is fed between other text and `open` */
     ch_tokens open, lead, between, close; /* and there; open: with all that is certain */
     bool certain;         /* open goes up to the arguments of tools[0] */

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMORY = 64 << 20, LEAST_MEMORY = 2 << 20 }; /* of all grammars of a request; of each */
+/* What a grammar may find out while it runs: of a few tools, and of many. */
+enum { FEW = 6, MEMORY_FEW = 8 << 20, MEMORY_MANY = 2 << 20 };
 
 /* ---- Tools ---- */
 
@@ -121,19 +122,25 @@ static int arguments_of(json_t **out, const json_t *tool, ch_err *e)
 struct making {
     ch_call_rules *r;
     const ch_call_rules_options *o;
-    ch_grammar_options go;
+    size_t memory;
     ch_err *e;
 };
 
-static int grammar(ch_grammar **out, const struct making *m, ch_grammar_kind kind, const ch_buf *b,
+static int grammar(ch_shelved **out, const struct making *m, ch_grammar_kind kind, const ch_buf *b,
                    ch_err *e)
 {
     const int rc = ch_buf_check(b, "a tool's schema", e);
-    return rc < 0 ? rc : ch_grammar_open(out, m->o->tk, kind, b->data, b->size, &m->go, e);
+    const ch_shelf_want w = {.kind = kind,
+                             .text = b->data,
+                             .n = b->size,
+                             .memory = m->memory,
+                             .salt = m->o->salt,
+                             .wait_ns = m->o->wait_ns};
+    return rc < 0 ? rc : ch_shelf_take(out, m->o->shelf, &w, e);
 }
 
 /* A grammar of the schema, alone or as the last member of an object; takes nothing. */
-static int schema_grammar(ch_grammar **out, const struct making *m, json_t *schema, bool alone,
+static int schema_grammar(ch_shelved **out, const struct making *m, json_t *schema, bool alone,
                           ch_err *e)
 {
     char place[40];
@@ -162,12 +169,32 @@ static int schema_grammar(ch_grammar **out, const struct making *m, json_t *sche
 /* Why a schema is refused, in words that point into the tool's own. */
 static int refused(const struct making *m, json_t *schema, const char *name, int rc, ch_err *why)
 {
-    ch_grammar *g = NULL;
+    ch_shelved *g = NULL;
     ch_err own = {0};
-    if (schema && schema_grammar(&g, m, schema, true, &own) < 0)
+    if (schema && rc != CH_EBUSY && schema_grammar(&g, m, schema, true, &own) < 0 &&
+        own.code != CH_EBUSY && own.code != CH_ENOMEM)
         *why = own;
-    ch_grammar_close(&g);
+    ch_shelf_give(m->o->shelf, &g);
     return ch_fail(m->e, rc, "the tool \"%.64s\": %s", name, why->text);
+}
+
+/* Its grammar beside those of the tools before it, each of which counts once. */
+static int within_share(ch_call_tool *t, const struct making *m, ch_err *why)
+{
+    const size_t share = ch_shelf_share(m->o->shelf);
+    const ch_call_tool *same = m->r->tools;
+    while (same->rest != t->rest)
+        same++;
+    const size_t bytes = m->r->bytes + (same == t ? t->rest->bytes : 0);
+    if (bytes <= share) {
+        m->r->bytes = bytes;
+        return CH_OK;
+    }
+    ch_shelf_give(m->o->shelf, &t->rest);
+    return ch_fail(why, CH_ELIMIT, "compiled, the grammars of the tools up to this one have "
+                                   "%.1f MiB; allowed are %.1f MiB: fewer tools, or smaller bounds "
+                                   "of lengths and repetitions, make them smaller",
+                   (double)bytes / (1 << 20), (double)share / (1 << 20));
 }
 
 /* What the tool's arguments obey; where that cannot be and nobody insists, any object. */
@@ -180,7 +207,9 @@ static int open_rest(ch_call_tool *t, const struct making *m, const json_t *tool
     int rc = arguments_of(&schema, tool, &why);
     if (rc == CH_OK)
         rc = schema_grammar(&t->rest, m, schema, alone, &why);
-    if (rc < 0 && (strict || rc == CH_ENOMEM))
+    if (rc == CH_OK)
+        rc = within_share(t, m, &why);
+    if (rc < 0 && (strict || rc == CH_ENOMEM || rc == CH_EBUSY))
         rc = refused(m, schema, name_of(tool), rc, &why);
     else if (rc < 0) {
         json_t *any = json_pack("{s:s}", "type", "object");
@@ -228,7 +257,7 @@ static void put_names(ch_buf *b, const ch_call_rules *r)
 
 #define GAP "(?: |\\n {0,8})?"
 
-static int open_first(const struct making *m, ch_grammar **out, const char *before,
+static int open_first(const struct making *m, ch_shelved **out, const char *before,
                       const char *behind)
 {
     const ch_call_rules *r = m->r;
@@ -370,14 +399,12 @@ static int make(struct making *m)
         return rc;
     if ((r->tools = calloc(n, sizeof *r->tools)) == NULL)
         return ch_fail(m->e, CH_ENOMEM, "no memory for %zu tools", n);
-    m->go.memory = CH_MAX(MEMORY / (n + 2), (size_t)LEAST_MEMORY);
+    m->memory = n <= FEW ? MEMORY_FEW : MEMORY_MANY;
     json_array_foreach(m->o->tools, i, one)
     {
         if (rc < 0 || !is_wanted(m->o, one))
             continue;
         rc = add_tool(m, one);
-        if (!m->go.like)
-            m->go.like = r->tools[0].rest;
     }
     if (rc == CH_OK && r->n_tools == 0)
         rc = ch_fail(m->e, CH_EARG, "the tool \"%.64s\" that is to be called is none of the "
@@ -392,8 +419,9 @@ int ch_call_rules_open(ch_call_rules **out, const ch_call_rules_options *o, ch_e
     ch_call_rules *r = *out = calloc(1, sizeof *r);
     if (r == NULL)
         return ch_fail(e, CH_ENOMEM, "no memory for the rules of calls");
-    struct making m = {.r = r, .o = o, .go = {.like = o->like}, .e = e};
+    struct making m = {.r = r, .o = o, .e = e};
     const bool any = json_array_size(o->tools) > 0 && o->choose != CH_TOOLS_NONE;
+    r->shelf = o->shelf;
     r->format = o->format;
     r->how = ch_reply_format_writing(o->format);
     const bool untaught = r->how.form == CH_REPLY_FORM_NONE;
@@ -420,11 +448,11 @@ void ch_call_rules_close(ch_call_rules **r)
         return;
     for (int i = 0; i < (*r)->n_tools; i++) {
         free((*r)->tools[i].written);
-        ch_grammar_close(&(*r)->tools[i].rest);
+        ch_shelf_give((*r)->shelf, &(*r)->tools[i].rest);
     }
     free((*r)->tools);
-    ch_grammar_close(&(*r)->first);
-    ch_grammar_close(&(*r)->more);
+    ch_shelf_give((*r)->shelf, &(*r)->first);
+    ch_shelf_give((*r)->shelf, &(*r)->more);
     ch_tokens *const fed[] = {&(*r)->space, &(*r)->open, &(*r)->lead, &(*r)->between,
                                &(*r)->close};
     for (size_t i = 0; i < CH_COUNT(fed); i++)

@@ -47,6 +47,8 @@ typedef struct ch_http_options {
     int idle_s;              /* without a byte from the client, or a first line; 0: 30 */
     int body_s;              /* for a whole request from its first line on; 0: 60 */
     int log_fd;              /* JSON lines; -1: none.  It stays the caller's */
+    const char *log;         /* instead: a file that they are appended to; NULL: none */
+    size_t log_bytes;        /* of lines that wait: what comes beyond is lost; 0: 1 MiB */
     const ch_http_route *routes; /* ends with method NULL; borrowed until close */
     void *arg;               /* of handlers */
 } ch_http_options;
@@ -55,6 +57,8 @@ int ch_http_open(ch_http **out, const ch_http_options *o, ch_err *e); /* listens
 int ch_http_port(const ch_http *h);
 /* Reads the keys again; on failure those that were stay. */
 int ch_http_keys(ch_http *h, ch_err *e);
+/* The log's file is opened anew, after somebody has moved it. */
+int ch_http_log_again(ch_http *h, ch_err *e);
 /* No new connections; those that are open may end their exchanges, for most_ms (new ones are
  * refused: 503).  Not for handlers. */
 void ch_http_drain(ch_http *h, int most_ms);
@@ -66,6 +70,7 @@ typedef struct ch_http_stats {
     uint64_t requests, by_status[6]; /* [2]: 2xx ...; [0]: left before there was one */
     uint64_t gone, slow; /* clients that left before the end; that did not read */
     uint64_t bytes_in, bytes_out; /* of bodies, of exchanges that have ended */
+    uint64_t log_lost; /* lines */
     uint64_t held;  /* bytes of bodies, in memory now */
     int open, busy; /* connections; exchanges */
 } ch_http_stats;

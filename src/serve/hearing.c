@@ -150,19 +150,19 @@ static size_t tell_token(ch_job *j, ch_delta *d, ch_token before, const ch_event
     return bytes;
 }
 
-static bool wants_tokens(const ch_ask *a) { return a->log_probs || a->cost; }
+/* The best of several are found by them. */
+bool ch_job_wants_tokens(const ch_job *j)
+{
+    return j->ask->log_probs || j->ask->cost || j->drawn > j->ask->answers;
+}
 
-/* One of the prompt's, for each of its answers. */
+/* One of the prompt's, once for all of its answers. */
 static void hear_prompt_token(ch_job_part *p, const ch_event *v)
 {
     ch_job *j = p->job;
-    const int n = j->ask->answers, at = p->told++;
-    size_t bytes = 0;
-    for (int i = 0; i < n; i++) {
-        ch_delta d = {.answer = p->index * n + i, .offset = p->echoed};
-        bytes = tell_token(j, &d, at > 0 ? p->tokens.id[at - 1] : -1, v);
-    }
-    p->echoed += bytes;
+    const int at = p->told++;
+    ch_delta d = {.answer = p->index * j->drawn, .offset = p->echoed, .of_prompt = true};
+    p->echoed += tell_token(j, &d, at > 0 ? p->tokens.id[at - 1] : -1, v);
 }
 
 static void echo(ch_job_part *p)
@@ -177,9 +177,9 @@ static void echo(ch_job_part *p)
         if (n > 0)
             ch_buf_put(&text, one, (size_t)n);
     }
-    for (int i = 0; i < j->ask->answers && text.size > 0; i++) {
+    for (int i = 0; i < j->drawn && text.size > 0; i++) {
         const ch_delta d = {.kind = CH_DELTA_CONTENT,
-                            .answer = p->index * j->ask->answers + i,
+                            .answer = p->index * j->drawn + i,
                             .text = text.data,
                             .n = text.size};
         tell(j, &d);
@@ -248,7 +248,7 @@ static int steer(ch_job_answer *h, ch_answer *a, const ch_event *v, ch_err *e)
     if (rc == CH_OK && j->grammar && !h->formed) {
         ch_answer_no_end(a, reasoning);
         if (!reasoning) {
-            rc = ch_answer_grammar(a, j->grammar, NULL, 0, e);
+            rc = ch_answer_grammar(a, j->grammar->grammar, NULL, 0, e);
             h->formed = true;
         }
     }
@@ -265,7 +265,7 @@ static int hear_token(ch_job_answer *h, ch_answer *a, const ch_event *v, ch_err 
     int stop = -1, rc = CH_OK;
     h->drawn++;
     h->accepted += v->drafted;
-    if (wants_tokens(j->ask) && (!end || j->ask->api == CH_API_COMPLETION)) {
+    if (ch_job_wants_tokens(j) && (!end || j->ask->api == CH_API_COMPLETION)) {
         ch_delta d = {.answer = h->index,
                       .offset = h->part->echoed + ch_listener_text(h->listener)->size,
                       .reasoning = ch_reply_get_now(ch_listener_reply(h->listener)).reasoning};
@@ -333,9 +333,9 @@ static void hear_prompt(ch_job_part *p, const ch_event *v)
 /* The prompt alone was wanted. */
 static void end_unanswered(ch_job_part *p)
 {
-    for (int i = 0; i < p->job->ask->answers; i++) {
+    for (int i = 0; i < p->job->drawn; i++) {
         const ch_delta d = {.kind = CH_DELTA_END,
-                            .answer = p->index * p->job->ask->answers + i,
+                            .answer = p->index * p->job->drawn + i,
                             .why = CH_WHY_LENGTH};
         tell(p->job, &d);
     }
@@ -381,7 +381,7 @@ ch_go ch_job_hear(void *arg, ch_answer *a, const ch_event *v)
 {
     ch_job_part *p = arg;
     ch_job *j = p->job;
-    ch_job_answer *h = &j->answers[p->index * j->ask->answers + v->answer];
+    ch_job_answer *h = &j->answers[p->index * j->drawn + v->answer];
     ch_go go = CH_GO_ON;
     pthread_mutex_lock(&j->lock);
     switch (v->kind) {

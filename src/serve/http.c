@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PEM_BYTES = 1 << 20 };
+enum { PEM_BYTES = 1 << 20, LOG_MS = 3000 };
 
 /* ---- Opening -------------------------------------------------------------------------------- */
 
@@ -36,6 +36,8 @@ static int take_options(ch_http *h, const ch_http_options *o, ch_err *e)
     h->host = copy(o->host ? o->host : "127.0.0.1", &ok);
     h->keys_path = copy(o->keys, &ok);
     h->origins = copy(o->origins, &ok);
+    h->log_path = copy(o->log, &ok);
+    h->o.log = h->log_path;
     h->o.keys = h->keys_path;
     h->o.threads = o->threads > 0 ? o->threads : 4;
     h->o.connections = o->connections > 0 ? o->connections : 1024;
@@ -52,14 +54,23 @@ static int take_options(ch_http *h, const ch_http_options *o, ch_err *e)
     return ok ? CH_OK : ch_fail(e, CH_ENOMEM, "serve: no memory for the server");
 }
 
+static int read_pem(ch_buf *b, const char *path, const char *label, const char *what, ch_err *e)
+{
+    const int rc = ch_io_read_file(b, path, e);
+    if (rc < 0 || (b->data && strstr(b->data, label)))
+        return rc;
+    return ch_fail(e, CH_EFORMAT, "serve: %s: there is no %s in it, in PEM", path, what);
+}
+
 static int read_pems(ch_http *h, ch_err *e)
 {
     if (!h->o.cert)
         return CH_OK;
     if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
         return ch_fail(e, CH_EUNSUPPORTED, "serve: this libmicrohttpd was built without TLS");
-    const int rc = ch_io_read_file(&h->cert, h->o.cert, e);
-    return rc < 0 ? rc : ch_io_read_file(&h->cert_key, h->o.key, e);
+    const int rc = read_pem(&h->cert, h->o.cert, "-----BEGIN CERTIFICATE-----", "certificate", e);
+    return rc < 0 ? rc
+                  : read_pem(&h->cert_key, h->o.key, "PRIVATE KEY-----", "private key", e);
 }
 
 /* What libmicrohttpd says while it starts is the reason why it did not. */
@@ -93,6 +104,11 @@ static int start(ch_http *h, ch_err *e)
         MHD_OPTION_URI_LOG_CALLBACK, ch_http_line, h, MHD_OPTION_NOTIFY_COMPLETED,
         ch_http_exchange_completed, h, MHD_OPTION_NOTIFY_CONNECTION, ch_http_connection, h,
         MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+    if (!h->daemon && h->cert.data) /* which it does not tell apart */
+        return ch_fail(e, CH_EIO,
+                       "serve: TLS does not start with %s and %s: they have to be a certificate "
+                       "(and what signed it) and its own private key, without a password",
+                       h->o.cert, h->o.key);
     if (!h->daemon)
         return ch_fail(e, CH_EIO, "serve: the server did not start%s%s",
                        h->complaint[0] ? ": " : "", h->complaint);
@@ -100,11 +116,12 @@ static int start(ch_http *h, ch_err *e)
     return CH_OK;
 }
 
-/* Signals are for the threads of the program. */
+/* Signals are for the threads of the program, but those that a thread brings on itself. */
 static int start_threads(ch_http *h, ch_err *e)
 {
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = start(h, e);
     if (rc == CH_OK)
@@ -136,6 +153,8 @@ int ch_http_open(ch_http **out, const ch_http_options *o, ch_err *e)
         rc = ch_fail(e, CH_EIO, "serve: no descriptors: %s", strerror(errno));
     if (rc == CH_OK)
         rc = take_options(h, o, e);
+    if (rc == CH_OK)
+        rc = ch_http_log_open(h, e);
     if (rc == CH_OK && h->keys_path)
         rc = ch_http_keys_read(&h->keys, h, e);
     if (rc == CH_OK)
@@ -175,6 +194,12 @@ void ch_http_get_stats(ch_http_stats *out, const ch_http *h)
     pthread_mutex_lock(lock);
     *out = h->stats;
     pthread_mutex_unlock(lock);
+    out->log_lost = h->log ? ch_lines_lost(h->log) : 0;
+}
+
+int ch_http_log_again(ch_http *h, ch_err *e)
+{
+    return h->log ? ch_lines_reopen(h->log, e) : CH_OK;
 }
 
 /* ---- Its end -------------------------------------------------------------------------------- */
@@ -244,6 +269,7 @@ void ch_http_free(ch_http *h)
     free(h->host);
     free(h->keys_path);
     free(h->origins);
+    free(h->log_path);
     free(h->unix_path);
     free(h);
 }
@@ -271,8 +297,10 @@ void ch_http_close(ch_http **ph)
     h->closed = true;
     while (h->logging)
         pthread_cond_wait(&h->less, &h->lock);
+    ch_lines *log = h->log;
     const bool last = h->n_exchanges == 0;
     pthread_mutex_unlock(&h->lock);
     if (last)
         ch_http_free(h);
+    ch_lines_close(&log, LOG_MS);
 }

@@ -25,6 +25,7 @@
 #define CH_HTTP_IN_H
 
 #include "exchange.h"
+#include "lines.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -35,7 +36,7 @@ enum {
     HTTP_MEMORY = 40 << 10,       /* libmicrohttpd's of a connection: those, and as much again */
     HTTP_ID = 72,
     HTTP_NOTES = 24,
-    HTTP_LOG_PATH = 1024 /* more of it is not logged, so that a line is one write to a pipe */
+    HTTP_LOG_PATH = 1024 /* more is not logged: a line is mostly one write to a pipe */
 };
 
 /* Names and values, "name\0value\0...", found by walking: a request has few. */
@@ -118,13 +119,14 @@ struct ch_exchange {
 
 struct ch_http {
     ch_http_options o; /* with the defaults put in; strings are its own */
-    char *host, *keys_path, *origins, *unix_path;
+    char *host, *keys_path, *origins, *unix_path, *log_path;
     ch_buf cert, cert_key;
     struct MHD_Daemon *daemon;
     int listen_fd, poll_fd, wake_fd, port;
     bool loopback, paused; /* paused: there are as many connections as may be */
     pthread_t watcher;
     bool watched;
+    ch_lines *log; /* NULL: none */
     ch_hash128 secret;
     char complaint[200]; /* libmicrohttpd's, while it starts */
     atomic_bool started;
@@ -191,6 +193,7 @@ int ch_http_listen(ch_http *h, ch_err *e);
 void ch_http_unlisten(ch_http *h); /* of the watcher, or when there is none */
 
 /* http_log.c */
+int ch_http_log_open(ch_http *h, ch_err *e);
 void ch_http_log(const ch_exchange *x, int status);
 void ch_http_warn(const ch_http *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

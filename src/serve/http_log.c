@@ -1,4 +1,4 @@
-/* http_log.c - one JSON line an exchange, one write(2) a line
+/* http_log.c - one JSON line an exchange, written by a thread of its own (lines.h)
  *
  *   {"ts":"2026-08-01T12:00:00.123Z","id":"req_...","client":"alice","method":"POST",
  *    "path":"/v1/messages","status":200,"in":120,"out":512,"ms":34.5,"gone":true,
@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 static json_t *now_json(void)
 {
@@ -42,20 +41,40 @@ static json_t *text_json(const char *text, size_t most)
 static void put(const ch_http *h, json_t *v)
 {
     char *text = v ? json_dumps(v, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
-    const size_t n = text ? strlen(text) : 0;
-    if (text) {
-        text[n] = '\n'; /* instead of its NUL */
-        const ssize_t told = write(h->o.log_fd, text, n + 1);
-        (void)told; /* there is nowhere else to say so */
-    }
+    if (text)
+        ch_lines_put(h->log, text, strlen(text));
     free(text);
     json_decref(v);
+}
+
+static json_t *warning(const char *text, size_t most)
+{
+    return json_pack("{s:o, s:s, s:o}", "ts", now_json(), "level", "warn", "text",
+                     text_json(text, most));
+}
+
+static char *say_lost(uint64_t n)
+{
+    char text[100];
+    snprintf(text, sizeof text, "%llu lines of the log are lost: they could not be written in time",
+             (unsigned long long)n);
+    json_t *v = warning(text, sizeof text);
+    char *line = v ? json_dumps(v, JSON_COMPACT) : NULL;
+    json_decref(v);
+    return line;
+}
+
+int ch_http_log_open(ch_http *h, ch_err *e)
+{
+    const ch_lines_options o = {.fd = h->o.log_fd, .path = h->o.log, .most_bytes = h->o.log_bytes,
+                                .lost = say_lost};
+    return h->o.log_fd < 0 && !h->o.log ? CH_OK : ch_lines_open(&h->log, &o, e);
 }
 
 void ch_http_log(const ch_exchange *x, int status)
 {
     const ch_http *h = x->h;
-    if (h->o.log_fd < 0 || (x->route && x->route->quiet && status / 100 == 2))
+    if (!h->log || (x->route && x->route->quiet && status / 100 == 2))
         return;
     const double ms = (double)(ch_clock_ns() - x->began_ns) / 1e6;
     json_t *v = json_pack("{s:o, s:s, s:s, s:o, s:o, s:i, s:I, s:I, s:f}", "ts", now_json(), "id",
@@ -78,11 +97,10 @@ void ch_http_warn(const ch_http *h, const char *fmt, ...)
 {
     char text[600];
     va_list list;
-    if (h->o.log_fd < 0)
+    if (!h->log)
         return;
     va_start(list, fmt);
     vsnprintf(text, sizeof text, fmt, list);
     va_end(list);
-    put(h, json_pack("{s:o, s:s, s:o}", "ts", now_json(), "level", "warn", "text",
-                     text_json(text, sizeof text)));
+    put(h, warning(text, sizeof text));
 }

@@ -35,7 +35,7 @@ static void free_job(ch_job *j)
     ch_scribe_close(&j->scribe);
     if (j->rules)
         ch_call_rules_close(&j->rules);
-    ch_grammar_close(&j->grammar);
+    ch_shelf_give(j->service->shelf, &j->grammar);
     ch_talk_close(&j->talk);
     json_decref(j->no_tools);
     ch_buf_close(&j->prompt);
@@ -169,7 +169,8 @@ static int make_parts(ch_job *j, ch_refusal *r)
     const ch_ask *a = j->ask;
     const size_t n = a->prompts ? json_array_size(a->prompts) : 1;
     j->n_parts = (int)n;
-    j->n_answers = (int)n * a->answers;
+    j->drawn = ch_ask_drawn(a);
+    j->n_answers = (int)n * j->drawn;
     j->parts = calloc(n, sizeof *j->parts);
     j->answers = calloc((size_t)j->n_answers, sizeof *j->answers);
     if (!j->parts || !j->answers)
@@ -178,7 +179,7 @@ static int make_parts(ch_job *j, ch_refusal *r)
         j->parts[i] = (ch_job_part){.job = j, .index = i};
     for (int i = 0; i < j->n_answers; i++)
         j->answers[i] = (ch_job_answer){
-            .job = j, .part = &j->parts[i / a->answers], .index = i, .before = -1};
+            .job = j, .part = &j->parts[i / j->drawn], .index = i, .before = -1};
     return CH_OK;
 }
 
@@ -211,7 +212,7 @@ static void without_effect(json_t *applied)
 }
 
 /* Calls are held to their tools' schemas where they can be. */
-static int make_rules(ch_job *j, ch_refusal *r)
+static int make_rules(ch_job *j, uint64_t *wait_ns, ch_refusal *r)
 {
     const ch_ask *a = j->ask;
     const ch_call_rules_options o = {.format = j->talk ? ch_talk_replies(j->talk) : NULL,
@@ -220,7 +221,9 @@ static int make_rules(ch_job *j, ch_refusal *r)
                                      .tool = a->tool,
                                      .one = a->one_call,
                                      .tk = j->service->tk,
-                                     .like = j->service->like};
+                                     .shelf = j->service->shelf,
+                                     .salt = ch_exchange_client(j->x)->salt,
+                                     .wait_ns = wait_ns};
     ch_err e = {0};
     if (a->choose >= CH_TOOLS_REQUIRED && a->form_kind != CH_TEXT_FREE)
         return ch_refuse(r, CH_REFUSED_INVALID, "tool_choice",
@@ -228,7 +231,7 @@ static int make_rules(ch_job *j, ch_refusal *r)
     if (!j->talk || !a->tools || a->choose == CH_TOOLS_NONE || a->form_kind != CH_TEXT_FREE ||
         ch_call_rules_open(&j->rules, &o, &e) == CH_OK)
         return CH_OK;
-    return ch_refuse(r, CH_REFUSED_INVALID, "tools", "%s", e.text);
+    return ch_job_refuse_form(r, "tools", &e);
 }
 
 /* Log-probs of a prompt are told for each of its answers: a reply has its limits, too. */
@@ -243,23 +246,11 @@ static int check_size(const ch_job *j, ch_refusal *r)
                                          "allowed are %d", (long long)told, MOST_TOLD);
 }
 
-/* Grammars can take seconds: never do so many threads compile that none is left for the others. */
 static int compile(ch_job *j, ch_refusal *r)
 {
-    ch_service *s = j->service;
-    struct timespec until;
-    if (j->ask->form_kind == CH_TEXT_FREE && !j->ask->tools)
-        return CH_OK;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += COMPILE_WAIT_S;
-    if (sem_timedwait(&s->compilers, &until) != 0)
-        return ch_refuse(r, CH_REFUSED_BUSY, NULL,
-                         "other requests' schemas are being compiled, and take long: try later");
-    int rc = ch_job_grammar(&j->grammar, s, j->ask, r);
-    if (rc == CH_OK)
-        rc = make_rules(j, r);
-    sem_post(&s->compilers);
-    return rc;
+    uint64_t wait_ns = (uint64_t)COMPILE_WAIT_S * 1000000000;
+    const int rc = ch_job_grammar(j, &wait_ns, r);
+    return rc == CH_OK ? make_rules(j, &wait_ns, r) : rc;
 }
 
 static void make_sampling(ch_job *j)
@@ -278,11 +269,6 @@ static int open_job(ch_job *j, ch_refusal *r)
 {
     ch_service *s = j->service;
     ch_err e = {0};
-    if (j->ask->best_of > j->ask->answers)
-        return ch_refuse(r, CH_REFUSED_INVALID, "best_of",
-                         "the request: \"best_of\" is %d, more than \"n\", %d, which this server "
-                         "does not do: ask for n answers with log-probs and choose",
-                         j->ask->best_of, j->ask->answers);
     if (j->ask->dimensions > s->width)
         return ch_refuse(r, CH_REFUSED_INVALID, "dimensions",
                          "the request: \"dimensions\" is %d; the model has %d",
@@ -301,6 +287,7 @@ static int open_job(ch_job *j, ch_refusal *r)
     make_sampling(j);
     make_id(j->id, 25);
     const ch_scribe_info i = {.id = j->id,
+                              .request_id = ch_exchange_id(j->x),
                               .model = j->ask->model ? j->ask->model : s->name,
                               .fingerprint = s->fingerprint,
                               .created = (int64_t)time(NULL)};
@@ -319,10 +306,10 @@ static int submit(ch_job *j, ch_job_part *p, ch_err *e)
                                                                : (int)p->tokens.n + a->least;
     const ch_request r = {.prompt = p->tokens.id,
                           .n_prompt = (int)p->tokens.n,
-                          .answers = a->answers,
+                          .answers = j->drawn,
                           .most = a->most == 0 ? -1 : CH_MAX(a->most, 0),
                           .sampling = &how,
-                          .log_probs = a->log_probs || a->cost,
+                          .log_probs = ch_job_wants_tokens(j),
                           .prompt_log_probs = a->echo && a->log_probs,
                           .top = CH_MIN(a->top, CH_ENGINE_TOP),
                           .vector = a->api == CH_API_EMBEDDING,

@@ -7,11 +7,10 @@
 #define CH_JOB_H
 
 #include <pthread.h>
-#include <semaphore.h>
 
 #include "ask.h"
 #include "exchange.h"
-#include "grammar.h"
+#include "shelf.h"
 #include "talk.h"
 #include "writer.h"
 
@@ -20,13 +19,14 @@ typedef struct ch_service {
     ch_model *model;
     const ch_tokenizer *tk;
     ch_engine *engine;
-    const ch_grammar *like; /* whose vocabulary all grammars share */
+    const ch_talk_style *style; /* NULL: the model's template is none, and no_style says why */
+    ch_err no_style;
+    ch_shelf *shelf;        /* of all grammars */
     const char *name;       /* of the model */
     char fingerprint[24];
     ch_tokens ends;         /* that end an answer */
     int context, width;
     size_t grammar_bytes;   /* that one grammar may find out while it runs */
-    sem_t compilers;        /* threads that may compile grammars at once */
     pthread_mutex_t lock;   /* of the jobs that are submitted */
     struct ch_job *jobs;
 } ch_service;

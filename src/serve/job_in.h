@@ -49,7 +49,7 @@ struct ch_job {
     ch_buf prompt;       /* as it was rendered */
     const char *unthink; /* what ends reasoning, or NULL */
     json_t *no_tools;
-    ch_grammar *grammar;
+    ch_shelved *grammar; /* that the text obeys, or NULL */
     ch_call_rules *rules;
     ch_scribe *scribe;
     ch_sampling how;
@@ -58,6 +58,7 @@ struct ch_job {
     ch_job_part *parts;
     ch_job_answer *answers;
     int n_parts, n_answers;
+    int drawn;           /* answers to each prompt */
     atomic_int left;     /* parts that are not done, and who still submits them */
     atomic_bool gone;
     bool begun;          /* the first bytes of a stream have been sent */
@@ -70,9 +71,13 @@ struct ch_job {
 
 /* prompting.c */
 int ch_job_text(ch_tokens *out, const ch_service *s, const json_t *prompt, ch_refusal *r);
-int ch_job_grammar(ch_grammar **out, const ch_service *s, const ch_ask *a, ch_refusal *r);
+/* wait_ns: as in ch_shelf_want. */
+int ch_job_grammar(ch_job *j, uint64_t *wait_ns, ch_refusal *r);
 
-/* hearing.c: of the engine's thread */
+int ch_job_refuse_form(ch_refusal *r, const char *field, const ch_err *e); /* a grammar's fault */
+
+/* hearing.c: of the engine's thread, but for the first */
+bool ch_job_wants_tokens(const ch_job *j); /* with their log-probs */
 ch_event_fn ch_job_hear; /* arg: a ch_job_part */
 void ch_job_fail(ch_job *j, const ch_refusal *r); /* all of it ends */
 

@@ -119,7 +119,7 @@ static void put_rest(struct chat *c, ch_buf *b, struct answer *x, bool ends)
         ch_buf_printf(b, ",\"finish_reason\":\"%s\"", why);
     else
         ch_buf_str(b, ",\"finish_reason\":null");
-    ch_openai_put_costs(b, &x->cost);
+    ch_openai_put_costs(b, NULL, &x->cost);
     ch_buf_str(b, "}");
 }
 

@@ -8,7 +8,11 @@
  *                     with the same text the likelier one has the key
  *     text_offset     characters (not bytes) of text before it
  *
- * In a stream they wait for the text that follows them.  SPDX-License-Identifier: MIT */
+ * In a stream they wait for the text that follows them.  Those of a prompt are formatted once for
+ * all of its answers.
+ *
+ * With best_of the answers are told whose tokens' mean log-prob is highest, the best first; of
+ * equals the earlier.  SPDX-License-Identifier: MIT */
 #include "openai_write.h"
 
 #include <math.h>
@@ -17,51 +21,81 @@
 
 static const char prefix[] = "cmpl-";
 
-struct answer {
-    ch_buf text, cost;
-    ch_buf tokens, values, tops, offsets; /* lists without brackets; of a stream: what waits */
+struct told {
+    ch_buf tokens, values, tops, offsets, cost; /* lists without brackets */
     ch_buf last;      /* bytes of the latest token */
     size_t at, chars; /* where it begins */
+};
+
+struct answer {
+    ch_buf text;
+    struct told told; /* behind the prompt; of a stream: what waits */
+    bool follows;     /* told goes on where the prompt's ended */
+    bool echoed;      /* of a stream: what was told of the prompt has been written */
+    double sum;       /* of the log-probs of its tokens, */
+    int drawn;        /* and how many they are */
+    bool chosen;
     ch_why why;
 };
 
-enum { BUFS = 7 };
+enum { BUFS = 6 };
 
 struct completion {
     ch_scribe w;
+    struct told *prompt;
     struct answer *at;
-    bool begun; /* the first chunk has been written */
+    int prompts, each; /* answers that are drawn to each prompt */
+    bool begun;        /* the first chunk has been written */
 };
 
-static void list_bufs(ch_buf *out[BUFS], struct answer *x)
+static void list_bufs(ch_buf *out[BUFS], struct told *x)
 {
-    ch_buf *const all[BUFS] = {&x->text, &x->cost,    &x->tokens, &x->values,
-                               &x->tops, &x->offsets, &x->last};
+    ch_buf *const all[BUFS] = {&x->cost, &x->tokens, &x->values, &x->tops, &x->offsets, &x->last};
     memcpy(out, all, sizeof all);
+}
+
+static void open_told(struct told *x)
+{
+    ch_buf *all[BUFS];
+    list_bufs(all, x);
+    for (int k = 0; k < BUFS; k++)
+        ch_buf_init(all[k], SIZE_MAX / 2);
+}
+
+static void close_told(struct told *x)
+{
+    ch_buf *all[BUFS];
+    list_bufs(all, x);
+    for (int k = 0; k < BUFS; k++)
+        ch_buf_close(all[k]);
 }
 
 static bool open(ch_scribe *w)
 {
     struct completion *c = (struct completion *)w;
-    ch_buf *all[BUFS];
+    c->each = ch_ask_drawn(w->ask);
+    c->prompts = w->answers / c->each;
+    c->prompt = calloc((size_t)c->prompts, sizeof *c->prompt);
     c->at = calloc((size_t)w->answers, sizeof *c->at);
+    for (int i = 0; c->prompt && i < c->prompts; i++)
+        open_told(&c->prompt[i]);
     for (int i = 0; c->at && i < w->answers; i++) {
-        list_bufs(all, &c->at[i]);
-        for (int k = 0; k < BUFS; k++)
-            ch_buf_init(all[k], SIZE_MAX / 2);
+        ch_buf_init(&c->at[i].text, SIZE_MAX / 2);
+        open_told(&c->at[i].told);
     }
-    return c->at != NULL;
+    return c->prompt && c->at;
 }
 
 static void close(ch_scribe *w)
 {
     struct completion *c = (struct completion *)w;
-    ch_buf *all[BUFS];
+    for (int i = 0; c->prompt && i < c->prompts; i++)
+        close_told(&c->prompt[i]);
     for (int i = 0; c->at && i < w->answers; i++) {
-        list_bufs(all, &c->at[i]);
-        for (int k = 0; k < BUFS; k++)
-            ch_buf_close(all[k]);
+        ch_buf_close(&c->at[i].text);
+        close_told(&c->at[i].told);
     }
+    free(c->prompt);
     free(c->at);
 }
 
@@ -119,7 +153,7 @@ static size_t characters(const char *bytes, size_t n)
 }
 
 /* The latest token had text as far as this one's offset says: special ones have none. */
-static void move_to(ch_scribe *w, struct answer *x, const ch_delta *d)
+static void move_to(ch_scribe *w, struct told *x, const ch_delta *d)
 {
     const size_t by = d->offset > x->at ? d->offset - x->at : 0;
     const size_t known = CH_MIN(by, x->last.size);
@@ -131,7 +165,7 @@ static void move_to(ch_scribe *w, struct answer *x, const ch_delta *d)
     ch_scribe_keep(w, &x->last, d->token.bytes, d->token.n);
 }
 
-static void keep_token(ch_scribe *w, struct answer *x, const ch_delta *d)
+static void keep_token(ch_scribe *w, struct told *x, const ch_delta *d)
 {
     if (w->ask->cost)
         ch_openai_put_cost(&x->cost, d);
@@ -151,37 +185,72 @@ static void keep_token(ch_scribe *w, struct answer *x, const ch_delta *d)
         ch_scribe_kept(w, lists[i]);
 }
 
+static void tell_token(ch_scribe *w, const ch_delta *d)
+{
+    struct completion *c = (struct completion *)w;
+    struct told *prompt = &c->prompt[d->answer / c->each];
+    struct answer *x = &c->at[d->answer];
+    if (d->of_prompt) {
+        keep_token(w, prompt, d);
+        return;
+    }
+    if (!isnan(d->token.log_p)) {
+        x->sum += d->token.log_p;
+        x->drawn++;
+    }
+    if (!x->follows) {
+        x->told.at = prompt->at;
+        x->told.chars = prompt->chars;
+        ch_scribe_keep(w, &x->told.last, prompt->last.data, prompt->last.size);
+        x->follows = true;
+    }
+    keep_token(w, &x->told, d);
+}
+
 /* ---- Choices ---- */
 
-static void put_list(ch_buf *b, const char *before, ch_buf *list)
+static void put_list(ch_buf *b, const char *before, const ch_buf *first, ch_buf *list)
 {
     ch_buf_printf(b, "%s[", before);
+    ch_buf_put(b, first->data ? first->data : "", first->size);
+    ch_buf_str(b, first->size && list->size ? "," : "");
     ch_buf_put(b, list->data ? list->data : "", list->size);
     ch_buf_str(b, "]");
     ch_buf_clear(list);
 }
 
-static void put_choice(ch_scribe *w, ch_buf *b, int answer, const char *text, size_t n, bool ends)
+static void put_log_probs(ch_scribe *w, ch_buf *b, const struct told *prompt, struct told *x)
 {
-    struct answer *x = &((struct completion *)w)->at[answer];
+    if (!w->ask->log_probs || (w->ask->stream && prompt->tokens.size + x->tokens.size == 0)) {
+        ch_buf_str(b, "null");
+        return;
+    }
+    put_list(b, "{\"tokens\":", &prompt->tokens, &x->tokens);
+    put_list(b, ",\"token_logprobs\":", &prompt->values, &x->values);
+    put_list(b, ",\"top_logprobs\":", &prompt->tops, &x->tops);
+    put_list(b, ",\"text_offset\":", &prompt->offsets, &x->offsets);
+    ch_buf_str(b, "}");
+}
+
+/* index: of the choice; answer: the one that it is. */
+static void put_choice(ch_scribe *w, ch_buf *b, int index, int answer, const char *text, size_t n,
+                       bool ends)
+{
+    static const struct told nothing;
+    const struct completion *c = (struct completion *)w;
+    struct answer *x = &c->at[answer];
+    const struct told *prompt = x->echoed ? &nothing : &c->prompt[answer / c->each];
     ch_buf_str(b, "{\"text\":");
     ch_scribe_put_text(b, text, n);
-    ch_buf_printf(b, ",\"index\":%d,\"logprobs\":", answer);
-    if (w->ask->log_probs && (x->tokens.size || !w->ask->stream)) {
-        put_list(b, "{\"tokens\":", &x->tokens);
-        put_list(b, ",\"token_logprobs\":", &x->values);
-        put_list(b, ",\"top_logprobs\":", &x->tops);
-        put_list(b, ",\"text_offset\":", &x->offsets);
-        ch_buf_str(b, "}");
-    } else {
-        ch_buf_str(b, "null");
-    }
+    ch_buf_printf(b, ",\"index\":%d,\"logprobs\":", index);
+    put_log_probs(w, b, prompt, &x->told);
     if (ends)
         ch_buf_printf(b, ",\"finish_reason\":\"%s\"", ch_openai_finish(x->why));
     else
         ch_buf_str(b, ",\"finish_reason\":null");
-    ch_openai_put_costs(b, &x->cost);
+    ch_openai_put_costs(b, &prompt->cost, &x->told.cost);
     ch_buf_str(b, "}");
+    x->echoed = true;
 }
 
 static void begin(ch_scribe *w, ch_buf *b, const ch_usage *u) { (void)w, (void)b, (void)u; }
@@ -193,7 +262,7 @@ static void tell(ch_scribe *w, ch_buf *b, const ch_delta *d)
     const bool ends = d->kind == CH_DELTA_END;
     const size_t n = ends ? 0 : d->n;
     if (d->kind == CH_DELTA_TOKEN) {
-        keep_token(w, x, d);
+        tell_token(w, d);
         return;
     }
     x->why = ends ? d->why : x->why;
@@ -205,23 +274,42 @@ static void tell(ch_scribe *w, ch_buf *b, const ch_delta *d)
     }
     ch_buf_str(b, "data: ");
     ch_openai_put_head(w, b, prefix, "text_completion");
-    put_choice(w, b, d->answer, d->text, n, ends);
+    put_choice(w, b, d->answer, d->answer, d->text, n, ends);
     ch_buf_str(b, "]");
     ch_openai_put_tail(w, b, !c->begun);
     c->begun = true;
 }
 
+/* Of the prompt's answers that are left. */
+static int take_best(struct completion *c, int prompt)
+{
+    int best = -1;
+    double most = 0;
+    for (int i = prompt * c->each; i < (prompt + 1) * c->each; i++) {
+        const struct answer *x = &c->at[i];
+        const double mean = x->drawn > 0 ? x->sum / x->drawn : -(double)INFINITY;
+        if (!x->chosen && (best < 0 || mean > most)) {
+            best = i;
+            most = mean;
+        }
+    }
+    c->at[best].chosen = true;
+    return best;
+}
+
 static void done(ch_scribe *w, ch_buf *b, const ch_usage *u)
 {
-    const struct completion *c = (struct completion *)w;
+    const int told = w->ask->answers;
+    struct completion *c = (struct completion *)w;
     if (w->ask->stream) {
         ch_openai_end_stream(w, b, prefix, "text_completion", u);
         return;
     }
     ch_openai_put_head(w, b, prefix, "text_completion");
-    for (int i = 0; i < w->answers; i++) {
+    for (int i = 0; i < c->prompts * told; i++) {
+        const int answer = c->each > told ? take_best(c, i / told) : i;
         ch_buf_str(b, i ? "," : "");
-        put_choice(w, b, i, c->at[i].text.data, c->at[i].text.size, true);
+        put_choice(w, b, i, answer, c->at[answer].text.data, c->at[answer].text.size, true);
     }
     ch_openai_put_end(w, b, u);
 }

@@ -112,12 +112,16 @@ void ch_openai_put_cost(ch_buf *list, const ch_delta *d)
     ch_buf_str(list, "]}");
 }
 
-void ch_openai_put_costs(ch_buf *b, ch_buf *list)
+void ch_openai_put_costs(ch_buf *b, const ch_buf *before, ch_buf *list)
 {
-    if (list->size == 0)
+    const size_t n = before ? before->size : 0;
+    if (n + list->size == 0)
         return;
     ch_buf_str(b, ",\"chalcis\":{\"tokens\":[");
-    ch_buf_put(b, list->data, list->size);
+    if (n > 0)
+        ch_buf_put(b, before->data, n);
+    ch_buf_str(b, n > 0 && list->size > 0 ? "," : "");
+    ch_buf_put(b, list->data ? list->data : "", list->size);
     ch_buf_str(b, "]}");
     ch_buf_clear(list);
 }

@@ -19,8 +19,9 @@ const char *ch_openai_finish(ch_why why);
 void ch_openai_put_bytes(ch_buf *b, const char *bytes, size_t n); /* as an array of numbers */
 /* One more of a list of what tokens cost. */
 void ch_openai_put_cost(ch_buf *list, const ch_delta *d);
-/* ,"chalcis":{"tokens":[LIST]} where there is a list, which is then empty. */
-void ch_openai_put_costs(ch_buf *b, ch_buf *list);
+/* ,"chalcis":{"tokens":[LIST]} where there is a list, which is then empty; `before` (or NULL) is
+ * one that comes first. */
+void ch_openai_put_costs(ch_buf *b, const ch_buf *before, ch_buf *list);
 
 /* Functions of kinds. */
 void ch_openai_end_stream(const ch_scribe *w, ch_buf *b, const char *prefix, const char *object,

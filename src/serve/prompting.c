@@ -14,9 +14,17 @@ int ch_job_refuse(ch_refusal *r, const ch_err *e)
     case CH_ELIMIT: return ch_refuse(r, CH_REFUSED_TOO_LONG, NULL, "%s", e->text);
     case CH_EBUSY:
     case CH_ECANCELED: return ch_refuse(r, CH_REFUSED_BUSY, NULL, "%s", e->text);
+    case CH_EIO:
     case CH_ENOMEM: return ch_refuse(r, CH_REFUSED_FAULT, NULL, "%s", e->text);
     default: return ch_refuse(r, CH_REFUSED_INVALID, NULL, "%s", e->text);
     }
+}
+
+int ch_job_refuse_form(ch_refusal *r, const char *field, const ch_err *e)
+{
+    if (e->code == CH_EBUSY || e->code == CH_ENOMEM)
+        return ch_job_refuse(r, e);
+    return ch_refuse(r, CH_REFUSED_INVALID, field, "%s", e->text);
 }
 
 /* ---- Conversations --------------------------------------------------------------------------- */
@@ -49,8 +57,8 @@ static int fill(ch_talk *t, const ch_ask *a, ch_err *e)
 int ch_job_prompt(ch_talk **talk, ch_tokens *out, ch_buf *text, const ch_service *s,
                   const ch_ask *a, ch_refusal *r)
 {
-    ch_err e = {0};
-    int rc = ch_talk_open(talk, NULL, s->tk, NULL, NULL, &e);
+    ch_err e = s->no_style;
+    int rc = s->style ? ch_talk_open_in(talk, NULL, s->style, &e) : e.code;
     if (rc == CH_OK)
         rc = fill(*talk, a, &e);
     if (rc == CH_OK)
@@ -106,17 +114,16 @@ int ch_job_text(ch_tokens *out, const ch_service *s, const json_t *prompt, ch_re
 
 /* ---- Grammars -------------------------------------------------------------------------------- */
 
-int ch_job_grammar(ch_grammar **out, const ch_service *s, const ch_ask *a, ch_refusal *r)
+int ch_job_grammar(ch_job *j, uint64_t *wait_ns, ch_refusal *r)
 {
     static const ch_grammar_kind kinds[] = {
         [CH_TEXT_JSON] = CH_GRAMMAR_JSON,     [CH_TEXT_SCHEMA] = CH_GRAMMAR_SCHEMA,
         [CH_TEXT_GBNF] = CH_GRAMMAR_GBNF,     [CH_TEXT_REGEX] = CH_GRAMMAR_REGEX,
         [CH_TEXT_CHOICE] = CH_GRAMMAR_CHOICE,
     };
-    const ch_grammar_options o = {.like = s->like, .memory = s->grammar_bytes};
+    const ch_ask *a = j->ask;
     ch_err e = {0};
     ch_buf text;
-    *out = NULL;
     if (a->form_kind == CH_TEXT_FREE)
         return CH_OK;
     ch_buf_init(&text, PROMPT_BYTES);
@@ -126,9 +133,15 @@ int ch_job_grammar(ch_grammar **out, const ch_service *s, const ch_ask *a, ch_re
     else if (a->form)
         rc = ch_json_dump(&text, a->form, &e);
     if (rc == CH_OK)
-        rc = ch_grammar_open(out, s->tk, kinds[a->form_kind], text.data ? text.data : "",
-                             text.size, &o, &e);
+        rc = ch_buf_check(&text, "a schema", &e);
+    const ch_shelf_want w = {.kind = kinds[a->form_kind],
+                             .text = text.data ? text.data : "",
+                             .n = text.size,
+                             .memory = j->service->grammar_bytes,
+                             .salt = ch_exchange_client(j->x)->salt,
+                             .wait_ns = wait_ns};
+    if (rc == CH_OK)
+        rc = ch_shelf_take(&j->grammar, j->service->shelf, &w, &e);
     ch_buf_close(&text);
-    return rc == CH_OK ? CH_OK
-                       : ch_refuse(r, CH_REFUSED_INVALID, "response_format", "%s", e.text);
+    return rc == CH_OK ? CH_OK : ch_job_refuse_form(r, "response_format", &e);
 }

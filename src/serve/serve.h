@@ -25,6 +25,7 @@ typedef struct ch_server_options {
     const char *keys, *cert, *key, *origins; /* exchange.h */
     bool allow_open;
     int log_fd;       /* -1: no log */
+    const char *log;  /* instead: a file that it is appended to; or NULL */
     size_t body_bytes;
     int silent_ms;    /* streams that say nothing for so long get a sign of life; 0: 15 s */
     bool any_model;   /* a request may name any model: this one answers */
@@ -33,6 +34,10 @@ typedef struct ch_server_options {
 int ch_server_open(ch_server **out, const ch_server_options *o, ch_err *e);
 int ch_server_port(const ch_server *s);
 int ch_server_keys(ch_server *s, ch_err *e); /* read again */
+/* CH_OK, or why nothing will be answered any more: the model's file is not what it was, or the
+ * engine has failed. */
+int ch_server_check(const ch_server *s, ch_err *e);
+int ch_server_log(ch_server *s, ch_err *e);  /* its file is opened anew */
 /* Refuses what is new; waits, for most_ms at most, until all that was accepted is answered. */
 void ch_server_drain(ch_server *s, int most_ms);
 void ch_server_close(ch_server **s);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { GRAMMAR_BYTES = 8 << 20, SILENT_MS = 15000, COMPILERS = 2 };
+enum { GRAMMAR_BYTES = 8 << 20, SILENT_MS = 15000 };
 
 static const ch_http_route routes[] = {
 #define ROUTE(method, path, handler, open, quiet) \
@@ -33,10 +33,14 @@ static int open_service(ch_server *s, ch_err *e)
         .grammar_bytes = GRAMMAR_BYTES};
     snprintf(s->service.fingerprint, sizeof s->service.fingerprint, "chalcis-%s", CHALCIS_VERSION);
     const int vocab = CH_MIN(ch_tokenizer_size(o->tk), info.vocab);
+    /* A model whose template is wrong still goes on with texts. */
+    if (ch_talk_style_open(&s->style, o->tk, NULL, NULL, &s->service.no_style) == CH_ENOMEM)
+        return ch_fail(e, CH_ENOMEM, "%s", s->service.no_style.text);
+    s->service.style = s->style;
     int rc = ch_tokenizer_endings(&s->service.ends, o->tk, vocab, e);
-    if (rc == CH_OK) /* any grammar: its vocabulary is what the others share */
-        rc = ch_grammar_open(&s->like, o->tk, CH_GRAMMAR_JSON, "", 0, NULL, e);
-    s->service.like = s->like;
+    const ch_shelf_options shelf = {.tk = o->tk};
+    if (rc == CH_OK)
+        rc = ch_shelf_open(&s->service.shelf, &shelf, e);
     if (rc == CH_OK)
         rc = ch_engine_open(&s->service.engine, o->model, o->tk, &o->engine, e);
     return rc == CH_OK ? ch_engine_start(s->service.engine, e) : rc;
@@ -91,7 +95,6 @@ int ch_server_open(ch_server **out, const ch_server_options *o, ch_err *e)
     s->limits = (ch_ask_limits){.answers = most, .stops = 32, .stop_bytes = 4096,
                                 .biases = 4096, .tools = 128, .messages = 65536};
     int rc = open_service(s, e);
-    sem_init(&s->service.compilers, 0, COMPILERS);
     pthread_mutex_init(&s->service.lock, NULL);
     pthread_cond_init(&s->tick, NULL);
     if (rc == CH_OK)
@@ -105,6 +108,7 @@ int ch_server_open(ch_server **out, const ch_server_options *o, ch_err *e)
                                .origins = o->origins,
                                .body_bytes = o->body_bytes,
                                .log_fd = o->log_fd,
+                               .log = o->log,
                                .routes = routes,
                                .arg = s};
     if (rc == CH_OK)
@@ -116,6 +120,13 @@ int ch_server_open(ch_server **out, const ch_server_options *o, ch_err *e)
 
 int ch_server_port(const ch_server *s) { return ch_http_port(s->http); }
 int ch_server_keys(ch_server *s, ch_err *e) { return ch_http_keys(s->http, e); }
+int ch_server_log(ch_server *s, ch_err *e) { return ch_http_log_again(s->http, e); }
+
+int ch_server_check(const ch_server *s, ch_err *e)
+{
+    const int rc = ch_engine_fault(s->service.engine, e);
+    return rc < 0 ? rc : ch_model_whole(s->o.model, e);
+}
 
 void ch_server_drain(ch_server *s, int most_ms)
 {
@@ -142,8 +153,8 @@ void ch_server_close(ch_server **out)
     ch_engine_close(&s->service.engine);
     pthread_mutex_destroy(&s->service.lock);
     pthread_cond_destroy(&s->tick);
-    sem_destroy(&s->service.compilers);
-    ch_grammar_close(&s->like);
+    ch_shelf_close(&s->service.shelf);
+    ch_talk_style_close(&s->style);
     ch_tokens_free(&s->service.ends);
     free(s);
     *out = NULL;

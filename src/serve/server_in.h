@@ -10,7 +10,7 @@
 struct ch_server {
     ch_service service;
     ch_server_options o;
-    ch_grammar *like;
+    ch_talk_style *style;
     ch_http *http;
     ch_ask_limits limits;
     atomic_bool draining;

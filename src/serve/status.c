@@ -7,28 +7,25 @@
 #include <inttypes.h>
 #include <string.h>
 
-static bool failed(const ch_engine_stats *e) { return e->error < 0; }
-
 void ch_route_health(ch_exchange *x, void *arg)
 {
-    const ch_server *s = arg;
-    ch_engine_stats e;
-    ch_engine_get_stats(&e, s->service.engine);
-    ch_exchange_json(x, failed(&e) ? 503 : 200,
-                     json_pack("{s:s}", "status", failed(&e) ? "failed" : "ok"));
+    const bool failed = ch_server_check(arg, NULL) < 0;
+    ch_exchange_json(x, failed ? 503 : 200,
+                     json_pack("{s:s}", "status", failed ? "failed" : "ok"));
 }
 
-/* May new requests be sent here?  Not while it is being closed, or no more may wait. */
+/* May new requests be sent here?  Not when it has failed, while it is being closed, or no more may
+ * wait. */
 void ch_route_ready(ch_exchange *x, void *arg)
 {
     const ch_server *s = arg;
     ch_engine_stats e;
     ch_engine_get_stats(&e, s->service.engine);
     const int most = s->o.engine.most_waiting ? s->o.engine.most_waiting : 256;
-    const char *why = failed(&e)                    ? "failed"
-                      : atomic_load(&s->draining)   ? "draining"
-                      : e.waiting >= most           ? "busy"
-                                                    : "ready";
+    const char *why = ch_server_check(s, NULL) < 0 ? "failed"
+                      : atomic_load(&s->draining)  ? "draining"
+                      : e.waiting >= most          ? "busy"
+                                                   : "ready";
     ch_exchange_json(x, strcmp(why, "ready") == 0 ? 200 : 503, json_pack("{s:s}", "status", why));
 }
 
@@ -136,6 +133,17 @@ static void engine_numbers(ch_buf *b, const ch_server *s)
     number(b, s, "counter", "steps_total", "", (double)e.steps);
     number(b, s, "counter", "busy_seconds_total", "", e.busy_s);
     number(b, s, "gauge", "draft_gain", "", e.draft_gain);
+    number(b, s, "gauge", "failed", "", ch_server_check(s, NULL) < 0);
+}
+
+static void grammar_numbers(ch_buf *b, const ch_server *s)
+{
+    ch_shelf_stats g;
+    ch_shelf_get_stats(&g, s->service.shelf);
+    number(b, s, "counter", "grammars_compiled_total", "", (double)g.compiled);
+    number(b, s, "counter", "grammars_found_total", "", (double)g.found);
+    number(b, s, "gauge", "grammars_used_bytes", "", (double)g.used_bytes);
+    number(b, s, "gauge", "grammars_kept_bytes", "", (double)g.kept_bytes);
 }
 
 static void http_numbers(ch_buf *b, const ch_server *s)
@@ -150,6 +158,7 @@ static void http_numbers(ch_buf *b, const ch_server *s)
     number(b, s, "counter", "http_slow_total", "", (double)h.slow);
     number(b, s, "counter", "http_bytes_in_total", "", (double)h.bytes_in);
     number(b, s, "counter", "http_bytes_out_total", "", (double)h.bytes_out);
+    number(b, s, "counter", "log_lines_lost_total", "", (double)h.log_lost);
     number(b, s, "gauge", "http_connections", "", h.open);
     number(b, s, "gauge", "http_busy", "", h.busy);
 }
@@ -160,6 +169,7 @@ void ch_route_metrics(ch_exchange *x, void *arg)
     ch_buf b;
     ch_buf_init(&b, 1 << 20);
     engine_numbers(&b, s);
+    grammar_numbers(&b, s);
     http_numbers(&b, s);
     ch_exchange_reply(x, 200, "text/plain; version=0.0.4; charset=utf-8", b.data, b.size);
     ch_buf_close(&b);

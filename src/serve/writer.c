@@ -18,17 +18,18 @@ int ch_scribe_open(ch_scribe **out, const ch_ask *ask, const ch_scribe_info *i, 
 {
     const ch_scribe_kind *kind = kinds[ask->api];
     const size_t prompts = CH_MAX(json_array_size(ask->prompts), (size_t)1);
+    const int drawn = ch_ask_drawn(ask);
     *out = NULL;
-    if (prompts > (size_t)(INT32_MAX / CH_MAX(ask->answers, 1)))
+    if (prompts > (size_t)(INT32_MAX / CH_MAX(drawn, 1)))
         return ch_fail(e, CH_ELIMIT, "%zu prompts with %d answers each are too many", prompts,
-                       ask->answers);
+                       drawn);
     ch_scribe *w = calloc(1, kind->size);
     if (!w)
         return ch_fail(e, CH_ENOMEM, "no memory for a reply");
     w->kind = kind;
     w->ask = ask;
     w->info = *i;
-    w->answers = (int)prompts * ask->answers;
+    w->answers = (int)prompts * drawn;
     *out = w;
     if (kind->open(w))
         return CH_OK;

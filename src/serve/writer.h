@@ -52,6 +52,8 @@ typedef struct ch_delta {
     int n_top;
     size_t offset; /* of a token: bytes of text before it (echo: of the prompt's, too) */
     bool reasoning; /* of a token: it is part of that */
+    bool of_prompt; /* of a token: it is told once for all answers to the prompt; `answer` is the
+                       first of them */
     ch_why why;
     const char *stop;
 } ch_delta;
@@ -64,6 +66,7 @@ typedef struct ch_usage {
 
 typedef struct ch_scribe_info {
     const char *id;    /* "chatcmpl-...", "cmpl-...", "msg_..." without what comes before the "-" */
+    const char *request_id; /* as the reply's headers have it, or NULL */
     const char *model; /* as it is to be named */
     const char *fingerprint;
     int64_t created;   /* seconds since 1970 */

@@ -31,7 +31,7 @@ int ch_talk_listener(ch_listener **out, const ch_talk *t, const ch_listener_opti
     const json_t *tools = json_object_get(t->variables, "tools");
     all.replies = o->replies ? o->replies : ch_talk_manner_of(t)->replies;
     all.tools = json_is_array(tools) ? tools : t->no_tools;
-    all.before_text = t->before_text;
+    all.before_text = t->style->before_text;
     all.tk = t->tk;
     return ch_listener_open(out, &all, e);
 }
@@ -60,8 +60,8 @@ int ch_talk_stops(ch_talk *t, const char *const *text, int n, ch_err *e)
                        (int)CH_COUNT(all) - 1);
     for (int i = 0; i < n; i++)
         all[count++] = text[i];
-    if (t->own_stop)
-        all[count++] = t->own_stop;
+    if (t->style->own_stop)
+        all[count++] = t->style->own_stop;
     ch_stops_close(&t->stops);
     return count > 0 ? ch_stops_open(&t->stops, all, count, e) : CH_OK;
 }

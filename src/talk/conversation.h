@@ -19,17 +19,25 @@ typedef struct ch_talk_manner { /* a template, and how models answer to it */
     bool thinks; /* it reads enable_thinking */
 } ch_talk_manner;
 
-struct ch_talk {
-    ch_session *session;
+struct ch_talk_style { /* nothing of it changes after it was opened */
     const ch_tokenizer *tk;
-    ch_talk_manner plain, with_tools; /* the latter where the model has a template for them, */
-    const char *tool_jinja;           /* which is this, and parsed when tools come; or NULL */
+    ch_talk_manner plain, with_tools; /* the latter where the model has a template for them, and */
+    ch_err no_tools;                  /* its code: why that one cannot be used */
     const char *format;
-    bool goes_on;            /* prompts end with the last message's text */
     bool bos;                /* stands before the text: the template says nothing of it */
     const char *before_text; /* of chats.def: what the model writes before an answer */
+    char *own_stop;          /* of the format, or NULL */
+    json_t *names;
+};
+
+struct ch_talk {
+    ch_session *session;
+    const ch_talk_style *style;
+    ch_talk_style *own_style; /* NULL: it is somebody else's */
+    const ch_tokenizer *tk;
+    bool goes_on;            /* prompts end with the last message's text */
     struct tm now;
-    json_t *messages, *variables, *names;
+    json_t *messages, *variables;
     const char *stop;
 
     ch_listener *listener; /* of the last answer, or NULL */
@@ -37,7 +45,6 @@ struct ch_talk {
     ch_reply_fn *tell;
     void *arg;
     ch_buf nothing;
-    char *own_stop;   /* of the format, or NULL */
     ch_stops *stops;
     json_t *no_tools; /* an empty list */
 

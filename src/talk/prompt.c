@@ -13,7 +13,7 @@ static int render(ch_rendered *r, const ch_talk *t, ch_err *e)
         json_decref(data);
         return ch_fail(e, CH_ENOMEM, "no memory for a prompt");
     }
-    const ch_template_input in = {.data = data, .trusted = t->names, .now = &t->now};
+    const ch_template_input in = {.data = data, .trusted = t->style->names, .now = &t->now};
     const int rc = ch_template_render(r, ch_talk_manner_of(t)->template, &in, e);
     json_decref(data);
     return rc;
@@ -49,7 +49,7 @@ static int assemble(ch_tokens *out, const ch_talk *t, const ch_rendered *r, size
                     ch_err *e)
 {
     const ch_talk_mark m = marks > 0 ? t->mark[marks - 1] : (ch_talk_mark){0};
-    if (marks == 0 && t->bos) {
+    if (marks == 0 && t->style->bos) {
         const int rc = ch_tokenizer_encode(out, t->tk, "", 0, CH_ENCODE_BOS, e);
         if (rc < 0)
             return rc;

@@ -6,55 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chat.h"
-
 enum { SAID_MOST = 1 << 28 };
-
-static int open_manner(ch_talk_manner *m, const char *jinja, const char *name, ch_err *e)
-{
-    m->replies = ch_reply_format_of(jinja);
-    m->thinks = strstr(jinja, "enable_thinking") != NULL;
-    return ch_template_parse(&m->template, jinja, strlen(jinja), name, e);
-}
 
 static bool has_tools(const json_t *tools) { return tools && !json_is_null(tools); }
 
 const ch_talk_manner *ch_talk_manner_of(const ch_talk *t)
 {
-    return t->with_tools.template && has_tools(json_object_get(t->variables, "tools"))
-               ? &t->with_tools
-               : &t->plain;
+    const ch_talk_style *s = t->style;
+    return s->with_tools.template && has_tools(json_object_get(t->variables, "tools"))
+               ? &s->with_tools
+               : &s->plain;
 }
 
-static int open_format(ch_talk *t, const char *jinja, const char *name, ch_err *e)
-{
-    const char *own = jinja ? jinja : ch_tokenizer_template(t->tk);
-    const char *tool = jinja ? jinja : ch_tokenizer_tool_template(t->tk);
-    t->format = "template";
-    t->tool_jinja = own && tool != own ? tool : NULL;
-    if (own)
-        return open_manner(&t->plain, own, jinja && name ? name : "template", e);
-    const ch_chat *c = ch_chat_for(t->tk);
-    t->format = c->name;
-    t->before_text = c->before_text;
-    t->bos = true;
-    if (!*c->ends && asprintf(&t->own_stop, "%s%s%s", c->between, c->role[CH_CHAT_USER],
-                              c->after_role) < 0) {
-        t->own_stop = NULL;
-        return ch_fail(e, CH_ENOMEM, "no memory for a conversation");
-    }
-    ch_buf b;
-    ch_buf_init(&b, CH_TEMPLATE_BYTES);
-    ch_chat_template(&b, c);
-    int rc = ch_buf_check(&b, "a chat template", e);
-    if (rc == CH_OK)
-        rc = open_manner(&t->plain, b.data, c->name, e);
-    ch_buf_close(&b);
-    return rc;
-}
-
-int ch_talk_open(ch_talk **out, ch_session *s, const ch_tokenizer *tk, const char *jinja,
-                 const char *name, ch_err *e)
+int ch_talk_open_in(ch_talk **out, ch_session *s, const ch_talk_style *style, ch_err *e)
 {
     const time_t now = time(NULL);
     ch_talk *t = calloc(1, sizeof *t);
@@ -62,7 +26,8 @@ int ch_talk_open(ch_talk **out, ch_session *s, const ch_tokenizer *tk, const cha
     if (!t)
         return ch_fail(e, CH_ENOMEM, "no memory for a conversation");
     t->session = s;
-    t->tk = tk;
+    t->style = style;
+    t->tk = style->tk;
     t->stop = "";
     localtime_r(&now, &t->now);
     ch_buf_init(&t->said, SAID_MOST);
@@ -76,10 +41,6 @@ int ch_talk_open(ch_talk **out, ch_session *s, const ch_tokenizer *tk, const cha
     if (!t->messages || !t->variables || !t->no_tools)
         rc = ch_fail(e, CH_ENOMEM, "no memory for a conversation");
     if (rc == CH_OK)
-        rc = ch_template_names(&t->names, tk, e);
-    if (rc == CH_OK)
-        rc = open_format(t, jinja, name, e);
-    if (rc == CH_OK)
         rc = ch_talk_stops(t, NULL, 0, e);
     if (rc < 0)
         ch_talk_close(&t);
@@ -87,20 +48,32 @@ int ch_talk_open(ch_talk **out, ch_session *s, const ch_tokenizer *tk, const cha
     return rc;
 }
 
+int ch_talk_open(ch_talk **out, ch_session *s, const ch_tokenizer *tk, const char *jinja,
+                 const char *name, ch_err *e)
+{
+    ch_talk_style *own;
+    *out = NULL;
+    int rc = ch_talk_style_open(&own, tk, jinja, name, e);
+    if (rc == CH_OK)
+        rc = ch_talk_open_in(out, s, own, e);
+    if (rc == CH_OK)
+        (*out)->own_style = own;
+    else
+        ch_talk_style_close(&own);
+    return rc;
+}
+
 void ch_talk_close(ch_talk **t)
 {
     if (!*t)
         return;
-    ch_template_close(&(*t)->plain.template);
-    ch_template_close(&(*t)->with_tools.template);
+    ch_talk_style_close(&(*t)->own_style);
     json_decref((*t)->messages);
     json_decref((*t)->variables);
-    json_decref((*t)->names);
     json_decref((*t)->no_tools);
     ch_listener_close(&(*t)->listener);
     ch_buf_close(&(*t)->nothing);
     ch_stops_close(&(*t)->stops);
-    free((*t)->own_stop);
     ch_buf_close(&(*t)->said);
     ch_buf_close(&(*t)->origin);
     free((*t)->mark);
@@ -108,11 +81,12 @@ void ch_talk_close(ch_talk **t)
     *t = NULL;
 }
 
-const char *ch_talk_format(const ch_talk *t) { return t->format; }
-const char *ch_talk_own_stop(const ch_talk *t) { return t->own_stop; }
+const char *ch_talk_format(const ch_talk *t) { return t->style->format; }
+const char *ch_talk_own_stop(const ch_talk *t) { return t->style->own_stop; }
 const char *ch_talk_before_text(const ch_talk *t)
 {
-    return t->before_text && *t->before_text ? t->before_text : NULL;
+    const char *text = t->style->before_text;
+    return text && *text ? text : NULL;
 }
 
 bool ch_talk_thinks(const ch_talk *t) { return ch_talk_manner_of(t)->thinks; }
@@ -131,12 +105,10 @@ json_t *ch_talk_messages(ch_talk *t) { return t->messages; }
 
 int ch_talk_set(ch_talk *t, const char *name, json_t *v, ch_err *e)
 {
-    int rc = CH_OK;
-    if (t->tool_jinja && !t->with_tools.template && strcmp(name, "tools") == 0 && has_tools(v))
-        rc = open_manner(&t->with_tools, t->tool_jinja, "tool template", e);
-    if (rc < 0) {
+    const ch_err *no = &t->style->no_tools;
+    if (no->code < 0 && strcmp(name, "tools") == 0 && has_tools(v)) {
         json_decref(v);
-        return rc;
+        return ch_fail(e, no->code, "%s", no->text);
     }
     if (!v)
         json_object_del(t->variables, name);

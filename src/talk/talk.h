@@ -27,9 +27,18 @@
 
 typedef struct ch_talk ch_talk;
 
+/* A tokenizer's template and how models answer to it, for any number of conversations at once, on
+ * any threads.  The tokenizer outlives it.  jinja: a template to use instead of the model's own,
+ * whose errors name it as `name`; NULL: the model's. */
+typedef struct ch_talk_style ch_talk_style;
+int ch_talk_style_open(ch_talk_style **out, const ch_tokenizer *tk, const char *jinja,
+                       const char *name, ch_err *e);
+void ch_talk_style_close(ch_talk_style **s);
 /* session: one that nobody else feeds while this is open, or NULL, where prompts are only made.
- * Session and tokenizer outlive it.  jinja: a template to use instead of the model's own, whose
- * errors name it as `name`; NULL: the model's. */
+ * Session and style outlive it. */
+int ch_talk_open_in(ch_talk **out, ch_session *s, const ch_talk_style *style, ch_err *e);
+
+/* With a style of its own, as above; the tokenizer outlives it. */
 int ch_talk_open(ch_talk **out, ch_session *s, const ch_tokenizer *tk, const char *jinja,
                  const char *name, ch_err *e);
 void ch_talk_close(ch_talk **t);

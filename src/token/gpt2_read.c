@@ -98,34 +98,54 @@ static int read_merges(ch_tokenizer *t, const char *text, size_t n, const char *
     return rc;
 }
 
-static int build(ch_tokenizer **out, const char *vocab_path, const char *merges_path, ch_err *e)
+static int build(ch_tokenizer **out, json_t *vocab, const char *merges, size_t n,
+                 const char *vocab_path, const char *merges_path, ch_err *e)
 {
-    json_t *vocab, *config = NULL;
-    ch_mapping merges = {0};
-    int rc = ch_json_load(&vocab, vocab_path, FILE_MAX, e);
-    if (rc == CH_OK && !json_is_object(vocab))
-        rc = ch_fail(e, CH_EFORMAT, "%s: no object of names and ids", vocab_path);
-    if (rc == CH_OK)
-        rc = ch_token_load_beside(&config, vocab_path, "tokenizer_config.json", e);
+    json_t *config = NULL;
+    int rc = json_is_object(vocab)
+                 ? ch_token_load_beside(&config, vocab_path, "tokenizer_config.json", e)
+                 : ch_fail(e, CH_EFORMAT, "%s: no object of names and ids", vocab_path);
     if (rc == CH_OK && (rc = read_vocab(out, vocab, config, vocab_path, e)) == CH_OK) {
         ch_tokenizer *t = *out;
         t->pre = ch_pretokenizer_find("gpt-2", 5);
         memcpy(t->pre_name, "gpt-2", 6);
         rc = ch_token_read_config(t, vocab_path, e);
         if (rc == CH_OK && (rc = ch_token_index(t, e)) == CH_OK)
-            rc = ch_io_map(&merges, merges_path, e);
-        if (rc == CH_OK)
-            rc = read_merges(t, (const char *)merges.data, merges.size, merges_path, e);
-        ch_io_unmap(&merges);
+            rc = read_merges(t, merges, n, merges_path, e);
         if (rc == CH_OK && (rc = ch_token_finish(t, e)) == CH_OK && t->eos < 0)
             t->eos = ch_token_by_name(t, "<|endoftext|>", 13);
         if (rc == CH_OK && t->bos < 0)
             t->bos = t->eos;
     }
-    json_decref(vocab);
     json_decref(config);
     if (rc < 0)
         ch_tokenizer_close(out);
+    return rc;
+}
+
+int ch_token_from_gpt2_texts(ch_tokenizer **out, ch_str vocab, ch_str merges, const char *name,
+                             ch_err *e)
+{
+    json_t *v;
+    *out = NULL;
+    int rc = ch_json_parse(&v, vocab.p, vocab.n, name, e);
+    if (rc == CH_OK)
+        rc = build(out, v, merges.p, merges.n, name, name, e);
+    json_decref(v);
+    return rc;
+}
+
+static int open_files(ch_tokenizer **out, const char *vocab, const char *merges, ch_err *e)
+{
+    json_t *v;
+    ch_mapping map = {0};
+    int rc = ch_json_load(&v, vocab, FILE_MAX, e);
+    if (rc == CH_OK)
+        rc = ch_io_map(&map, merges, e);
+    if (rc == CH_OK)
+        rc = build(out, v, (const char *)map.data, map.size, vocab, merges, e);
+    ch_io_unmap(&map);
+    json_decref(v);
     return rc;
 }
 
@@ -146,7 +166,7 @@ int ch_token_from_gpt2(ch_tokenizer **out, const char *folder, ch_err *e)
     char *vocab = ch_token_first_of(folder, vocab_names, CH_COUNT(vocab_names)),
          *merges = ch_token_first_of(folder, merge_names, CH_COUNT(merge_names));
     int rc = vocab != NULL && merges != NULL
-                 ? build(out, vocab, merges, e)
+                 ? open_files(out, vocab, merges, e)
                  : ch_fail(e, CH_EFORMAT,
                            "%s has no encoder.json and vocab.bpe (vocab.json and merges.txt)",
                            folder);

@@ -176,6 +176,9 @@ bool ch_token_is_sentencepiece(const unsigned char *data, size_t size);
 int ch_token_from_json(ch_tokenizer **out, const char *text, size_t n, const char *name, ch_err *e);
 /* gpt2_read.c: encoder.json and vocab.bpe, or vocab.json and merges.txt, in a folder. */
 int ch_token_from_gpt2(ch_tokenizer **out, const char *folder, ch_err *e);
+/* The two as bytes in memory; `name` as in ch_token_from_json. */
+int ch_token_from_gpt2_texts(ch_tokenizer **out, ch_str vocab, ch_str merges, const char *name,
+                             ch_err *e);
 /* The path of the first of these that the folder has (free it); NULL: none. */
 char *ch_token_first_of(const char *folder, const char *const *names, size_t n);
 /* json_norm.c: the "normalizer" of a tokenizer.json, into t->norm and t->norm_json. */

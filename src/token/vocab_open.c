@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guard.h"
 #include "vocab.h"
 
 enum { IS_MODEL, IS_JSON, IS_LLAMA2C, IS_SENTENCEPIECE, IS_GPT2 };
@@ -44,6 +45,14 @@ static int look_at(int *what, const char *path, ch_err *e)
     return CH_OK;
 }
 
+/* Nothing is made of a file that lost bytes while it was read (guard.h). */
+static int taken_whole(ch_tokenizer **out, int whole)
+{
+    if (whole < 0)
+        ch_tokenizer_close(out);
+    return whole;
+}
+
 static int open_sentencepiece(ch_tokenizer **out, const char *path, ch_err *e)
 {
     ch_mapping map;
@@ -51,6 +60,8 @@ static int open_sentencepiece(ch_tokenizer **out, const char *path, ch_err *e)
     if (rc < 0)
         return rc;
     rc = ch_token_from_sentencepiece(out, map.data, map.size, path, e);
+    if (rc == CH_OK)
+        rc = taken_whole(out, ch_guard_whole(map.data, e));
     ch_io_unmap(&map);
     return rc;
 }
@@ -85,6 +96,8 @@ static int open_vocabulary(ch_tokenizer **out, const char *path, ch_err *e)
     if ((rc = ch_file_open(&f, path, e)) < 0)
         return rc;
     rc = ch_tokenizer_from_file(out, f, e);
+    if (rc == CH_OK)
+        rc = taken_whole(out, ch_file_whole(f, e));
     ch_file_close(&f);
     return rc;
 }
@@ -156,12 +169,12 @@ static int open_folder(ch_tokenizer **out, const char *path, ch_err *e)
 
 int ch_tokenizer_open(ch_tokenizer **out, const char *path, const char *vocabulary, ch_err *e)
 {
-    int what;
+    int what = IS_MODEL, rc = CH_OK;
     *out = NULL;
-    if (ch_io_is_dir(path))
-        return vocabulary != NULL ? open_vocabulary(out, vocabulary, e)
-                                  : open_folder(out, path, e);
-    int rc = look_at(&what, path, e);
+    if (ch_io_is_dir(path) && vocabulary == NULL)
+        return open_folder(out, path, e);
+    if (!ch_io_is_dir(path))
+        rc = look_at(&what, path, e);
     if (rc < 0)
         return rc;
     if (what != IS_MODEL)
@@ -173,6 +186,8 @@ int ch_tokenizer_open(ch_tokenizer **out, const char *path, const char *vocabula
         rc = ch_tokenizer_from_file(out, f, e);
     else
         rc = open_beside(out, f, vocabulary, e);
+    if (rc == CH_OK)
+        rc = taken_whole(out, ch_file_whole(f, e));
     ch_file_close(&f);
     return rc;
 }

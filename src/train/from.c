@@ -38,9 +38,13 @@ static int take_integrator(ch_train_run *r)
                                       "have to train for steps or a gate that it has not",
                        o->from);
     if (i->depth == 0 && o->anchor && (o->depth <= 0 || !ch_train_is_anchor(o->anchor)))
-        return ch_fail(r->e, CH_EARG, "anchor is \"%.40s\" and depth %d; known are none, here, "
-                                      "start, closed, for a depth of 1 or more",
+        return ch_fail(r->e, CH_EARG, "anchor is \"%.40s\" and depth %d; a trained model may "
+                                      "be given none, here, start, closed, for a depth of 1 or "
+                                      "more",
                        o->anchor, o->depth);
+    if (i->depth == 0 && o->anchor && ch_train_anchor_of(o->anchor) == CH_ANCHOR_DRIVEN)
+        return ch_fail(r->e, CH_EARG, "driven blocks are trained from the beginning; a trained "
+                                      "model may be given anchor none, here, start or closed");
     if (!o->lora)
         i->tolerance = 0; /* a gate is fitted to weights, and these change */
     if (i->depth == 0 && o->depth > 0) {
@@ -83,9 +87,14 @@ static int take_config(ch_train_run *r)
                 {&o->memory, "memory", none_if_0(c->memory)},
                 {&o->depth, "depth", none_if_0(c->integrator.depth)},
                 {&o->gate_layer, "gate_layer", none_if_0(c->integrator.gate_layer)},
+                {&o->controller_groups, "controller_groups",
+                 none_if_0(c->integrator.controller_groups)},
                 {&o->ffn_groups, "ffn_groups", none_if_0(c->ffn_groups)},
                 {&o->attention_groups, "attention_groups", none_if_0(c->attention_groups)},
                 {&o->embedding_rank, "embedding_rank", none_if_0(c->rank)}};
+    if (o->excitation > 0)
+        return ch_fail(r->e, CH_EARG, "excitation is %g; %s has %d excited channels and keeps them",
+                       o->excitation, o->from, c->integrator.excited);
     if (o->arch && strcmp(o->arch, c->arch->name) != 0)
         return ch_fail(r->e, CH_EARG, "arch is %s in %s and %s was asked for", c->arch->name,
                        o->from, o->arch);

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "option.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Beside Muon AdamW moves tables and vectors alone, and those want more (docs/training.md). */
@@ -144,7 +145,7 @@ static bool known(const char *name, const char *const *names)
 
 static const char *const anchors[] = {
     [CH_ANCHOR_NONE] = "none", [CH_ANCHOR_HERE] = "here", [CH_ANCHOR_START] = "start",
-    [CH_ANCHOR_CLOSED] = "closed", NULL};
+    [CH_ANCHOR_CLOSED] = "closed", [CH_ANCHOR_DRIVEN] = "driven", NULL};
 
 bool ch_train_is_anchor(const char *name)
 {
@@ -174,16 +175,22 @@ static int check_layers(const ch_train_options *o, ch_err *e)
         int value, most;
     } of[] = {{"gate_layer", o->gate_layer, o->layers - 1},
               {"ffn_groups", o->ffn_groups, o->layers},
-              {"attention_groups", o->attention_groups, o->layers}};
+              {"attention_groups", o->attention_groups, o->layers},
+              {"controller_groups", o->controller_groups, o->layers}};
     for (size_t i = 0; i < CH_COUNT(of); i++)
         if (of[i].value > of[i].most)
             return ch_fail(e, CH_EARG, "%s is %d; of %d layers it may be 1 to %d", of[i].name,
                            of[i].value, o->layers, of[i].most);
     const bool closed = strcmp(o->anchor, anchors[CH_ANCHOR_CLOSED]) == 0;
+    const bool driven = o->depth > 0 && strcmp(o->anchor, anchors[CH_ANCHOR_DRIVEN]) == 0;
+    if ((o->controller_groups > 0 || o->excitation > 0) && !driven)
+        return ch_fail(e, CH_EARG, "controller_groups is %d and excitation %g; both are of blocks "
+                                   "with a depth and anchor driven",
+                       o->controller_groups, o->excitation);
     if (o->gate_layer > 0 && (o->depth < 2 || closed))
         return ch_fail(e, CH_EARG,
                        "gate_layer is %d; a gate chooses among steps: depth has to be 2 or more, "
-                       "and anchor none, here or start",
+                       "and anchor none, here, start or driven",
                        o->gate_layer);
     return CH_OK;
 }
@@ -212,8 +219,8 @@ static int check_blocks(const ch_train_options *o, const ch_arch *arch, ch_err *
             return ch_fail(e, CH_EARG, "%s models have no %s; other architectures have (arch)",
                            arch->name, features[i].what);
     if (!known(o->anchor, anchors))
-        return ch_fail(e, CH_EARG, "anchor is \"%.40s\"; known are none, here, start, closed",
-                       o->anchor);
+        return ch_fail(e, CH_EARG, "anchor is \"%.40s\"; known are none, here, start, closed, "
+                                   "driven", o->anchor);
     return check_layers(o, e);
 }
 
@@ -308,6 +315,12 @@ const char *ch_train_anchor(const ch_config *c)
     return anchors[c->integrator.depth > 0 ? c->integrator.anchor : CH_ANCHOR_START];
 }
 
+/* Channels, the nearest number: at least one of a share above 0. */
+static int excited(const ch_train_options *o)
+{
+    return o->excitation > 0 ? CH_MAX(1, (int)lround(o->excitation * o->width)) : 0;
+}
+
 ch_config ch_train_config(const ch_train_options *o)
 {
     return (ch_config){.arch = ch_arch_find(o->arch, strlen(o->arch)),
@@ -324,6 +337,8 @@ ch_config ch_train_config(const ch_train_options *o)
                        .rank = CH_MAX(o->embedding_rank, 0),
                        .integrator = {.depth = CH_MAX(o->depth, 0),
                                       .anchor = o->depth > 0 ? ch_train_anchor_of(o->anchor) : 0,
+                                      .controller_groups = CH_MAX(o->controller_groups, 0),
+                                      .excited = excited(o),
                                       .gate_layer = CH_MAX(o->gate_layer, 0)},
                        .ffn_groups = CH_MAX(o->ffn_groups, 0),
                        .attention_groups = CH_MAX(o->attention_groups, 0),

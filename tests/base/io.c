@@ -377,11 +377,52 @@ static void depth_is_bounded(void **state)
     assert_fails(ch_io_list(&paths, &n, dir, &e), CH_ELIMIT, e, "directories deep");
 }
 
+static long resident_pages(void)
+{
+    long all, resident = -1;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f && fscanf(f, "%ld %ld", &all, &resident) != 2)
+        resident = -1;
+    if (f)
+        fclose(f);
+    return resident;
+}
+
+/* What is forgotten gives its memory back and reads the same again. */
+static void test_forget(void **state)
+{
+    (void)state;
+    enum { SIZE = 4 << 20 };
+    ch_err e = {0};
+    ch_mapping m, other = {.data = (const unsigned char *)"in memory", .size = 9};
+    FILE *f = fopen(in("large"), "w");
+    for (int i = 0; i < SIZE; i++)
+        putc(i % 251, f);
+    assert_int_equal(fclose(f), 0);
+    assert_ok(ch_io_map(&m, in("large"), &e), e);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < SIZE; i++)
+            if (m.data[i] != i % 251)
+                fail_msg("byte %d is %d", i, m.data[i]);
+        const long before = resident_pages();
+        ch_io_forget(&m, m.data + 1, SIZE - 2); /* the pages at its ends stay */
+        ch_io_forget(&m, m.data + 1, SIZE);     /* not within it */
+        ch_io_forget(&m, m.data + 5, 3);
+        ch_io_forget(&other, other.data, other.size);
+        const long page = sysconf(_SC_PAGESIZE);
+        if (before > 0)
+            assert_true(before - resident_pages() > SIZE / page / 2);
+    }
+    assert_memory_equal(other.data, "in memory", 9);
+    ch_io_unmap(&m);
+}
+
 #define IO_TEST(f) cmocka_unit_test_setup_teardown(f, make, clear)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        IO_TEST(test_forget),
         IO_TEST(files_arrive_whole),
         IO_TEST(padding_is_zero),
         IO_TEST(the_old_file_lives_until_commit),

@@ -60,6 +60,40 @@ is "as JSON" 0 "$bin" analyze trajectory --alpha 0.5 --p 1 -n 8 --json
 has "where it rises" '"energy_rises":\[1,4,6\]'
 is "one that diverges" 0 "$bin" analyze trajectory --alpha 0.9 --p 4.2 -n 2000 --json
 
+# ---- The steps of a model ---------------------------------------------------------------------
+is "a random published model" 0 "$bin" init inl_v2 --noise 0.3 --shape L3,D64,H4,K4,F96,P64 \
+    -o "$tmp/inl.gguf"
+is "one whose blocks integrate" 0 "$bin" init integrator --noise 0.3 --shape L4,P64 -o "$tmp/i.gguf"
+is "one that does not" 0 "$bin" init llama --shape L1,P64 -o "$tmp/plain.gguf"
+text="Once upon a time there was a fox who counted its steps. They were five."
+of() { "$bin" analyze "$1" -m "$tmp/$2.gguf" --prompt "$text" "${@:3}"; }
+for q in stability convergence trajectory; do
+    is "$q of a model" 0 of $q inl -c 20
+    says "and its tokens" "inl_v2: 20 tokens"
+    is "of blocks" 0 of $q i -c 20
+    is "as JSON" 0 of $q i -c 20 --json
+    has "by layer" '^\{"architecture":"integrator","tokens":20,.*"layers":\[\{.*"layer":3,.*\}$'
+done
+is "a bound" 0 of stability i -c 20
+says "is for an x* that rests" "for an x* that rests"
+is "the regions" 0 of stability inl -c 20 --json
+has "of its steps" '"alpha":\[0\..*"steps_seen":3840,"steps_inside":3840,"pairs":1280,'
+is "more steps" 0 of convergence inl -c 20 --iterations 60 --json
+has "are taken" '"predicted":\[[0-9.]+,.*"needed":\[.*"steps":60'
+of stability inl -c 20 -t 1 >"$tmp/one" 2>"$tmp/err"
+of stability inl -c 20 -t 2 >"$tmp/two" 2>"$tmp/err"
+that "threads change nothing" cmp -s "$tmp/one" "$tmp/two"
+is "all of the text" 0 of stability inl
+says "is as much as the model has positions for" "inl_v2: 64 tokens"
+is "a text that is longer than the model's table" 1 of stability inl -c 100
+says "is cut by --tokens" "allowed are 1 to 64"
+is "no integrator" 1 of stability plain
+says "is said" "the model has no integrator"
+is "iterations of blocks" 1 of stability i --iterations 3
+is "a point and a model" 2 of stability inl --alpha 0.5 --p 1
+is "no text" 1 "$bin" analyze stability -m "$tmp/inl.gguf" --prompt ""
+is "no such model" 1 of stability none
+
 # ---- Drawings ---------------------------------------------------------------------------------
 mkdir "$tmp/none"
 drawn() {
@@ -70,9 +104,11 @@ drawn() {
 is "drawn" 0 "$bin" analyze stability --plot "$tmp/plots"
 is "drawn" 0 "$bin" analyze convergence --plot "$tmp/plots"
 is "drawn" 0 "$bin" analyze trajectory --alpha 0.5 --p 1 --plot "$tmp/plots"
-that "data and scripts" drawn stability eigenvalues convergence energy
+is "a model's" 0 of stability inl -c 20 --plot "$tmp/plots"
+is "and its tokens" 0 of trajectory inl -c 20 --plot "$tmp/plots"
+that "data and scripts" drawn stability eigenvalues convergence energy steps layers tokens
 if command -v gnuplot >/dev/null; then
-    for f in stability eigenvalues convergence energy; do
+    for f in stability eigenvalues convergence energy steps layers tokens; do
         that "$f.svg" grep -q '<svg' "$tmp/plots/$f.svg"
         (cd "$tmp/plots" && gnuplot -d "$f.gnuplot") >"$tmp/out" 2>"$tmp/err"
         if [ ! -s "$tmp/err" ]; then ok "without a warning"; else not_ok "without a warning"; fi

@@ -21,6 +21,9 @@ for a in llama gpt2 gemma3 phi3 lfm2 inl_v2 inl_v3; do
 done
 that "a folder is whole" test -s llama/config.json -a -s llama/model.safetensors \
     -a -s llama/tokenizer.json -a -s llama/generation_config.json -a -s llama/README.md
+is "a folder with another's vocabulary" 1 "$bin" run -m llama --tokenizer "$bundled" -p x
+says "says which has how many" "has 4096 tokens, but llama has rows for"
+is "its own, by name" 0 "$bin" run -m llama --tokenizer llama/tokenizer.json -p x -n 1
 is "in several files" 0 "$bin" convert llama.gguf parts --shard-size 0.0002
 that "their index" test -s parts/model.safetensors.index.json
 that "compute the same" test "$(score llama.gguf)" = "$(score parts)"

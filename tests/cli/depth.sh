@@ -60,6 +60,37 @@ is "more groups than layers" 1 "$bin" train --data "$tmp/text" --out "$tmp/c" "$
 says "says how many there are" "of 2 layers it may be 1 to 2"
 is "an anchor of nothing" 1 "$bin" train --data "$tmp/text" --out "$tmp/c" --anchor here
 
+# ---- The published card's formula ---------------------------------------------------------------
+is "driven, with one controller" 0 "$bin" train --data "$tmp/text" --out "$tmp/d" "${short[@]}" \
+    --arch integrator --depth 2 --anchor driven --controller-groups 1 --excitation 0.1 \
+    --gate-layer 1
+is "resumed" 0 "$bin" train --data "$tmp/text" --out "$tmp/d" --resume -t 1
+is "its file" 0 "$bin" show "$tmp/d/model.gguf" --json
+says "has the anchor" '"integrator.integrator.anchor":4'
+says "one controller" '"integrator.integrator.controller_groups":1'
+says "three of 32 channels" '"integrator.integrator.excited":3'
+is "quantized" 0 "$bin" quantize "$tmp/d/model.gguf" "$tmp/dq.gguf" q8_0
+says "but for controllers" "blk.0.controller_gate.weight             f32"
+one() { ! grep -q "blk.1.controller.weight" "$tmp/out"; }
+that "of which there is one" one
+is "to a folder" 0 "$bin" convert "$tmp/d/model.gguf" "$tmp/dfolder"
+is "and back" 0 "$bin" convert "$tmp/dfolder" "$tmp/dback.gguf"
+a=$("$bin" perplexity -m "$tmp/d/model.gguf" -f "$tmp/text" --json -t 1)
+b=$("$bin" perplexity -m "$tmp/dback.gguf" -f "$tmp/text" --json -t 2)
+that "to the bit" [ "$a" = "$b" ]
+is "its steps" 0 "$bin" analyze stability -m "$tmp/d/model.gguf" -f "$tmp/text" -c 16
+says "are inside" "100.00%  100.00%"
+is "a controller of nothing" 1 "$bin" train --data "$tmp/text" --out "$tmp/c" "${short[@]}" \
+    --depth 2 --controller-groups 1
+says "says what has one" "anchor driven"
+is "excitation of nothing" 1 "$bin" train --data "$tmp/text" --out "$tmp/c" "${short[@]}" \
+    --excitation 0.1
+is "finetuned" 0 "$bin" finetune -m "$tmp/d/model.gguf" --data "$tmp/text" --out "$tmp/df" \
+    --length 16 --micro-batch 2 --steps 1 -t 1
+is "with another excitation" 1 "$bin" finetune -m "$tmp/d/model.gguf" --data "$tmp/text" \
+    --out "$tmp/de" --length 16 --excitation 0.5 --steps 1
+says "keeps its own" "3 excited channels"
+
 # ---- A plain model that is to integrate --------------------------------------------------------
 is "a plain model to begin with" 0 "$bin" train --data "$tmp/text" --out "$tmp/p" "${short[@]}"
 is "grown" 0 "$bin" finetune -m "$tmp/p/model.gguf" --data "$tmp/text" --out "$tmp/g" --depth 2 \
@@ -72,11 +103,16 @@ for a in here start closed; do
     is "grown to $a" 0 "$bin" finetune -m "$tmp/p/model.gguf" --data "$tmp/text" --out "$tmp/g$a" \
         --depth 2 --anchor $a --length 16 --micro-batch 2 --steps 2 -t 1
 done
+is "steps towards no place" 1 "$bin" analyze stability -m "$tmp/ghere/model.gguf" -f "$tmp/text"
+says "says where there is one" "allowed are start, closed and driven"
+is "grown to driven blocks" 1 "$bin" finetune -m "$tmp/p/model.gguf" --data "$tmp/text" \
+    --out "$tmp/gd" --depth 2 --anchor driven
+says "which begin with their model" "from the beginning"
 is "and to a gate" 0 "$bin" finetune -m "$tmp/gstart/model.gguf" --data "$tmp/text" \
     --out "$tmp/gg" --gate-layer 1 --length 16 --micro-batch 2 --steps 2 -t 1
 is "to an anchor that is none" 1 "$bin" finetune -m "$tmp/p/model.gguf" --data "$tmp/text" \
     --out "$tmp/l" --depth 2 --anchor moon
-says "names those that there are" "known are none, here, start, closed"
+says "names those that there are" "may be given none, here, start, closed"
 is "a published integrator" 0 "$bin" init inl_v2 --shape L2,D32,H4,K4,F48,P32 -o "$tmp/inl.gguf"
 is "goes on training" 0 "$bin" finetune -m "$tmp/inl.gguf" --data "$tmp/text" --out "$tmp/inl" \
     --length 16 --micro-batch 2 --steps 2 -t 1

@@ -21,6 +21,21 @@ says "with the interval" '"accuracy":{"value":0.5,"low":'
 is "against another" 0 "$bin" eval "$tmp/pairs.jsonl" -q --against \
     "$(dirname "$0")/../../models/chalcis-tiny.gguf"
 says "which is itself" "+0.0000 (no interval)"
+is "details" 0 "$bin" eval "$tmp/pairs.jsonl" -q --details "$tmp/details.jsonl"
+if [ "$(grep -c '"from":1,"log_p":-[0-9.]*}$' "$tmp/details.jsonl")" = 4 ] &&
+    [ "$(sed -n '3,4s/.*"log_p"//p' "$tmp/details.jsonl" | sort -u | wc -l)" = 1 ]; then
+    ok "a line each, of equal sentences the same"
+else
+    not_ok "a line each, of equal sentences the same"
+fi
+odd=$tmp/odd$'\xff'.jsonl
+cp "$tmp/pairs.jsonl" "$odd"
+is "a name that is not UTF-8" 0 "$bin" eval "$odd" -q --json --details "$tmp/odd.details"
+says "with what stands for it" $'odd\xef\xbf\xbd.jsonl'
+is "and in each line of its details" 0 grep -c $'odd\xef\xbf\xbd.jsonl' "$tmp/odd.details"
+is "details where there are none" 2 "$bin" eval --task bits_per_byte "$tmp/pairs.jsonl" \
+    --details "$tmp/none.jsonl"
+is "details where no file can be" 1 "$bin" eval "$tmp/pairs.jsonl" -q --details "$tmp/no/file"
 is "an option of other tasks" 2 "$bin" eval "$tmp/pairs.jsonl" --pmi
 says "names it, and whose it is" "--pmi is not used by the task pairs; it is by classify"
 is "windows of no text" 2 "$bin" eval "$tmp/pairs.jsonl" --window 8

@@ -332,6 +332,33 @@ static void what_followed_is_guessed(void **state)
     ch_suffix_close(&x);
 }
 
+/* Whoever asks again, for more, is told what a fresh look at the text would tell, at any length. */
+static void asked_again(void **state)
+{
+    (void)state;
+    enum { N = 200 };
+    ch_err e = {0};
+    ch_suffix x;
+    ch_token text[N], one[1], out[8], fresh[8];
+    for (uint64_t i = 0; i < N; i++)
+        text[i] = (ch_token)ch_rng_below(3, 1, CH_RNG_TEST, 0, i);
+    assert_ok(ch_suffix_open(&x, N, &e), e);
+    for (int n = 1; n <= N; n++) {
+        ch_suffix y;
+        assert_ok(ch_suffix_open(&y, N, &e), e);
+        const int any = ch_suffix_guess(&x, text, n, one, 1);
+        const int many = ch_suffix_guess(&x, text, n, out, 8);
+        assert_int_equal(ch_suffix_guess(&y, text, n, fresh, 8), many);
+        assert_int_equal(any, CH_MIN(many, 1));
+        if (many > 0) {
+            assert_int_equal(one[0], out[0]);
+            assert_memory_equal(out, fresh, (size_t)many * sizeof *out);
+        }
+        ch_suffix_close(&y);
+    }
+    ch_suffix_close(&x);
+}
+
 static void guesses_have_to_pay(void **state)
 {
     (void)state;
@@ -360,6 +387,7 @@ int main(void)
         cmocka_unit_test(only_so_many_wait),
         cmocka_unit_test(a_vector_is_the_mean),
         cmocka_unit_test(what_followed_is_guessed),
+        cmocka_unit_test(asked_again),
         cmocka_unit_test(guesses_have_to_pay),
     };
     return cmocka_run_group_tests_name("engine/listeners", tests, setup, teardown);

@@ -1,8 +1,9 @@
 /* tests/fuzz/fuzz_tokenizer.c - vocabularies and texts from a stranger
  *
- * The first byte says what the rest is, modulo 4: 0 a tokenizer.bin, 2 a tokenizer.model, 3 a
- * tokenizer.json, through each of which a text then goes; 1 a text, which a BPE trained on its
- * first half encodes and must give back to the byte.
+ * The first byte says what the rest is, modulo 6: 0 a tokenizer.bin, 2 a tokenizer.model, 3 a
+ * tokenizer.json, 4 a GGUF file, 5 encoder.json, a 0 byte and vocab.bpe, through each of which a
+ * text then goes; 1 a text, which a BPE trained on its first half encodes and must give back to the
+ * byte.
  * make build/fuzz/fuzz_tokenizer && build/fuzz/fuzz_tokenizer -max_len=4096 CORPUS
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
@@ -63,6 +64,23 @@ static void train_and_encode(const char *text, size_t n)
     }
 }
 
+static int from_gguf(ch_tokenizer **t, const uint8_t *bytes, size_t n, ch_err *e)
+{
+    ch_file *f;
+    int rc = ch_file_open_memory(&f, bytes, n, "fuzz", e);
+    if (rc == CH_OK)
+        rc = ch_tokenizer_from_file(t, f, e);
+    ch_file_close(&f);
+    return rc;
+}
+
+static int from_two(ch_tokenizer **t, const char *text, size_t n, ch_err *e)
+{
+    const size_t at = strnlen(text, n), next = CH_MIN(at + 1, n);
+    return ch_token_from_gpt2_texts(t, (ch_str){text, at}, (ch_str){text + next, n - next},
+                                    "/nonexistent/fuzz", e);
+}
+
 /* Any text, and the input itself, with every flag. */
 static void use(ch_tokenizer *t, int rc, const ch_err *e, const char *data, size_t size)
 {
@@ -80,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ch_tokenizer *t = NULL;
     ch_err e = {0};
     int rc = CH_OK;
-    switch (data[0] % 4) {
+    switch (data[0] % 6) {
     case 0:
         rc = ch_token_from_llama2c(&t, rest, size - 1, "fuzz", &e);
         break;
@@ -89,6 +107,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     case 2:
         rc = ch_token_from_sentencepiece(&t, rest, size - 1, "/nonexistent/fuzz", &e);
+        break;
+    case 4:
+        rc = from_gguf(&t, rest, size - 1, &e);
+        break;
+    case 5:
+        rc = from_two(&t, (const char *)rest, size - 1, &e);
         break;
     default:
         rc = ch_token_from_json(&t, (const char *)rest, size - 1, "/nonexistent/fuzz", &e);

@@ -86,6 +86,61 @@ void check_settle_closed(void **state)
     }
 }
 
+/* ---- Driven --------------------------------------------------------------------------------- */
+
+typedef struct driven_case {
+    ch_tensor *x, *start, *force, *said[3];
+    ch_weight *gain, *scale, *shift, *size, *speed, *phase;
+    int steps;
+} driven_case;
+
+static double driven_loss(ch_run *r, void *arg)
+{
+    const driven_case *c = arg;
+    ch_tensor *x = ch_op_scale(r, c->x, 1.1), *force = ch_op_scale(r, c->force, 0.9), *v = NULL;
+    ch_tensor *first = x, *said[3];
+    for (int i = 0; i < 3; i++)
+        said[i] = ch_op_scale(r, c->said[i], 1);
+    const ch_tensor *start = c->start ? ch_op_scale(r, c->start, 1) : NULL;
+    for (int k = 0; k <= c->steps; k++) {
+        const ch_op_driving m = {.x = x, .start = start, .velocity = v, .force = force,
+                                 .said = {said[0], said[1], said[2]}, .gain = c->gain,
+                                 .scale = c->scale, .shift = c->shift, .size = c->size,
+                                 .speed = c->speed, .phase = c->phase, .number = k + 1};
+        x = ch_op_drive(r, &m, k < c->steps ? &v : NULL);
+        force = ch_op_softcap(r, ch_op_multiply(r, force, x), 1);
+    }
+    return gc_sum(r, ch_op_multiply(r, first, ch_op_multiply(r, v, x)));
+}
+
+void check_drive(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 4 * CH_COUNT(shapes); i++) {
+        gc g;
+        gc_open(&g, i & 1 ? "drive from a start" : "drive");
+        const int T = shapes[i / 4][0], D = shapes[i / 4][1], X = D > 4 ? 5 : 1;
+        driven_case c = {.x = gc_input(&g, "x", T, D),
+                         .force = gc_input(&g, "force", T, D),
+                         .said = {gc_input(&g, "inertia", T, D), gc_input(&g, "pull", T, D),
+                                  gc_input(&g, "gate", T, D)},
+                         .gain = gc_vector(&g, "gain", D, i == 5),
+                         .scale = gc_vector(&g, "scale", 3, i == 6),
+                         .shift = gc_vector(&g, "shift", 3, i == 7),
+                         .steps = 1 + (int)i % 3};
+        g.step = 1e-4;
+        if (i & 1)
+            c.start = gc_input(&g, "start", T, D);
+        if (i & 2) {
+            c.size = gc_vector(&g, "size", X, i == 10);
+            c.speed = gc_vector(&g, "speed", X, i == 11);
+            c.phase = gc_vector(&g, "phase", X, i == 14);
+        }
+        gc_check(&g, driven_loss, &c);
+        gc_close(&g);
+    }
+}
+
 /* ---- Rows ----------------------------------------------------------------------------------- */
 
 static void some_rows(motion_case *c, gc *g, int T, int every)

@@ -75,7 +75,7 @@ static void whole(ch_config config, const char *what)
     ch_err e = {0};
     gc g;
     gc_open(&g, what);
-    g.step = config.integrator.anchor == CH_ANCHOR_CLOSED ? 1e-5 : 1e-4; /* bends near 0 */
+    g.step = config.integrator.anchor >= CH_ANCHOR_CLOSED ? 1e-5 : 1e-4; /* bends near 0 */
     g.singles = config.inl.group > 0 ? 5 : 0; /* controllers of 64, once a step: many more sums */
     model_case c = {.rows = gc_documents(&g, lengths), .scale = 0.7};
     assert_ok(ch_model_create(&c.m, &config, 1, NULL, &e), e);
@@ -139,6 +139,11 @@ void check_model(void **state)
             c.integrator.anchor = CH_ANCHOR_CLOSED;
             c.integrator.gate_layer = 0;
             whole(c, "integrator in closed form");
+            c.integrator.anchor = CH_ANCHOR_DRIVEN;
+            c.integrator.gate_layer = 1;
+            c.integrator.controller_groups = 1;
+            c.integrator.excited = 5;
+            whole(c, "driven integrator");
         }
     }
 }

@@ -15,6 +15,7 @@ struct change {
     const char *set_key;
     uint32_t set_value;
     const char *set_string;
+    bool no_tensors;
 };
 
 static int open_changed(const struct change *c, ch_err *e)
@@ -36,7 +37,7 @@ static int open_changed(const struct change *c, ch_err *e)
         assert_ok(ch_file_set_str(to, c->set_key, c->set_string, strlen(c->set_string), e), *e);
     else if (c->set_key)
         assert_ok(ch_file_set_u32(to, c->set_key, c->set_value, e), *e);
-    for (size_t i = 0; i < from->n_tensors; i++) {
+    for (size_t i = 0; i < from->n_tensors && !c->no_tensors; i++) {
         const char *name = from->tensors[i].name;
         ch_tensor t = from->tensors[i].t;
         if (c->drop_tensor && strcmp(name, c->drop_tensor) == 0)
@@ -91,6 +92,7 @@ static void faults_are_sentences(void **state)
          "rope.scaling.factor is 4e+06"},
         {{.set_key = "llama.expert_count", .set_value = 8}, CH_EUNSUPPORTED, "expert_count is 8"},
         {{.set_key = "llama.attention.value_length", .set_value = 8}, CH_EUNSUPPORTED, "value_length is 8"},
+        {{.no_tensors = true, .drop_key = "llama.vocab_size"}, CH_EFORMAT, "holds no tensors"},
     };
     for (size_t i = 0; i < CH_COUNT(cases); i++) {
         ch_err e = {0};

@@ -51,8 +51,8 @@ typedef struct branch {
     double *x, *v;
 } branch;
 
-/* One step of all rows but those that `ended`; moved: how far each went. */
-static void step(ref *r, const branch *b, const bool *ended, double *moved)
+/* Step `number` of all rows but those that `ended`; moved: how far each went. */
+static void step(ref *r, const branch *b, int number, const bool *ended, double *moved)
 {
     const int D = r->D;
     double *in = ref_new(r, (int64_t)r->T * 3 * D);
@@ -72,6 +72,8 @@ static void step(ref *r, const branch *b, const bool *ended, double *moved)
             const double *p = o + (int64_t)t * 3 * D + j, m = b->mu[0] + b->offset[j / b->group];
             double *x = b->x + t * D + j, *v = b->v + t * D + j;
             const double a = sigmoid(r, p[0]), f = softplus(r, p[D]), g = sigmoid(r, p[2 * D]);
+            if (r->seen)
+                r->seen(r->seen_arg, &(ref_seen){b->layer, number, t, j, a, f, g, 1, *v, m - *x});
             const double turn = a * *v, pull = f * (*x - m), was = *x;
             *v = ref_round(r, turn - pull,
                            fabs(turn) + fabs(f) * (2 * fabs(*x) + 2 * fabs(m)) + fabs(turn - pull));
@@ -94,7 +96,7 @@ static double *run_branch(ref *r, branch *b, const double *x0, const double *h)
                            (r->D + b->group - 1) / b->group);
     for (int i = 0; i < b->n; i++) {
         bool all = true;
-        step(r, b, frozen, moved);
+        step(r, b, i, frozen, moved);
         for (int t = 0; t < r->T; t++) {
             if (i >= b->least && (b->whole || b->each))
                 ended[t] |= moved[t] < b->threshold;

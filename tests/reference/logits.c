@@ -1,4 +1,4 @@
-/* logits.c - every architecture beside an implementation that shares the file reader alone
+/* logits.c - architectures beside an implementation that shares the file reader alone
  *
  * The same random nano models go through the engine and through tests/reference, teacher-forced.
  * How far the two may be apart at one position, |a - b| / |b| over its V logits, is derived and
@@ -371,9 +371,9 @@ int main(int argc, char **argv)
         const int n_ids = argc > 2 ? atoi(argv[2]) : T, context = argc > 3 ? atoi(argv[3]) : n_ids;
         return one_file(argv[1], n_ids, context, argc > 4 ? argv[4] : NULL);
     }
-    struct CMUnitTest tests[96];
+    struct CMUnitTest tests[128];
     int n = 0;
-    if (2 * n_nanos + 2 > (int)CH_COUNT(tests))
+    if (3 * n_nanos + 2 > (int)CH_COUNT(tests))
         return 2;
     for (int i = 0; i < n_nanos; i++) {
         tests[n++] = (struct CMUnitTest){nanos[i].name, agrees, NULL, NULL, (void *)&nanos[i]};
@@ -381,6 +381,10 @@ int main(int argc, char **argv)
             tests[n++] =
                 (struct CMUnitTest){nanos[i].name, folders_agree, NULL, NULL, (void *)&nanos[i]};
     }
+    for (int i = 0; i < n_nanos; i++)
+        if (observed_has(&nanos[i]))
+            tests[n++] =
+                (struct CMUnitTest){nanos[i].name, observed_agrees, NULL, NULL, (void *)&nanos[i]};
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(stories);
 #ifdef CH_REAL_IS_DOUBLE
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(matters);

@@ -123,6 +123,14 @@ const nano nanos[] = {
      .keys = {STEPS(4, 1), {"feed_forward_groups", 'I', 1, NULL}}},
     {"integrator closed", "integrator", SHAPE, .L = 3, .also = "steps controller",
      .keys = {STEPS(4, 3)}},
+    {"integrator driven", "integrator", SHAPE, .L = 4, .also = "steps controller driven gate",
+     .keys = {STEPS(4, 4),
+              {"integrator.gate_layer", 'I', 1, NULL},
+              {"integrator.tolerance", 'f', 0.5, NULL}}},
+    {"integrator card", "integrator", SHAPE, .L = 4, .also = "steps controller driven excited",
+     .keys = {STEPS(3, 4),
+              {"integrator.controller_groups", 'I', 2, NULL},
+              {"integrator.excited", 'I', 7, NULL}}},
     {"llama in steps", "llama", SHAPE, .L = 3, .also = "steps", .keys = {STEPS(2, 0)}},
     {"qwen3 in steps", "qwen3", SHAPE, .L = 3, .tied = true, .also = "steps inertia gate",
      .keys = {STEPS(3, 2),
@@ -142,7 +150,8 @@ enum { MATRIX, GAIN, BIAS, TABLE, FACTOR };
  * head, C positions, R pairs that turn, J taps, W as wide as the embedding's table, Y as the head
  * is, O groups of the published integrator's equilibrium, N width of controllers, S steps, M one
  * less.  Who: architectures, or words in `also`.  Layers: '*' all, '+' those with attention, '-'
- * those without; of '+' and 'f' the first of each group that shares attention or feed-forward maps.
+ * those without; of '+', 'f' and 'c' the first of each group that shares attention's or
+ * feed-forward maps, or a controller.
  */
 static const struct {
     const char *name;
@@ -192,11 +201,18 @@ static const struct {
     {"blk.%d.integrator_gain.weight", 'S', 'D', GAIN, '*', "steps"},
     {"blk.%d.integrator_inertia.weight", 'S', 'D', TABLE, '*', "inertia"},
     {"blk.%d.integrator_pull.weight", 0, 'D', BIAS, '*', "inertia"},
-    {"blk.%d.controller.weight", 'N', 'D', MATRIX, '*', "controller"},
-    {"blk.%d.controller_inertia.weight", 'D', 'N', MATRIX, '*', "controller"},
-    {"blk.%d.controller_inertia.bias", 0, 'D', TABLE, '*', "controller"},
-    {"blk.%d.controller_pull.weight", 'D', 'N', MATRIX, '*', "controller"},
-    {"blk.%d.controller_pull.bias", 0, 'D', BIAS, '*', "controller"},
+    {"blk.%d.controller.weight", 'N', 'D', MATRIX, 'c', "controller"},
+    {"blk.%d.controller_inertia.weight", 'D', 'N', MATRIX, 'c', "controller"},
+    {"blk.%d.controller_inertia.bias", 0, 'D', TABLE, 'c', "controller"},
+    {"blk.%d.controller_pull.weight", 'D', 'N', MATRIX, 'c', "controller"},
+    {"blk.%d.controller_pull.bias", 0, 'D', BIAS, 'c', "controller"},
+    {"blk.%d.controller_gate.weight", 'D', 'N', MATRIX, 'c', "driven"},
+    {"blk.%d.controller_gate.bias", 0, 'D', BIAS, 'c', "driven"},
+    {"blk.%d.controller_scale.weight", 0, '3', GAIN, '*', "driven"},
+    {"blk.%d.controller_shift.weight", 0, '3', BIAS, '*', "driven"},
+    {"blk.%d.excitation_size.weight", 0, 'X', BIAS, '*', "excited"},
+    {"blk.%d.excitation_speed.weight", 0, 'X', GAIN, '*', "excited"},
+    {"blk.%d.excitation_phase.weight", 0, 'X', BIAS, '*', "excited"},
     {"depth_gate.weight", 'M', 'D', MATRIX, 0, "gate"},
     {"depth_gate.bias", 0, 'M', BIAS, 0, "gate"},
     {"blk.%d.ffn_norm.bias", 0, 'D', BIAS, '*', "gpt2 inl_v2"},
@@ -239,10 +255,13 @@ static int letter(const nano *n, char c)
     const nano_key *steps = find_key(n, "integrator.depth");
     const nano_key *anchor = find_key(n, "integrator.anchor");
     const nano_key *rank = find_key(n, "embedding_rank");
+    const nano_key *excited = find_key(n, "integrator.excited");
     const nano_key *group = find_key(n, "integrator.group_size");
     const int columns = group ? (int)group->v : 64;
     switch (c) {
     case 'S': return anchor && anchor->v == 3 ? 1 : steps ? (int)steps->v : 0;
+    case 'X': return excited ? (int)excited->v : 0;
+    case '3': return 3;
     case 'M': return steps ? (int)steps->v - 1 : 0;
     case 'D': return n->D;
     case 'W': return rank ? (int)rank->v : n->D;
@@ -325,6 +344,8 @@ static bool has(const nano *n, size_t row, int layer)
     if (kind == '+' && !leads(n, "attention_groups", layer))
         return false;
     if (kind == 'f' && !leads(n, "feed_forward_groups", layer))
+        return false;
+    if (kind == 'c' && !leads(n, "integrator.controller_groups", layer))
         return false;
     if (!strcmp(tensors[row].name, "blk.%d.ffn_norm.weight") && find_key(n, "integrator.depth"))
         return false;

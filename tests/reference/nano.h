@@ -32,4 +32,8 @@ extern const int n_nanos;
  * doubled. */
 ch_file *nano_build(const nano *n, int twice);
 
+/* observed.c: a test of what is watched, for models that integrate. */
+bool observed_has(const nano *n);
+void observed_agrees(void **state);
+
 #endif

@@ -152,31 +152,44 @@ static void read_sizes(ref *r)
     assert_true(r->K > 0 && r->H % r->K == 0);
 }
 
-double *ref_logits(int *vocab, const ch_file *f, const ch_token *id, int n, int context,
-                   double noise, uint64_t seed)
+/* Of a reference whose file, ids and wishes are filled in. */
+static double *run(ref *r)
 {
     ch_err e;
     ch_str name;
-    assert_ok(ch_file_str(&name, f, "general.architecture", &e), e);
+    assert_ok(ch_file_str(&name, r->file, "general.architecture", &e), e);
     for (size_t i = 0; i < CH_COUNT(archs); i++) {
         if (strlen(archs[i].name) != name.n || memcmp(archs[i].name, name.p, name.n) != 0)
             continue;
-        ref r = {.file = f, .arch = archs[i].name, .id = id, .T = n, .context = context,
-                 .noise = noise, .drawn = seed};
-        read_sizes(&r);
-        for (int t = 0; t < n; t++)
-            assert_in_range(id[t], 0, r.V - 1);
-        const double *z = archs[i].logits(&r);
-        const size_t bytes = (size_t)n * (size_t)r.V * sizeof *z;
+        r->arch = archs[i].name;
+        read_sizes(r);
+        for (int t = 0; t < r->T; t++)
+            assert_in_range(r->id[t], 0, r->V - 1);
+        const double *z = archs[i].logits(r);
+        const size_t bytes = (size_t)r->T * (size_t)r->V * sizeof *z;
         double *out = malloc(bytes);
         assert_non_null(out);
         memcpy(out, z, bytes);
-        *vocab = r.V;
-        for (size_t j = 0; j < r.n_owned; j++)
-            free(r.owned[j]);
-        free(r.owned);
+        for (size_t j = 0; j < r->n_owned; j++)
+            free(r->owned[j]);
+        free(r->owned);
         return out;
     }
     fail_msg("no reference for %.*s", (int)name.n, name.p);
     return NULL;
+}
+
+double *ref_logits(int *vocab, const ch_file *f, const ch_token *id, int n, int context,
+                   double noise, uint64_t seed)
+{
+    ref r = {.file = f, .id = id, .T = n, .context = context, .noise = noise, .drawn = seed};
+    double *z = run(&r);
+    *vocab = r.V;
+    return z;
+}
+
+void ref_observe(const ch_file *f, const ch_token *id, int n, ref_seen_fn *fn, void *arg)
+{
+    ref r = {.file = f, .id = id, .T = n, .context = n, .seen = fn, .seen_arg = arg};
+    free(run(&r));
 }

@@ -16,6 +16,14 @@
 
 #include "file.h"
 
+/* One step of one channel of an integrator: gain of the force (1: there is none), v before the
+ * step; e is what x lacks to where it is drawn. */
+typedef struct ref_seen {
+    int layer, step, token, channel;
+    double alpha, beta, gate, gain, v, e;
+} ref_seen;
+typedef void ref_seen_fn(void *arg, const ref_seen *s);
+
 typedef struct ref {
     const ch_file *file;
     const char *arch;
@@ -26,6 +34,8 @@ typedef struct ref {
     double eps;
     double noise;
     uint64_t drawn;
+    ref_seen_fn *seen; /* or NULL */
+    void *seen_arg;
     void **owned; /* freed at the end */
     size_t n_owned, cap_owned;
 } ref;
@@ -34,6 +44,8 @@ typedef struct ref {
  * running test with a sentence. */
 double *ref_logits(int *vocab, const ch_file *f, const ch_token *id, int n, int context,
                    double noise, uint64_t seed);
+/* The same, which calls fn for every step of an integrator and forgets the logits. */
+void ref_observe(const ch_file *f, const ch_token *id, int n, ref_seen_fn *fn, void *arg);
 bool ref_knows(const char *arch);
 
 /* ---- One function an architecture: logits (T, V), owned by r -------------------------------- */

@@ -11,7 +11,8 @@
 
 #include "support.h"
 
-static const ch_scribe_info info = {.id = "1", .model = "m\"", .fingerprint = "f", .created = 7};
+static const ch_scribe_info info = {
+    .id = "1", .request_id = "req_9", .model = "m\"", .fingerprint = "f", .created = 7};
 static const ch_usage usage = {.prompt = 10, .cached = 4, .drawn = 6, .reasoning = 2};
 
 static ch_delta say(ch_delta_kind kind, const char *text)
@@ -202,7 +203,7 @@ static void pings_and_errors(void **state)
                         EVENT("ping", "") START BLOCK("0", "\"type\":\"text\",\"text\":\"\"")
                         DELTA("0", "\"type\":\"text_delta\",\"text\":\"a\"")
                         EVENT("error", ",\"error\":{\"type\":\"overloaded_error\",\"message\":"
-                                       "\"too \\\"much\\\"\"},\"request_id\":null"));
+                                       "\"too \\\"much\\\"\"},\"request_id\":\"req_9\""));
     ch_scribe_close(&w);
     ch_buf_close(&b);
 }

@@ -67,6 +67,22 @@ static const ch_delta scored[] = {
     TOKEN("<s>", 1, (double)NAN, 0, NULL, 0), TOKEN("\xc3", 195, -0.1, 0, top_a, 2),
     TOKEN("\xa9", 169, -2, 1, top_b, 2),      TOKEN("x", 4, -3, 2, top_b, 2),
     SAY(0, "\xc3\xa9x"),                      END(0, CH_WHY_LENGTH)};
+/* Two answers to such a prompt, whose second one goes on within a character. */
+static const ch_delta forked[] = {
+    {.kind = CH_DELTA_TOKEN, .of_prompt = true, .token = TOLD("<s>", 1, (double)NAN)},
+    {.kind = CH_DELTA_TOKEN, .of_prompt = true, .token = TOLD("\xc3", 195, -0.1), .top = top_a,
+     .n_top = 2},
+    SAY(0, "A"), SAY(1, "A"),
+    {.kind = CH_DELTA_TOKEN, .answer = 1, .token = TOLD("\xa9", 169, -2), .offset = 1,
+     .top = top_b, .n_top = 2},
+    SAY(1, "B"), END(0, CH_WHY_LENGTH), END(1, CH_WHY_STOP)};
+/* Means: -2, -1 with one that was fed, -1, none. */
+#define DRAWN(i, p) {.kind = CH_DELTA_TOKEN, .answer = i, .token = TOLD("x", 4, p)}
+static const ch_delta rivals[] = {
+    {.kind = CH_DELTA_TOKEN, .of_prompt = true, .token = TOLD("x", 4, -9)},
+    SAY(0, "A"), SAY(1, "B"), SAY(2, "C"), SAY(3, "D"),
+    DRAWN(0, -2), DRAWN(1, -0.5), DRAWN(1, (double)NAN), DRAWN(1, -1.5), DRAWN(2, -1),
+    END(0, CH_WHY_STOP), END(1, CH_WHY_LENGTH), END(2, CH_WHY_STOP), END(3, CH_WHY_STOP)};
 static const ch_delta dear[] = {{.kind = CH_DELTA_TOKEN,
                                  .token = {.bytes = "A", .n = 1, .id = 65, .drafted = true,
                                            .iterations = 2.5},
@@ -78,6 +94,12 @@ static const ch_delta dear[] = {{.kind = CH_DELTA_TOKEN,
     "{'tokens':['<s>','bytes:\\\\xc3','bytes:\\\\xa9','x'],'token_logprobs':[null,-0.1,-2,-3]," \
     "'top_logprobs':[null,{'A':-0.5,'bytes:\\\\xc3':-1.25},{'x':-0.125,'bytes:\\\\xa9':-2},"    \
     "{'x':-0.125}],'text_offset':[0,0,1,1]}"
+#define PROMPT_SCORES(more, more_values, more_tops, more_offsets)                            \
+    "{'tokens':['<s>','bytes:\\\\xc3'" more "],'token_logprobs':[null,-0.1" more_values       \
+    "],'top_logprobs':[null,{'A':-0.5,'bytes:\\\\xc3':-1.25}" more_tops "],'text_offset':[0," \
+    "0" more_offsets "]}"
+#define LATER_SCORES \
+    PROMPT_SCORES(",'bytes:\\\\xa9'", ",-2", ",{'x':-0.125,'bytes:\\\\xa9':-2}", ",1")
 #define COST                                                                                 \
     "'chalcis':{'tokens':[{'token':'A','id':65,'probability':1,'drafted':true,'iterations':" \
     "2.5,'reasoning':false,'top':[{'token':'A','id':65,'probability':1}]}]}"
@@ -191,6 +213,29 @@ static const struct script scripts[] = {
      "{'prompt':[[1,2]],'echo':true,'logprobs':2,'max_tokens':1}", scored, 6,
      HEAD("cmpl-", "text_completion") "{'text':'\xc3\xa9x','index':0,'logprobs':" SCORES ","
      "'finish_reason':'length'}],'usage':" USAGE "}"},
+    {"the best", "CreateCompletionResponse", ch_openai_completion,
+     "{'prompt':'a','n':2,'best_of':4}", rivals, 14,
+     HEAD("cmpl-", "text_completion") "{'text':'B','index':0,'logprobs':null,'finish_reason':"
+     "'length'},{'text':'C','index':1,'logprobs':null,'finish_reason':'stop'}],'usage':" USAGE
+     "}"},
+    {"the best of each prompt", "CreateCompletionResponse", ch_openai_completion,
+     "{'prompt':['a','b'],'best_of':2}", rivals, 14,
+     HEAD("cmpl-", "text_completion") "{'text':'B','index':0,'logprobs':null,'finish_reason':"
+     "'length'},{'text':'C','index':1,'logprobs':null,'finish_reason':'stop'}],'usage':" USAGE
+     "}"},
+    {"the prompt's log-probs, twice", "CreateCompletionResponse", ch_openai_completion,
+     "{'prompt':'a','n':2,'echo':true,'logprobs':2}", forked, 8,
+     HEAD("cmpl-", "text_completion") "{'text':'A','index':0,'logprobs':"
+     PROMPT_SCORES("", "", "", "") ",'finish_reason':'length'},{'text':'AB','index':1,'logprobs':"
+     LATER_SCORES ",'finish_reason':'stop'}],'usage':" USAGE "}"},
+    {"stream of the prompt's log-probs, twice", "CreateCompletionResponse", ch_openai_completion,
+     "{'prompt':'a','n':2,'echo':true,'logprobs':2,'stream':true}", forked, 8,
+     TEXT "{'text':'A','index':0,'logprobs':" PROMPT_SCORES("", "", "", "") ",'finish_reason':null"
+     "}]}\n\n" TEXT "{'text':'A','index':1,'logprobs':" PROMPT_SCORES("", "", "", "")
+     ",'finish_reason':null}]}\n\n" TEXT "{'text':'B','index':1,'logprobs':{'tokens':["
+     "'bytes:\\\\xa9'],'token_logprobs':[-2],'top_logprobs':[{'x':-0.125,'bytes:\\\\xa9':-2}],"
+     "'text_offset':[1]},'finish_reason':null}]}\n\n" TEXT "{'text':'','index':0" ENDS("length")
+     TEXT "{'text':'','index':1" ENDS("stop") "data: [DONE]\n\n"},
     {"completion stream", "CreateCompletionResponse", ch_openai_completion,
      "{'prompt':['a','b'],'stream':true,'stream_options':{'include_usage':true},"
      "'reasoning_tokens':5}", two, 4,

@@ -25,8 +25,8 @@ case $said in
 esac
 library=build/playwright/node_modules/playwright-core
 [ -d $library ] ||
-    npm install --silent --no-audit --no-fund --ignore-scripts --fetch-retries=0 \
-        --prefix build/playwright playwright-core@1.65.1 >/dev/null 2>&1 ||
+    flock build/playwright/lock npm install --silent --no-audit --no-fund --ignore-scripts \
+        --fetch-retries=0 --prefix build/playwright playwright-core@1.65.1 >/dev/null 2>&1 ||
     skip "npm could not fetch playwright-core"
 [ -n "${CASE:-}" ] || rm -f build/screens/*.png
 exec node tests/serve/page/cases.mjs "$PWD/$library" "$(command -v chromium)" \

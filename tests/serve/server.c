@@ -44,6 +44,86 @@ static void test_company(void **state)
     ch_server_close(&s);
 }
 
+static double mean_log_p(const json_t *choice)
+{
+    const json_t *list = json_object_get(json_object_get(choice, "logprobs"), "token_logprobs");
+    double sum = 0;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        sum += json_real_value(json_array_get(list, i));
+    return sum / (double)json_array_size(list);
+}
+
+static json_int_t used(const json_t *reply, const char *what)
+{
+    return json_integer_value(json_object_get(json_object_get(reply, "usage"), what));
+}
+
+/* Of the answers that `n` would tell the likeliest are told, and all are counted. */
+static void test_best_of(void **state)
+{
+    (void)state;
+    enum { DRAWN = 6, TOLD = 2 };
+    static const char body[] = "{'prompt':['Once upon','The sea'],'max_tokens':12,'temperature':1,"
+                               "'seed':5,'logprobs':1,'stop':'.',%s}";
+    char text[300];
+    ch_server *s = serve(NULL);
+    snprintf(text, sizeof text, body, "'n':6");
+    json_t *all = reply(s, "/v1/completions", text);
+    snprintf(text, sizeof text, body, "'n':2,'best_of':6");
+    json_t *best = reply(s, "/v1/completions", text);
+    const json_t *from = json_object_get(all, "choices"), *told = json_object_get(best, "choices");
+    assert_int_equal(json_array_size(told), 2 * TOLD);
+    assert_int_equal(used(best, "completion_tokens"), used(all, "completion_tokens"));
+    assert_int_equal(used(best, "prompt_tokens"), used(all, "prompt_tokens"));
+    for (size_t i = 0; i < 2 * TOLD; i++) {
+        const json_t *one = json_array_get(told, i);
+        int better = 0, same = 0;
+        assert_int_equal(json_integer_value(json_object_get(one, "index")), i);
+        for (size_t k = 0; k < DRAWN; k++) {
+            const json_t *other = json_array_get(from, i / TOLD * DRAWN + k);
+            better += mean_log_p(other) > mean_log_p(one);
+            same += json_equal(json_object_get(other, "text"), json_object_get(one, "text")) &&
+                    mean_log_p(other) == mean_log_p(one);
+        }
+        assert_true(same >= 1);
+        assert_int_equal(better, i % TOLD);
+    }
+    json_decref(all);
+    json_decref(best);
+    ch_server_close(&s);
+}
+
+/* One template serves all threads that read requests. */
+static void test_templates(void **state)
+{
+    (void)state;
+    enum { AT_ONCE = 12, KINDS = 3 };
+    static const char *const bodies[KINDS] = {
+        "{'messages':[{'role':'user','content':'One.'}]}",
+        "{'messages':[{'role':'system','content':'S'},{'role':'user','content':'Two.'}],'tools':["
+        "{'type':'function','function':{'name':'f','parameters':{'type':'object'}}}]}",
+        "{'messages':[{'role':'user','content':'<|im_end|>'},{'role':'assistant','content':'3'},"
+        "{'role':'user','content':'Three.'}],'reasoning_effort':'none'}"};
+    ch_server *s = serve(NULL);
+    json_t *alone[KINDS];
+    int fd[AT_ONCE];
+    for (int i = 0; i < KINDS; i++)
+        alone[i] = reply(s, "/apply-template", bodies[i]);
+    assert_non_null(strstr(json_string_value(json_object_get(alone[1], "prompt")), "Two."));
+    for (int i = 0; i < AT_ONCE; i++)
+        fd[i] = begin(ch_server_port(s), "/apply-template", bodies[i % KINDS]);
+    for (int i = 0; i < AT_ONCE; i++) {
+        answer a = wire_answer(fd[i], false);
+        json_t *v = json_in(&a);
+        assert_true(json_equal(v, alone[i % KINDS]));
+        json_decref(v);
+        close(fd[i]);
+    }
+    for (int i = 0; i < KINDS; i++)
+        json_decref(alone[i]);
+    ch_server_close(&s);
+}
+
 /* A list of texts, as ids of tokens. */
 enum { TEXTS = 3, LONGEST = 200 };
 static const char *const texts[TEXTS] = {
@@ -155,6 +235,74 @@ static void test_shared_beginning(void **state)
             assert_true(cached(v) > n - 64);
         json_decref(v);
     }
+    ch_server_close(&s);
+}
+
+/* The tokens of a conversation, as ids. */
+static json_t *tokens_of(const ch_server *s, const char *body)
+{
+    json_t *made = reply(s, "/apply-template", body);
+    json_t *question = json_pack("{s:O, s:b, s:b}", "content", json_object_get(made, "prompt"),
+                                 "parse_special", 1, "add_special", 1);
+    char *text = json_dumps(question, JSON_COMPACT);
+    json_t *v = reply(s, "/tokenize", text), *ids = json_incref(json_object_get(v, "tokens"));
+    assert_int_equal(json_array_size(ids), json_integer_value(json_object_get(made, "count")));
+    free(text);
+    json_decref(v);
+    json_decref(question);
+    json_decref(made);
+    return ids;
+}
+
+/* Tokens found in the cache, of a reply that is streamed: signs of life come however long it takes
+ * to read the prompt. */
+static json_int_t streamed_cached(const ch_server *s, const char *body)
+{
+    static const char name[] = "\"cached_tokens\":";
+    answer a = ask(s, "/v1/chat/completions", body);
+    assert_int_equal(a.status, 200);
+    assert_true(a.whole);
+    ch_buf_put(&a.body, "", 1);
+    const char *at = strstr(a.body.data, name);
+    assert_non_null(at);
+    const json_int_t n = strtol(at + strlen(name), NULL, 10);
+    answer_close(&a);
+    return n;
+}
+
+/* Of a system prompt of 1,000 tokens that was there before, less than a page is computed again. */
+static void test_long_shared_beginning(void **state)
+{
+    (void)state;
+    enum { PAGE = 32 };
+    const ch_engine_options o = {.session = {.context = 2048}};
+    ch_server *s = serve(&o);
+    static char system[8192], body[2][8600];
+    system[0] = 0;
+    for (int i = 0; i < 75; i++)
+        snprintf(system + strlen(system), sizeof system - strlen(system),
+                 "Rule %d: tell a story of a cat. ", i);
+    for (int i = 0; i < 2; i++)
+        snprintf(body[i], sizeof body[i],
+                 "{'messages':[{'role':'system','content':'%s'},{'role':'user','content':"
+                 "'%s, please.'}],'max_tokens':2,'stream':true,'stream_options':{'include_usage':"
+                 "true}}",
+                 system, i ? "Now of a dog" : "A story");
+    json_t *ids[2] = {tokens_of(s, body[0]), tokens_of(s, body[1])};
+    size_t same = 0;
+    while (json_equal(json_array_get(ids[0], same), json_array_get(ids[1], same)))
+        same++;
+    assert_true(same >= 1000);
+    assert_int_equal(streamed_cached(s, body[0]), 0);
+    const json_int_t before = load(s, "prompt_tokens");
+    const json_int_t found = streamed_cached(s, body[1]);
+    const json_int_t rest = (json_int_t)(json_array_size(ids[1]) - same);
+    const json_int_t rows = load(s, "prompt_tokens") - before;
+    assert_int_equal(before, json_array_size(ids[0]));
+    assert_in_range(rows, rest, rest + PAGE - 1);
+    assert_int_equal(found, (json_int_t)json_array_size(ids[1]) - rows);
+    for (int i = 0; i < 2; i++)
+        json_decref(ids[i]);
     ch_server_close(&s);
 }
 
@@ -327,6 +475,121 @@ static void test_overflow(void **state)
     ch_server_close(&s);
 }
 
+static double metric(const ch_server *s, const char *name)
+{
+    const int fd = wire_open_port(ch_server_port(s));
+    wire_say(fd, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    answer a = wire_answer(fd, false);
+    char line[100];
+    close(fd);
+    ch_buf_put(&a.body, "", 1);
+    snprintf(line, sizeof line, "\nchalcis_%s ", name);
+    const char *at = strstr(a.body.data, line);
+    assert_non_null(at);
+    const double v = strtod(at + strlen(line), NULL);
+    answer_close(&a);
+    return v;
+}
+
+/* A cache of one context, and what would fill several: answers are put off and come back, and all
+ * are what they would be with room for all.  What no cache has room for is the client's fault. */
+static void test_out_of_pages(void **state)
+{
+    (void)state;
+    static const ch_engine_options room = {.session = {.context = 256}},
+                                   tight = {.session = {.context = 256, .cache_tokens = 256}};
+    static const char *const bodies[] = {
+        "{'prompt':'Once upon a time','max_tokens':220,'ignore_eos':true,'seed':1,'logprobs':1}",
+        "{'prompt':'The sea','max_tokens':120,'ignore_eos':true,'seed':2,'n':4,'logprobs':1}",
+        "{'prompt':['A cat','A dog','A man'],'max_tokens':100,'ignore_eos':true,'seed':3}"};
+    enum { AT_ONCE = 9, BODIES = CH_COUNT(bodies) };
+    int fd[AT_ONCE];
+    json_t *wanted[BODIES];
+    ch_server *s = serve(&room);
+    for (int i = 0; i < BODIES; i++)
+        wanted[i] = reply(s, "/v1/completions", bodies[i]);
+    ch_server_close(&s);
+    s = serve(&tight);
+    for (int i = 0; i < AT_ONCE; i++)
+        fd[i] = begin(ch_server_port(s), "/v1/completions", bodies[i % BODIES]);
+    json_decref(reply(s, "/v1/embeddings", "{'input':['a cat','a dog']}"));
+    answer a = ask(s, "/v1/completions", "{'prompt':'Once','max_tokens':400,'n':17}");
+    assert_int_equal(a.status, 400);
+    answer_close(&a);
+    for (int i = 0; i < AT_ONCE; i++) {
+        a = wire_answer(fd[i], false);
+        json_t *v = json_in(&a);
+        assert_true(json_equal(json_object_get(v, "choices"),
+                               json_object_get(wanted[i % BODIES], "choices")));
+        json_decref(v);
+        close(fd[i]);
+    }
+    assert_true(metric(s, "put_off_total") > 0);
+    assert_true(metric(s, "answers_failed_total") == 0);
+    until(idle(s));
+    ch_server_close(&s);
+    for (int i = 0; i < BODIES; i++)
+        json_decref(wanted[i]);
+}
+
+/* A grammar that can soon be read in too many ways ends a stream in its middle; the error names the
+ * request as the header does. */
+static void test_broken_stream(void **state)
+{
+    (void)state;
+    ch_server *s = serve(NULL);
+    answer a = ask(s, "/v1/messages",
+                   "{'model':'m','messages':[{'role':'user','content':'Hi'}],'max_tokens':60,"
+                   "'temperature':0,'stream':true,'grammar':'root ::= z \\'~\\'\\nz ::= x | y\\nx "
+                   "::= \\'a\\' z z | \\'a\\'\\ny ::= \\'a\\' z x | \\'a\\' y y y'}");
+    char *id = answer_header(&a, "request-id"), *same = answer_header(&a, "x-request-id");
+    char want[100];
+    assert_int_equal(a.status, 200);
+    assert_true(a.whole && id && same);
+    assert_string_equal(id, same);
+    ch_buf_put(&a.body, "", 1);
+    assert_non_null(strstr(a.body.data, "event: message_start\n"));
+    assert_non_null(strstr(a.body.data, "event: error\n"));
+    snprintf(want, sizeof want, "\"request_id\":\"%s\"}\n\n", id);
+    const char *end = a.body.data + a.body.size - 1 - strlen(want);
+    assert_string_equal(end, want);
+    free(id);
+    free(same);
+    answer_close(&a);
+    ch_server_close(&s);
+}
+
+/* A schema is compiled once, and with what was found out by then the answers are the same. */
+static void test_schemas(void **state)
+{
+    (void)state;
+    static const char body[] =
+        "{'messages':[{'role':'user','content':'Hi'}],'max_tokens':40,'seed':3,'temperature':0.9,"
+        "'response_format':{'type':'json_schema','json_schema':{'name':'n','schema':{'type':"
+        "'object','properties':{'a':{'type':'string','maxLength':9},'b':{'type':'integer'}},"
+        "'required':['a','b']}}}}";
+    enum { AT_ONCE = 6 };
+    ch_server *s = serve(NULL);
+    json_t *first = reply(s, "/v1/chat/completions", body);
+    int fd[AT_ONCE];
+    assert_true(metric(s, "grammars_compiled_total") == 1);
+    for (int i = 0; i < AT_ONCE; i++)
+        fd[i] = begin(ch_server_port(s), "/v1/chat/completions", body);
+    for (int i = 0; i < AT_ONCE; i++) {
+        answer a = wire_answer(fd[i], false);
+        json_t *v = json_in(&a);
+        assert_true(json_equal(choice(v), choice(first)));
+        json_decref(v);
+        close(fd[i]);
+    }
+    assert_true(metric(s, "grammars_compiled_total") == 1);
+    assert_true(metric(s, "grammars_found_total") == AT_ONCE);
+    until(metric(s, "grammars_used_bytes") == 0);
+    assert_true(metric(s, "grammars_kept_bytes") > 0);
+    json_decref(first);
+    ch_server_close(&s);
+}
+
 /* A stream that waits behind another request gets signs of life first, and then all it would. */
 static void test_signs_of_life(void **state)
 {
@@ -340,9 +603,11 @@ static void test_signs_of_life(void **state)
     const ch_engine_options one = {.most_answers = 1, .session = {.context = 8000}};
     ch_server *s = serve(&one);
     for (size_t i = 0; i < CH_COUNT(paths); i++) {
-        const int before = begin(ch_server_port(s), "/v1/completions",
-                                 "{'prompt':'Once','max_tokens':7000,'ignore_eos':true}");
-        until(load(s, "active") == 1);
+        int before[8]; /* some seconds' work */
+        for (size_t j = 0; j < CH_COUNT(before); j++)
+            before[j] = begin(ch_server_port(s), "/v1/completions",
+                              "{'prompt':'Once','max_tokens':7000,'ignore_eos':true}");
+        until(load(s, "active") + load(s, "waiting") == (json_int_t)CH_COUNT(before));
         const int fd = begin(ch_server_port(s), paths[i], bodies[i]);
         answer a;
         bool whole = false;
@@ -350,7 +615,8 @@ static void test_signs_of_life(void **state)
         assert_int_equal(a.status, 200);
         assert_true(wire_chunk(fd, &a.body, &whole));
         assert_memory_equal(a.body.data, signs[i], strlen(signs[i]));
-        close(before); /* and it is its turn */
+        for (size_t j = 0; j < CH_COUNT(before); j++)
+            close(before[j]); /* and it is its turn */
         while (wire_chunk(fd, &a.body, &whole))
             continue;
         assert_true(whole);
@@ -432,12 +698,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_company),
+        cmocka_unit_test(test_best_of),
+        cmocka_unit_test(test_templates),
         cmocka_unit_test(test_log_likelihood),
         cmocka_unit_test(test_shared_beginning),
+        cmocka_unit_test(test_long_shared_beginning),
         cmocka_unit_test(test_mutations),
         cmocka_unit_test(test_suite),
         cmocka_unit_test(test_who_leaves),
         cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_out_of_pages),
+        cmocka_unit_test(test_schemas),
+        cmocka_unit_test(test_broken_stream),
         cmocka_unit_test(test_signs_of_life),
         cmocka_unit_test(test_drain),
     };

@@ -91,6 +91,24 @@ static void wrong_options_are_named(void **state)
     assert_ok(ch_train_settle(&off, NULL, &e), e);
 }
 
+/* 0.29 100 is less than 29 in doubles. */
+static void a_share_of_the_channels_is_rounded(void **state)
+{
+    (void)state;
+    static const struct {
+        double share;
+        int channels;
+    } of[] = {{0.29, 29}, {0.001, 1}, {0.57, 57}, {0.026, 3}, {1, 100}, {0, 0}};
+    for (size_t i = 0; i < CH_COUNT(of); i++) {
+        ch_err e = {0};
+        ch_train_options o = {.arch = "integrator", .layers = 2, .width = 100, .heads = 2,
+                              .kv_heads = 2, .head_width = 50, .hidden = 100, .depth = 2,
+                              .anchor = "driven", .excitation = of[i].share, .steps = 1};
+        assert_ok(ch_train_settle(&o, NULL, &e), e);
+        assert_int_equal(ch_train_config(&o).integrator.excited, of[i].channels);
+    }
+}
+
 static void a_resumed_run_keeps_its_options(void **state)
 {
     (void)state;
@@ -224,6 +242,7 @@ int main(void)
         cmocka_unit_test(presets_are_shapes),
         cmocka_unit_test(help_tells_the_defaults),
         cmocka_unit_test(options_are_set_by_name),
+        cmocka_unit_test(a_share_of_the_channels_is_rounded),
         cmocka_unit_test(a_resumed_run_keeps_its_options),
     };
     return cmocka_run_group_tests_name("train/settle", tests, NULL, NULL);

@@ -31,7 +31,7 @@ CH_INLINE __m512i ch_dot512(__m512i s, __m512i u, const char *q)
 CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const size_t bytes,
                                ch_dot512_fn *dot)
 {
-    const int groups = t->K / CH_GROUP;
+    const int groups = t->K / CH_GROUP, near = groups - (int)(CH_AHEAD / (bytes + CH_SCALE_BYTES));
     ch_rows rows = ch_rows_of(t, R);
     ch_ahead ahead = ch_ahead_of(t, P, groups * (bytes == CH_Q8_BYTES ? 8 : 4));
     __m512 sum[CH_QUANT512_ROWS];
@@ -46,10 +46,11 @@ CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const
             const __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256(
                 (const __m256i *)(const void *)(panel + ch_group_scale_at(g, bytes))));
             __m512i s[CH_QUANT512_ROWS];
-            if (R == 1) {
+            if (R == 1) { /* behind the end of these panels are the next ones */
+                const char *next = w + CH_AHEAD + (g < near ? 0 : (P - 1) * t->panel_bytes);
                 CH_UNROLL
                 for (size_t i = 0; i < bytes + 32; i += 64)
-                    _mm_prefetch(w + CH_AHEAD + i, _MM_HINT_T0);
+                    _mm_prefetch(next + i, _MM_HINT_T0);
             }
             CH_UNROLL
             for (int r = 0; r < R; r++)

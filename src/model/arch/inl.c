@@ -86,6 +86,32 @@ static bool goes_on(ending *e, int i, int n)
     return i + 1 < n && e->left > 0;
 }
 
+/* Only what x lacks is told of rows that ended, and with o NULL, when the last step is done. */
+static void watch(ch_forward *f, int layer, int i, const ch_tensor *u, const ch_tensor *o,
+                  const ch_inl_step *how)
+{
+    const int D = f->model->config.width;
+    const size_t mark = ch_arena_mark(f->run->scratch);
+    if (!f->step->watch || f->run->tape)
+        return;
+    real *k = ch_arena_take(f->run->scratch, 5 * (size_t)D * sizeof *k), *away = k + 4 * D;
+    for (int t = 0; ch_op_computes(f->run) && t < f->rows->n; t++) {
+        const real *x = ch_tensor_row(u, t) + D;
+        const bool moves = o && !(how->frozen && how->frozen[t]);
+        ch_op_inl_factors(f->run, k, ch_tensor_row(o ? o : u, t), D, how);
+        for (int j = 0; j < D; j++)
+            away[j] = k[3 * D + j] - x[j];
+        f->step->watch(f->step->watch_arg,
+                       &(ch_watched){.layer = layer, .step = i, .row = t,
+                                     .steps = f->model->config.inl.steps[layer],
+                                     .dt = (double)how->step, .alpha = moves ? k : NULL,
+                                     .beta = moves ? k + D : NULL,
+                                     .gate = moves ? k + 2 * D : NULL, .away = away,
+                                     .v = i > 0 ? x + D : NULL});
+    }
+    ch_arena_reset(f->run->scratch, mark);
+}
+
 ch_tensor *ch_inl_branch(ch_forward *f, int layer, const ch_tensor *x, const ch_tensor *h,
                          const ch_inl_weights *w)
 {
@@ -100,15 +126,19 @@ ch_tensor *ch_inl_branch(ch_forward *f, int layer, const ch_tensor *x, const ch_
                              .frozen = c->inl.stop == CH_INL_TOKEN ? e.ended : NULL,
                              .moved = e.moved};
     ch_tensor *u = ch_op_join(r, h, x, 3 * (int64_t)D);
+    int taken = 0;
     for (int i = 0; i < n; i++) {
         const size_t mark = ch_arena_mark(r->scratch);
         const ch_tensor *z = ch_op_relu(r, ch_op_linear(r, u, &w->in, f->rows));
-        u = ch_op_inl_step(r, u, ch_op_linear(r, z, &w->out, f->rows), &how);
+        const ch_tensor *o = ch_op_linear(r, z, &w->out, f->rows);
+        watch(f, layer, taken++, u, o, &how);
+        u = ch_op_inl_step(r, u, o, &how);
         if (r->tape)
             continue;
         ch_arena_reset(r->scratch, mark);
         if (ch_op_computes(r) && !goes_on(&e, i, n))
             break;
     }
+    watch(f, layer, taken, u, NULL, &how);
     return ch_op_columns(r, u, D, D);
 }

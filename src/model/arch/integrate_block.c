@@ -45,6 +45,7 @@ typedef struct moving {
     const ch_tensor *start;
     ch_tensor *all;    /* where rows that came to rest lie; at NULL: there are none */
     const int32_t *at; /* of each row, where it stands in `all` */
+    ch_tensor *said[3]; /* by the controller: inertia, pull, gate; NULL: nobody asked it */
     ch_rows rows;
 } moving;
 
@@ -84,6 +85,8 @@ static void narrow(const ch_forward *f, moving *m, int k)
     m->x = ch_op_pick_rows(r, m->x, from, n);
     m->start = m->start ? ch_op_pick_rows(r, m->start, from, n) : NULL;
     m->velocity = m->velocity ? ch_op_pick_rows(r, m->velocity, from, n) : NULL;
+    for (size_t i = 0; i < CH_COUNT(m->said); i++)
+        m->said[i] = m->said[i] ? ch_op_pick_rows(r, m->said[i], from, n) : NULL;
     m->rows = rows_at(r, f->rows, at, n);
     m->at = at;
 }
@@ -109,7 +112,54 @@ static const ch_ffn_weights *owned(const ch_forward *f, int l, const ch_ffn_weig
                                     (size_t)(l - owner) * c->arch->layer_bytes);
 }
 
-static void step(ch_forward *f, moving *m, int k, int steps, const ch_ffn_weights *w,
+/* The controller that layer l shares, likewise. */
+static const ch_integrator_weights *heard_by(const ch_forward *f, int l,
+                                             const ch_integrator_weights *s)
+{
+    const ch_config *c = &f->model->config;
+    const int owner = ch_config_owner(c, c->integrator.controller_groups, l);
+    return (const ch_integrator_weights *)((const char *)s -
+                                           (size_t)(l - owner) * c->arch->layer_bytes);
+}
+
+/* What it says of rows that begin at n: inertia and pull, and where they are driven, gate. */
+static void ask(ch_forward *f, ch_tensor **said, const ch_tensor *n, int maps,
+                const ch_integrator_weights *s)
+{
+    ch_run *r = f->run;
+    const ch_tensor *heard = ch_op_relu2(r, ch_op_linear(r, n, &s->controller, f->rows));
+    ch_op_linear_many(r, said, heard,
+                      (const ch_weight *const[]){&s->to_inertia, &s->to_pull, &s->to_gate}, maps,
+                      f->rows);
+}
+
+/* Before step k of the rows of m; inertia and pull: of each row (`rows` apart), or of all. */
+static void watch(ch_forward *f, int l, int k, int steps, const moving *m, const ch_op_motion *how,
+                  const real *inertia, const real *pull, int64_t apart)
+{
+    const int64_t D = f->model->config.width;
+    const size_t mark = ch_arena_mark(f->run->scratch);
+    if (!f->step->watch || f->run->tape || !inertia)
+        return;
+    real *a = ch_arena_take(f->run->scratch, 3 * (size_t)D * sizeof *a), *p = a + D, *away = p + D;
+    const real *gain = how->gain->stored.data;
+    for (int t = 0; ch_op_computes(f->run) && t < m->rows.n; t++) {
+        const real *force = ch_tensor_row(how->force, t), *x = ch_tensor_row(how->x, t);
+        ch_op_integrate_factors(a, p, inertia + t * apart, pull + t * apart, D);
+        for (int64_t i = 0; i < D; i++)
+            away[i] = gain[i] * force[i];
+        for (int64_t i = 0; how->start && i < D; i++)
+            away[i] += ch_tensor_row(how->start, t)[i] - x[i];
+        f->step->watch(f->step->watch_arg,
+                       &(ch_watched){.layer = l, .step = k, .row = m->at ? m->at[t] : t,
+                                     .steps = steps, .dt = 1, .alpha = a, .beta = p, .gain = gain,
+                                     .away = away,
+                                     .v = how->velocity ? ch_tensor_row(how->velocity, t) : NULL});
+    }
+    ch_arena_reset(f->run->scratch, mark);
+}
+
+static void step(ch_forward *f, int l, moving *m, int k, int steps, const ch_ffn_weights *w,
                  const ch_integrator_weights *s)
 {
     ch_run *r = f->run;
@@ -123,25 +173,74 @@ static void step(ch_forward *f, moving *m, int k, int steps, const ch_ffn_weight
                               .gain = vector_of(r, &s->gain, k),
                               .inertia = inertia ? vector_of(r, &s->inertia, k) : NULL,
                               .pull = inertia ? &s->pull : NULL};
+    watch(f, l, k, steps, m, &motion, inertia ? motion.inertia->stored.data : NULL,
+          s->pull.stored.data, 0);
     m->x = ch_op_integrate(r, &motion, inertia && k + 1 < steps ? &m->velocity : NULL);
 }
 
-static ch_tensor *closed(ch_forward *f, const ch_tensor *x, int depth, const ch_ffn_weights *w,
+static void watch_driven(ch_forward *f, int l, int steps, const moving *m,
+                         const ch_op_driving *how)
+{
+    const int64_t D = f->model->config.width;
+    const size_t mark = ch_arena_mark(f->run->scratch);
+    if (!f->step->watch || f->run->tape)
+        return;
+    real *a = ch_arena_take(f->run->scratch, 4 * (size_t)D * sizeof *a), *p = a + D, *gain = p + D;
+    real *away = gain + D;
+    for (int t = 0; ch_op_computes(f->run) && t < m->rows.n; t++) {
+        ch_op_drive_factors(a, p, gain, away, how, t);
+        f->step->watch(f->step->watch_arg,
+                       &(ch_watched){.layer = l, .step = how->number - 1,
+                                     .row = m->at ? m->at[t] : t, .steps = steps, .dt = 1,
+                                     .alpha = a, .beta = p, .gain = gain, .away = away,
+                                     .v = how->velocity ? ch_tensor_row(how->velocity, t) : NULL});
+    }
+    ch_arena_reset(f->run->scratch, mark);
+}
+
+static void step_driven(ch_forward *f, int l, moving *m, int k, int steps, const ch_ffn_weights *w,
+                        const ch_integrator_weights *s)
+{
+    ch_run *r = f->run;
+    const bool excited = f->model->config.integrator.excited > 0;
+    const ch_tensor *n = ch_block_norm(f, m->x, vector_of(r, &s->norm, k));
+    if (k == 0)
+        ask(f, m->said, n, 3, heard_by(f, l, s));
+    const ch_tensor *h = ch_block_hidden(f, n, w, &m->rows);
+    const ch_op_driving how = {.x = m->x,
+                               .start = k > 0 ? m->start : NULL,
+                               .velocity = m->velocity,
+                               .force = ch_op_linear(r, h, &w->down, &m->rows),
+                               .said = {m->said[0], m->said[1], m->said[2]},
+                               .gain = vector_of(r, &s->gain, k),
+                               .scale = &s->scale,
+                               .shift = &s->shift,
+                               .size = excited ? &s->size : NULL,
+                               .speed = &s->speed,
+                               .phase = &s->phase,
+                               .number = k + 1};
+    watch_driven(f, l, steps, m, &how);
+    m->x = ch_op_drive(r, &how, k + 1 < steps ? &m->velocity : NULL);
+}
+
+static ch_tensor *closed(ch_forward *f, int l, ch_tensor *x, int depth, const ch_ffn_weights *w,
                          const ch_integrator_weights *s)
 {
     ch_run *r = f->run;
     const ch_tensor *n = ch_block_norm(f, x, vector_of(r, &s->norm, 0));
     const ch_tensor *h = ch_block_hidden(f, n, w, f->rows);
-    const ch_tensor *heard = ch_op_relu2(r, ch_op_linear(r, n, &s->controller, f->rows));
     ch_tensor *said[2];
-    ch_op_linear_many(r, said, heard, (const ch_weight *const[]){&s->to_inertia, &s->to_pull}, 2,
-                      f->rows);
-    return ch_op_settle_closed(r, &(ch_op_settling){.x = x,
-                                                    .force = ch_op_linear(r, h, &w->down, f->rows),
-                                                    .inertia = said[0],
-                                                    .pull = said[1],
-                                                    .gain = vector_of(r, &s->gain, 0),
-                                                    .steps = depth});
+    ask(f, said, n, 2, s);
+    const ch_op_settling how = {.x = x,
+                                .force = ch_op_linear(r, h, &w->down, f->rows),
+                                .inertia = said[0],
+                                .pull = said[1],
+                                .gain = vector_of(r, &s->gain, 0),
+                                .steps = depth};
+    const ch_op_motion motion = {.x = x, .force = how.force, .gain = how.gain};
+    watch(f, l, 0, depth, &(moving){.x = x, .rows = *f->rows}, &motion, said[0]->data,
+          said[1]->data, ch_config_letter(&f->model->config, 'D'));
+    return ch_op_settle_closed(r, &how);
 }
 
 /* Behind the gate rows differ. */
@@ -161,17 +260,22 @@ ch_tensor *ch_block_integrate(ch_forward *f, int l, ch_tensor *x, const ch_ffn_w
     if (c->depth == 0)
         return ch_block_shared_ffn(f, x, &w->norm, maps);
     if (c->anchor == CH_ANCHOR_CLOSED)
-        return closed(f, x, c->depth, maps, s);
+        return closed(f, l, x, c->depth, maps, s);
     if (c->gate_layer > 0 && l == c->gate_layer)
         decide(f, x);
     const int steps = l < c->gate_layer ? 1 : c->depth;
-    moving m = {.x = x, .start = c->anchor == CH_ANCHOR_START ? x : NULL, .rows = *f->rows};
+    const bool driven = c->anchor == CH_ANCHOR_DRIVEN;
+    moving m = {.x = x, .start = driven || c->anchor == CH_ANCHOR_START ? x : NULL,
+                .rows = *f->rows};
     for (int k = 0; k < steps; k++) {
         if (k > 0 && (f->depth || !ch_op_computes(f->run)))
             narrow(f, &m, k);
         if (m.rows.n == 0)
             break;
-        step(f, &m, k, steps, maps, s);
+        if (driven)
+            step_driven(f, l, &m, k, steps, maps, s);
+        else
+            step(f, l, &m, k, steps, maps, s);
     }
     tell(f, l, steps);
     return m.at ? ch_op_put_rows(f->run, m.all, m.x, m.at) : m.x;

@@ -6,8 +6,11 @@
  *     none   x_(k+1) = x_k + u
  *     here   v = a_k v + p u,                x_(k+1) = x_k + v
  *     start  v = a_k v + p (x_0 + u - x_k),  x_(k+1) = x_k + v
- *     closed the same with u of x_0 for good, all N steps in closed form; a and p are each token's
+ *     closed start with u of x_0 for good, all N steps in closed form; a and p are each token's
  *            own: inertia = A h + c, pull = P h + d, h = max(C rmsnorm(x_0; n_0), 0)^2
+ *     driven v = a v + (1 - a) g u + e_k - p (x_k - x_0),  x_(k+1) = x_k + v;  a, p, and g of
+ *            gate = G h + b, each token's own in all steps; e: an excitation (op/drive.c).  Layers
+ *            may share C, A, P, G (controller_groups) and scale and shift what they say
  *
  * The third seeks an equilibrium x = x_0 + g F(x) that is learned, by a damped motion that is
  * stable by construction (op/integrate.c: one pull for all steps of a layer, any inertia).  N = 1
@@ -29,6 +32,7 @@
 
 typedef struct ch_integrator_weights {
     ch_weight norm, gain, inertia, pull; /* (N, D), (N, D), (N, D), (D) */
+    ch_weight to_gate, to_gate_bias, scale, shift, size, speed, phase; /* (D, 64), (D), (3), (X) */
     ch_weight controller, to_inertia, to_inertia_bias, to_pull, to_pull_bias; /* (64, D), (D, 64) */
 } ch_integrator_weights;
 
@@ -54,6 +58,18 @@ ch_tensor *ch_block_integrate(ch_forward *f, int l, ch_tensor *x, const ch_ffn_w
     {"blk.%d.controller_pull.weight", "D 88", CH_INIT_NORMAL, at(steps.to_pull),             \
      CH_ROW_CONTROLLER | CH_ROW_EXACT, 0},                                                   \
     {"blk.%d.controller_pull.bias", "D", CH_INIT_PULL, at(steps.to_pull_bias),               \
-     CH_ROW_CONTROLLER, 1 + at(steps.to_pull)}
+     CH_ROW_CONTROLLER, 1 + at(steps.to_pull)},                                              \
+    {"blk.%d.controller_gate.weight", "D 88", CH_INIT_NORMAL, at(steps.to_gate),             \
+     CH_ROW_CONTROLLER | CH_ROW_DRIVEN | CH_ROW_EXACT, 0},                                   \
+    {"blk.%d.controller_gate.bias", "D", CH_INIT_DRIVE, at(steps.to_gate_bias),              \
+     CH_ROW_CONTROLLER | CH_ROW_DRIVEN, 1 + at(steps.to_gate)},                              \
+    {"blk.%d.controller_scale.weight", "3", CH_INIT_ONES, at(steps.scale), CH_ROW_DRIVEN, 0}, \
+    {"blk.%d.controller_shift.weight", "3", CH_INIT_ZEROS, at(steps.shift), CH_ROW_DRIVEN, 0}, \
+    {"blk.%d.excitation_size.weight", "X", CH_INIT_ZEROS, at(steps.size),                    \
+     CH_ROW_DRIVEN | CH_ROW_EXCITED, 0},                                                     \
+    {"blk.%d.excitation_speed.weight", "X", CH_INIT_ONES, at(steps.speed),                   \
+     CH_ROW_DRIVEN | CH_ROW_EXCITED, 0},                                                     \
+    {"blk.%d.excitation_phase.weight", "X", CH_INIT_ZEROS, at(steps.phase),                  \
+     CH_ROW_DRIVEN | CH_ROW_EXCITED, 0}
 
 #endif

@@ -1,5 +1,6 @@
-// drive.mjs - the page in a real browser against the mock; TAP on standard output.  What a case
-// wants of the page, and how cases are run (cases.mjs).
+// drive.mjs - the page in a real browser against the mock, or where CHAT.html is an address against
+// the server there; TAP on standard output.  What a case wants of the page, and how cases are run
+// (cases.mjs, real.mjs).
 // SPDX-License-Identifier: MIT
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -52,7 +53,7 @@ async function guarded(browser, at, options) {
     });
     const page = await context.newPage(),
         bad = [];
-    page.setDefaultTimeout(8000);
+    page.setDefaultTimeout(30000);
     page.on("pageerror", e => bad.push(`error: ${e.message}`));
     page.on(
         "console",
@@ -69,11 +70,13 @@ async function guarded(browser, at, options) {
 }
 
 async function run(browser, one, i) {
-    const server = await serve(
-        one.options.plain ? plain : chat,
-        "0",
-        ...(one.options.key ? [one.options.key] : []),
-    );
+    const server = chat.startsWith("http://")
+        ? { at: chat }
+        : await serve(
+              one.options.plain ? plain : chat,
+              "0",
+              ...(one.options.key ? [one.options.key] : []),
+          );
     const { context, page, bad } = await guarded(browser, server.at, one.options.browser);
     try {
         await page.goto(server.at);
@@ -91,7 +94,7 @@ async function run(browser, one, i) {
         await picture(page, `failed-${i}`).catch(() => {});
     }
     await context.close();
-    server.child.kill();
+    server.child?.kill();
 }
 
 export async function runAll() {
