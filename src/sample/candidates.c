@@ -4,8 +4,8 @@
  * result.  The few best of n come to the front through a heap of k entries that holds the worst of
  * them at its root: n comparisons with the root and about k ln(n/k) repairs, in place.  Many, or
  * all of n: quicksort that leaves alone what is behind the k best (Martinez 2004), n + k log k.
- * Filling for the best k: the maxima of many interleaved parts are taken first; the k-th best of
- * them bounds the k-th best logit from below, so that two vectorizable passes over the logits
+ * Filling for the best k: the maxima of many interleaved parts are taken first; what k of them
+ * reach bounds the k-th best logit from below, so that two vectorizable passes over the logits
  * replace one over the list.
  * SPDX-License-Identifier: MIT */
 #include <float.h>
@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-enum { LANES = 512, BLOCK = 64, HEAPED = 128, INSERTED = 16 };
+enum { LANES = 512, HALVINGS = 12, BLOCK = 64, PART = 16, HEAPED = 128, INSERTED = 16 };
 #ifdef CH_HOSTILE
 enum { DEPTH = 2 };
 #else
@@ -131,9 +131,34 @@ int ch_candidates_more(ch_candidates *c, int front)
     return front + more;
 }
 
-/* A value that at least `first` logits reach; -inf where finding one does not pay.  It is one of
- * the maxima of LANES interleaved parts, which `work` holds; NaN is passed over. */
-static float lower_bound(ch_candidate *work, const float *logits, int vocab, int first)
+/* About the k-th largest of x, and no larger: at least k of them reach it; -inf where no k are
+ * finite.  By halving the range, since counting is what a CPU does fastest. */
+static float kth_at_least(const float *x, int n, int k)
+{
+    float low = INFINITY, high = -INFINITY;
+    int finite = 0;
+    for (int i = 0; i < n; i++) {
+        const bool is = x[i] >= -FLT_MAX;
+        finite += is;
+        low = is && x[i] < low ? x[i] : low;
+        high = x[i] > high ? x[i] : high;
+    }
+    if (finite < k)
+        return -INFINITY;
+    high = CH_MIN(high, FLT_MAX);
+    for (int h = 0; h < HALVINGS; h++) {
+        const float mid = 0.5f * low + 0.5f * high;
+        int reach = 0;
+        for (int i = 0; i < n; i++)
+            reach += x[i] >= mid;
+        *(reach >= k ? &low : &high) = mid;
+    }
+    return low;
+}
+
+/* A value that at least `first` logits reach, -inf where finding one does not pay: many of the
+ * maxima of LANES interleaved parts do.  NaN is passed over. */
+static float lower_bound(const float *logits, int vocab, int first)
 {
     if (first <= 0 || first > LANES / 2 || vocab < 4 * LANES)
         return -INFINITY;
@@ -143,35 +168,32 @@ static float lower_bound(ch_candidate *work, const float *logits, int vocab, int
     for (int i = 0; i + LANES <= vocab; i += LANES)
         for (int l = 0; l < LANES; l++)
             most[l] = logits[i + l] > most[l] ? logits[i + l] : most[l];
-    for (int l = 0; l < LANES; l++)
-        work[l] = (ch_candidate){.id = l, .logit = most[l]};
-    ch_candidates maxima = {.at = work, .n = LANES};
-    ch_candidates_sort(&maxima, first);
-    return work[first - 1].logit;
+    return kth_at_least(most, LANES, first);
 }
 
-static bool none_reaches(const float *x, float least)
+static inline bool none_reaches(const float *x, int n, float least)
 {
     int any = 0;
-    for (int l = 0; l < BLOCK; l++)
+    for (int l = 0; l < n; l++)
         any |= x[l] >= least;
     return !any;
 }
 
 void ch_candidates_fill(ch_candidates *c, const float *logits, int vocab, int first)
 {
-    float least = lower_bound(c->at, logits, vocab, first);
+    float least = lower_bound(logits, vocab, first);
     if (first > 0 && least < -FLT_MAX)
         least = -FLT_MAX; /* what is -inf is never drawn, and a grammar leaves much of it */
     int n = 0;
-    for (int i = 0; i < vocab; i += BLOCK) {
-        const int end = CH_MIN(vocab - i, (int)BLOCK);
-        if (end == BLOCK && none_reaches(logits + i, least))
-            continue;
-        for (int l = 0; l < end; l++) {
-            c->at[n] = (ch_candidate){.id = i + l, .logit = logits[i + l]};
-            n += logits[i + l] >= least; /* false for NaN */
-        }
+    for (int i = 0, part; i < vocab; i += part) {
+        part = CH_MIN(vocab - i, (int)PART);
+        if (i % BLOCK == 0 && vocab - i >= BLOCK && none_reaches(logits + i, BLOCK, least))
+            part = BLOCK;
+        else if (part < PART || !none_reaches(logits + i, PART, least))
+            for (int l = i; l < i + part; l++) {
+                c->at[n] = (ch_candidate){.id = l, .logit = logits[l]};
+                n += logits[l] >= least; /* false for NaN */
+            }
     }
     c->n = n;
     c->sorted = false;
