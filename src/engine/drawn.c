@@ -299,9 +299,16 @@ static void draw_one(ch_answer *a)
     tell_token(a, &event, end);
 }
 
+static bool may_draw(const ch_answer *a)
+{
+    return !a->reading && !a->put_off && a->ending == CH_ENDING_NONE;
+}
+
+bool ch_answer_draws(const ch_answer *a) { return may_draw(a) && ch_session_ready(a->s); }
+
 void ch_answer_draw(ch_answer *a)
 {
-    if (a->reading || a->put_off || a->ending != CH_ENDING_NONE)
+    if (!may_draw(a))
         return;
     if (!a->begun) {
         ch_event event = {.kind = CH_EVENT_BEGIN};

@@ -78,9 +78,12 @@ static int open_arrays(ch_engine *g, ch_err *e)
     g->work_area = malloc((size_t)g->vocab * sizeof *g->work_area);
     g->shares = malloc(n * sizeof *g->shares);
     g->sharing = malloc(n * sizeof(ch_answer *));
+    g->drawing = malloc(n * sizeof(ch_session *));
+    g->drawing_by = malloc(n * sizeof(ch_sampling *));
     g->odds = malloc(n * sizeof *g->odds);
     g->keys = malloc(n * sizeof *g->keys);
-    return g->users && g->work_area && g->shares && g->sharing && g->odds && g->keys
+    return g->users && g->work_area && g->shares && g->sharing && g->drawing &&
+                   g->drawing_by && g->odds && g->keys
                ? CH_OK
                : ch_fail(e, CH_ENOMEM, "no memory for an engine of %zu answers", n);
 }
@@ -263,6 +266,8 @@ void ch_engine_close(ch_engine **out)
     pthread_cond_destroy(&g->idle);
     free(g->users);
     free(g->work_area);
+    free(g->drawing);
+    free(g->drawing_by);
     free(g->shares);
     free(g->sharing);
     free(g->odds);

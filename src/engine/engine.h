@@ -127,6 +127,8 @@ struct ch_engine {
     ch_gain gain;
     ch_share *shares;   /* most_answers of each */
     ch_answer **sharing;
+    ch_session **drawing;        /* of those that draw after a step, */
+    const ch_sampling **drawing_by;
     double *odds;
     ch_hash128 *keys;
     int fault;          /* CH_OK, or why it makes no more steps */
@@ -144,6 +146,7 @@ int ch_engine_turn(ch_engine *g, ch_err *e);
 
 /* drawn.c */
 int ch_answer_open(ch_answer **out, ch_demand *q, ch_session *s, ch_err *e); /* takes s */
+bool ch_answer_draws(const ch_answer *a); /* would it? */
 void ch_answer_draw(ch_answer *a); /* as long as nothing has to be computed */
 /* The prompt has been read. */
 void ch_answer_has_read(ch_answer *a);

@@ -238,6 +238,21 @@ static int turn_of_vector(ch_engine *g, const struct gathered *d, int left, ch_e
     return rc == CH_EIO ? rc : CH_OK;
 }
 
+/* Whoever listens is told in order of age; drawn is before that, by all threads. */
+static void draw(ch_engine *g)
+{
+    int n = 0;
+    for (ch_answer *a = g->answers; a; a = a->next) {
+        if (n == g->o.most_answers || !ch_answer_draws(a))
+            continue;
+        g->drawing[n] = a->s;
+        g->drawing_by[n++] = &a->how;
+    }
+    ch_sessions_draw(g->drawing, g->drawing_by, n);
+    for (ch_answer *a = g->answers; a; a = a->next)
+        ch_answer_draw(a);
+}
+
 int ch_engine_turn(ch_engine *g, ch_err *e)
 {
     struct gathered d = {0};
@@ -260,8 +275,7 @@ int ch_engine_turn(ch_engine *g, ch_err *e)
     rc = turn_of_vector(g, &d, left, e);
     if (rc < 0)
         return rc;
-    for (ch_answer *a = g->answers; a; a = a->next)
-        ch_answer_draw(a);
+    draw(g);
     ch_engine_bury(g);
     return CH_OK;
 }

@@ -47,6 +47,10 @@ int ch_session_fork_later(ch_session **out, ch_session *s, ch_err *e);
 int64_t ch_session_room(const ch_session *s);
 int ch_session_step_rows(const ch_session *s);   /* rows that a step has at most, */
 int ch_session_step_logits(const ch_session *s); /* and of those with logits */
+/* Draws in advance, in the family's pool, what ch_session_next will return of n sessions of one
+ * family, each with the same sampling then (and what that points to): only sooner, and only where
+ * it could not be another token. */
+void ch_sessions_draw(ch_session *const *s, const ch_sampling *const *how, int n);
 /* Would ch_session_next draw without computing anything?  The token drawn last was a guess? */
 bool ch_session_ready(const ch_session *s);
 bool ch_session_guessed(const ch_session *s);

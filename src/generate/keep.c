@@ -197,6 +197,7 @@ static int load_tokens(ch_session *s, struct cursor *c, const int32_t numbers[3]
                        ch_err *e)
 {
     const int vocab = s->family->model->config.vocab;
+    s->drawn_at = 0;
     if (numbers[0] < 0 || numbers[0] > s->family->context || numbers[1] < 0 ||
         numbers[1] > numbers[0])
         return ch_fail(e, CH_EFORMAT,

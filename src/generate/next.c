@@ -64,6 +64,7 @@ static void use_guess(ch_session *s)
 {
     const int vocab = s->family->model->config.vocab;
     memcpy(s->last, s->guess_logits + (ptrdiff_t)s->used * vocab, (size_t)vocab * sizeof *s->last);
+    s->drawn_at = 0;
     s->last_steps = s->guess_steps[s->used++];
     s->computed++;
     s->stats.accepted++;
@@ -116,21 +117,36 @@ static int nothing_left(const ch_session *s, int vocab, ch_err *e)
                    s->grammar ? " or against the grammar" : " or not allowed");
 }
 
-static int draw(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)
+ch_token ch_session_sampled(const ch_session *s, const float *logits, ch_candidate *work,
+                            const ch_sampling *how)
 {
-    const float *logits[1];
-    const int rc = ch_session_allowed(&logits[0], s, e);
-    if (rc < 0)
-        return rc;
-    const ch_sample_view view = {.logits = logits,
+    const ch_sample_view view = {.logits = &logits,
                                  .n_sequences = 1,
                                  .vocab = s->family->model->config.vocab,
                                  .tokens = s->tokens,
                                  .n_tokens = s->n_tokens};
-    const ch_token t = ch_sample_draw(s->family->work, &view, how, s->has_own ? &s->own : NULL,
-                                      how->sample, (uint64_t)s->n_tokens);
-    *out = ch_session_obeying(s, logits[0], t);
-    return *out < 0 ? nothing_left(s, view.vocab, e) : CH_OK;
+    return ch_sample_draw(work, &view, how, s->has_own ? &s->own : NULL, how->sample,
+                          (uint64_t)s->n_tokens);
+}
+
+/* By in_advance.c: the same logits are there and nothing else was asked for. */
+static bool drawn_in_advance(const ch_session *s, const ch_sampling *how)
+{
+    return s->drawn_at > 0 && s->drawn_at == s->n_tokens && !s->grammar && !s->has_own &&
+           memcmp(&s->drawn_by, how, sizeof *how) == 0;
+}
+
+static int draw(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)
+{
+    const float *logits;
+    const int rc = ch_session_allowed(&logits, s, e);
+    if (rc < 0)
+        return rc;
+    const ch_token t = drawn_in_advance(s, how)
+                           ? s->drawn
+                           : ch_session_sampled(s, logits, s->family->work, how);
+    *out = ch_session_obeying(s, logits, t);
+    return *out < 0 ? nothing_left(s, s->family->model->config.vocab, e) : CH_OK;
 }
 
 int ch_session_next(ch_token *out, ch_session *s, const ch_sampling *how, ch_err *e)

@@ -22,6 +22,7 @@ static void close_family(ch_family *f)
     ch_pool_close(&f->pool);
     ch_arena_close(&f->scratch);
     free(f->work);
+    free(f->lanes);
     free(f->hidden);
     free(f);
 }

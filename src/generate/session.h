@@ -24,7 +24,9 @@ typedef struct ch_family {
     unsigned features;  /* of the CPU, that kernels were chosen by */
     int context, step_rows;
     int logit_rows;     /* most rows whose logits one step may give */
-    ch_candidate *work; /* V */
+    ch_candidate *work;  /* V */
+    ch_candidate *lanes; /* (n_lanes, V), of in_advance.c */
+    int n_lanes;
     float *hidden;      /* V times -inf, but while a token is drawn that obeys a grammar */
     const uint64_t *mask; /* of that one */
 } ch_family;
@@ -45,6 +47,10 @@ struct ch_session {
     bool has_last;
     float *last; /* V logits after token computed-1, if has_last; where they are not, that token is
                     computed again when they are needed */
+
+    int drawn_at;          /* tokens; 0: nothing is drawn in advance, or there are other logits */
+    ch_token drawn;        /* what comes next, as sampled */
+    ch_sampling drawn_by;  /* by this */
 
     ch_draft_fn *draft;
     void *draft_arg;
@@ -80,6 +86,9 @@ int ch_session_current(ch_session *s, ch_err *e);
 /* CH_ECANCELED, once, after ch_session_cancel. */
 int ch_session_interrupted(ch_session *s, ch_err *e);
 void ch_session_keep_logits(ch_session *s, const real *row); /* in s->last */
+/* The token at the end of s by those logits; no grammar is asked. */
+ch_token ch_session_sampled(const ch_session *s, const float *logits, ch_candidate *work,
+                            const ch_sampling *how);
 /* (L, n) zeros for ch_step.spent, or NULL where all rows take as many; it is taken from the scratch
  * arena, which has so many bytes for a row.  count_steps reads those of rows [first, first + rows)
  * of n. */

@@ -24,6 +24,7 @@ void ch_session_keep_logits(ch_session *s, const real *row)
     for (int i = 0; i < s->family->model->config.vocab; i++)
         s->last[i] = (float)row[i];
     s->has_last = true;
+    s->drawn_at = 0;
 }
 
 /* ---- Pages that other timelines may share -------------------------------------------------- */
