@@ -20,7 +20,7 @@ struct options {
     const char *cert, *cert_key, *origins, *log;
     ch_list lora;
     int port, threads, context, cache, answers, waiting, waiting_user, step_ms, draft, drain_s;
-    int body_mib, linger_s;
+    int body_mib, linger_s, gather_ms;
     bool allow_open, quiet, only_name;
 };
 
@@ -46,6 +46,7 @@ static const ch_opt opts[] = {
     {0, "step-ms", CH_OPT_INT, O(step_ms), "N", "how long answers may wait while prompts are read [100]", 1, 3600000},
     {0, "draft", CH_OPT_INT, O(draft), "N", "most tokens guessed ahead, where that pays; 0: none [8]", 0, 16},
     {0, "body-mib", CH_OPT_INT, O(body_mib), "N", "largest request [32]", 1, 1024},
+    {0, "gather", CH_OPT_INT, O(gather_ms), "MS", "tokens of a stream that come within MS of its last go out together; 0: each at once [4]", 0, 1000},
     {0, "drain", CH_OPT_INT, O(drain_s), "S", "seconds that accepted requests have to end in after SIGTERM [60]", 0, 86400},
     {0, "linger", CH_OPT_INT, O(linger_s), "S", "seconds that it goes on, refusing, when its model's file was cut or its disk failed [5]", 0, 86400},
     {0, "log", CH_OPT_STR, O(log), "FILE", "append a line a request to it; opened anew on SIGHUP [stderr]", 0, 0},
@@ -254,6 +255,7 @@ static int run(struct options *o, ch_model **m, ch_lora **lora, ch_tokenizer **t
         .log_fd = o->quiet ? -1 : STDERR_FILENO,
         .log = o->quiet ? NULL : o->log,
         .body_bytes = (size_t)o->body_mib << 20,
+        .gather_ms = o->gather_ms,
         .any_model = !o->only_name};
     if (ch_server_open(&s, &so, &e) < 0)
         return ch_cli_fail(&e);
@@ -265,7 +267,8 @@ static int run(struct options *o, ch_model **m, ch_lora **lora, ch_tokenizer **t
 
 int ch_cmd_serve(int argc, char **argv)
 {
-    struct options o = {.port = UNSET, .draft = 8, .drain_s = 60, .body_mib = 32, .linger_s = 5};
+    struct options o = {.port = UNSET, .draft = 8, .drain_s = 60, .body_mib = 32, .linger_s = 5,
+                        .gather_ms = 4};
     int n_args;
     const int rc = ch_cli_parse(&o, NULL, &n_args, argc, argv, &usage);
     if (rc >= 0)

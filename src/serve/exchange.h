@@ -44,6 +44,7 @@ typedef struct ch_http_options {
     int connections;         /* 0: 1024 */
     size_t body_bytes;       /* 0: 32 MiB */
     size_t unsent_bytes;     /* of one stream: beyond, its client is too slow, and gone; 0: 8 MiB */
+    int gather_ms;           /* what a stream sends within it goes out together; 0: at once */
     int idle_s;              /* without a byte from the client, or a first line; 0: 30 */
     int body_s;              /* for a whole request from its first line on; 0: 60 */
     int log_fd;              /* JSON lines; -1: none.  It stays the caller's */

@@ -217,10 +217,7 @@ void ch_http_cut(ch_exchange *x)
     if (x->gone || x->app == APP_NONE || x->app == APP_DONE)
         return;
     x->gone = true;
-    if (x->suspended) {
-        x->suspended = false;
-        MHD_resume_connection(x->wire);
-    }
+    ch_http_resume(x);
     pthread_mutex_lock(&h->lock);
     if (x->conn)
         shutdown(x->conn->fd, SHUT_RDWR); /* wakes the wire if it waits to write */

@@ -97,6 +97,8 @@ struct ch_exchange {
     char *type;
     ch_buf out;     /* the reply, or what of it has not been taken */
     size_t out_at;
+    int writes;     /* by send, up to those that are not held */
+    uint64_t woken_ns;
     uint64_t bytes_in, bytes_out;
     ch_gone_fn *gone_fn;
     void *gone_arg;
@@ -109,11 +111,12 @@ struct ch_exchange {
     } notes[HTTP_NOTES];
 
     /* Under h->lock. */
-    ch_exchange *next, *prev, *next_told;
+    ch_exchange *next, *prev, *next_told, *next_held;
     http_conn *conn; /* NULL: over */
     int refs;
     bool busy;       /* admitted, and not DONE */
     bool queued;     /* in h->telling */
+    bool held;       /* in h->held */
     bool to_cut;     /* by ch_http_close */
 };
 
@@ -137,6 +140,8 @@ struct ch_http {
     bool draining, stop, closed;
     http_conn *conns;
     ch_exchange *exchanges, *telling, **telling_end;
+    ch_exchange *held; /* streams that have more to send, all at held_until_ns */
+    uint64_t held_until_ns;
     int n_exchanges, logging;
     uint64_t last_id;
     http_keys *keys;
@@ -163,6 +168,12 @@ void ch_http_set_reply(ch_exchange *x, int status, const char *type, const void 
 void ch_http_set_refusal(ch_exchange *x, const ch_refusal *r, int retry_ms);
 struct MHD_Response *ch_http_response(ch_exchange *x);
 void ch_http_send_raw(ch_exchange *x, int fd);
+
+/* http_gather.c */
+void ch_http_resume(ch_exchange *x);       /* with x->lock */
+void ch_http_resume_soon(ch_exchange *x);  /* with x->lock: together with others */
+int ch_http_held_ms(const ch_http *h);     /* with h->lock: until then; -1: nothing is held */
+void ch_http_release_held(ch_http *h);     /* what is due; when it stops, all */
 
 /* http_watch.c */
 void ch_http_limit(http_conn *c, int s); /* it is closed in s seconds; with h->lock */

@@ -141,14 +141,6 @@ void ch_http_send_raw(ch_exchange *x, int fd)
     ch_buf_close(&b);
 }
 
-static void resume(ch_exchange *x)
-{
-    if (!x->suspended)
-        return;
-    x->suspended = false;
-    MHD_resume_connection(x->wire);
-}
-
 /* The handler's side is through, with x->lock, which it gives back: x may be gone afterwards. */
 static void finish(ch_exchange *x)
 {
@@ -159,7 +151,7 @@ static void finish(ch_exchange *x)
     pthread_mutex_lock(&x->h->lock);
     x->busy = false; /* before the client knows: it may ask again at once */
     pthread_mutex_unlock(&x->h->lock);
-    resume(x);
+    ch_http_resume(x);
     pthread_mutex_unlock(&x->lock);
     ch_http_exchange_drop(x);
 }
@@ -223,7 +215,7 @@ bool ch_exchange_begin(ch_exchange *x, const char *type)
     if (takes) {
         ch_http_set_reply(x, 200, type, NULL, 0);
         x->streams = true;
-        resume(x);
+        ch_http_resume(x);
     }
     x->app = x->app == APP_OWES ? APP_SENDS : x->app;
     pthread_mutex_unlock(&x->lock);
@@ -243,7 +235,7 @@ bool ch_exchange_send(ch_exchange *x, const void *bytes, size_t n)
         ch_http_cut(x);
     }
     if (takes && n > 0)
-        resume(x);
+        ch_http_resume_soon(x);
     pthread_mutex_unlock(&x->lock);
     return takes;
 }

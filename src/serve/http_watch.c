@@ -205,9 +205,9 @@ static void accept_all(ch_http *h)
 static int next_ms(ch_http *h)
 {
     pthread_mutex_lock(&h->lock);
-    const int ms = h->paused ? PAUSE_MS : h->stats.open ? TICK_MS : -1;
+    const int ms = h->paused ? PAUSE_MS : h->stats.open ? TICK_MS : -1, held = ch_http_held_ms(h);
     pthread_mutex_unlock(&h->lock);
-    return ms;
+    return held >= 0 ? held : ms;
 }
 
 static void *run(void *arg)
@@ -235,6 +235,7 @@ static void *run(void *arg)
             accept_all(h);
         if (h->listen_fd >= 0 && draining)
             ch_http_unlisten(h);
+        ch_http_release_held(h);
         end_late_ones(h);
         tell_all(h);
     }
@@ -260,5 +261,6 @@ void ch_http_unwatch(ch_http *h)
     ch_http_wake(h);
     pthread_join(h->watcher, NULL);
     h->watched = false;
+    ch_http_release_held(h);
     tell_all(h);
 }

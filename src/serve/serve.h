@@ -27,6 +27,7 @@ typedef struct ch_server_options {
     int log_fd;       /* -1: no log */
     const char *log;  /* instead: a file that it is appended to; or NULL */
     size_t body_bytes;
+    int gather_ms;    /* see exchange.h */
     int silent_ms;    /* streams that say nothing for so long get a sign of life; 0: 15 s */
     bool any_model;   /* a request may name any model: this one answers */
 } ch_server_options;

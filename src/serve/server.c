@@ -107,6 +107,7 @@ int ch_server_open(ch_server **out, const ch_server_options *o, ch_err *e)
                                .key = o->key,
                                .origins = o->origins,
                                .body_bytes = o->body_bytes,
+                               .gather_ms = o->gather_ms,
                                .log_fd = o->log_fd,
                                .log = o->log,
                                .routes = routes,

@@ -301,6 +301,62 @@ static void test_later(void **state)
     ch_http_close(&h);
 }
 
+/* What is held back to go out together comes by itself: whatever the pauses, nothing has to
+ * follow. */
+static void test_gathered(void **state)
+{
+    (void)state;
+    ch_http_options o = usual;
+    o.gather_ms = 3;
+    ch_http *h = serve(&o);
+    const int fd = wire_open(h);
+    wire_say(fd, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    ch_exchange *x = held_one();
+    answer a;
+    bool whole;
+    char piece[16];
+    ch_buf all;
+    ch_buf_init(&all, 1 << 20);
+    assert_true(wire_head(fd, &a));
+    for (int burst = 0; burst < 100; burst++) {
+        for (int i = 0; i <= burst % 13; i++) {
+            const int n = snprintf(piece, sizeof piece, "%d;", burst * 100 + i);
+            assert_true(ch_exchange_send(x, piece, (size_t)n));
+            ch_buf_put(&all, piece, (size_t)n);
+            if (burst % 5 == 4)
+                usleep((useconds_t)(100 * (i % 7)));
+        }
+        while (a.body.size < all.size)
+            assert_true(wire_chunk(fd, &a.body, &whole));
+    }
+    ch_exchange_send(x, "last", 4);
+    ch_buf_put(&all, "last", 4);
+    ch_exchange_end(x);
+    while (wire_chunk(fd, &a.body, &whole))
+        continue;
+    assert_true(whole);
+    assert_int_equal(a.body.size, all.size);
+    assert_memory_equal(a.body.data, all.data, all.size);
+    answer_close(&a);
+    ch_buf_close(&all);
+    /* one that goes away, and a server that ends, while something is held */
+    wire_say(fd, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    x = held_one();
+    for (int i = 0; i < 20; i++)
+        ch_exchange_send(x, "x", 1);
+    close(fd);
+    until(held.gone > 0);
+    ch_exchange_end(x);
+    const int other = wire_open(h);
+    wire_say(other, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    x = held_one();
+    for (int i = 0; i < 20; i++)
+        ch_exchange_send(x, "x", 1);
+    ch_exchange_end(x);
+    ch_http_close(&h);
+    close(other);
+}
+
 static void test_streams(void **state)
 {
     (void)state;
@@ -444,8 +500,8 @@ int main(void)
         cmocka_unit_test(test_replies), cmocka_unit_test(test_paths),
         cmocka_unit_test(test_refusals), cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_headers), cmocka_unit_test(test_later),
-        cmocka_unit_test(test_streams), cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_streams), cmocka_unit_test(test_gathered),
+        cmocka_unit_test(test_gone), cmocka_unit_test(test_slow_reader),
     };
     return cmocka_run_group_tests_name("serve/http", tests, NULL, NULL);
 }
