@@ -3,16 +3,19 @@
 #
 #   bench/serve/table.sh [MODEL] [ROUNDS] [IN] [OUT] [STREAMS ...]
 #
-# In turns, ROUNDS [5] times: "chalcis bench --pg IN,OUT -s STREAMS" computes the prompts of all
-# streams [128 tokens each] and then a token of each per step [64], nothing else; load.mjs asks the
-# same of a server on that model.  Prints medians, the share that the server reaches (median, least and
-# most of the pairs), and the server's memory.  Wants node (18 or newer) and curl.
+# In turns, ROUNDS [9] times for each number of streams: "chalcis bench --pg IN,OUT -s STREAMS"
+# computes the prompts of all streams [128 tokens each] and then a token of each per step [64],
+# nothing else; load.c asks the same of a server on that model, each three times.  Prints medians,
+# the share that the server reaches (median, least and most of the pairs), and the server's memory.
+# Wants curl and libcurl's headers (libcurl4-gnutls-dev).
 set -eu
 chalcis=${CHALCIS:-./chalcis}
 here=$(cd "$(dirname "$0")" && pwd)
-model=${1:-models/chalcis-tiny.gguf} rounds=${2:-5} in=${3:-128} out=${4:-64}
+model=${1:-models/chalcis-tiny.gguf} rounds=${2:-9} in=${3:-128} out=${4:-64}
 [ $# -gt 4 ] && shift 4 || set -- 1 4 8 16
 tmp=$(mktemp -d)
+# shellcheck disable=SC2086
+${CC:-cc} -std=c11 -D_GNU_SOURCE -O2 ${CFLAGS:-} -o "$tmp/load" "$here/load.c" -lcurl
 "$chalcis" serve -m "$model" --port 0 >"$tmp/log" 2>&1 &
 server=$!
 trap 'kill $server 2>/dev/null; rm -rf "$tmp"' EXIT
@@ -24,20 +27,19 @@ until [ -n "$url" ] && curl -sf "$url/ready" >"$tmp/ready"; do
 done
 kilobytes() { sed -n "s/^$1:[^0-9]*\([0-9]*\).*/\1/p" "/proc/$server/status"; }
 begin=$(kilobytes VmRSS)
-list=$(echo "$*" | tr ' ' ,)
+part=$(echo "$out $in" | awk '{ print $1 / ($1 + $2) }') # of computed tokens, those generated
 for round in $(seq "$rounds"); do
     echo "round $round of $rounds" >&2
-    "$chalcis" bench -m "$model" -p 0 -n 0 --pg "$in,$out" -s "$list" -r 1 -o jsonl 2>/dev/null |
-        sed -n 's/.*"n_streams":\([0-9]*\).*"median_ts":\([0-9.e+]*\).*/could \1 \2/p' >"$tmp/could"
-    node "$here/load.mjs" "$url" "$@" --in "$in" --out "$out" --rounds 1 \
-        --seed "$round" --json |
-        tr '{' '\n' | sed -n 's/[":}]/ /g; s/,/ /g; /streams/p' >"$tmp/did"
-    # computed tokens to generated ones
-    awk -v part="$(echo "$out $in" | awk '{ print $1 / ($1 + $2) }')" '
-        $1 == "could" { could[$2] = $3 * part; next }
-        { for (i = 1; i < NF; i++) v[$i] = $(i + 1)
-          print v["streams"], could[v["streams"]], v["tok_s"], v["first_ms_p50"],
-                v["gap_ms_p50"], v["gap_ms_p99"] }' "$tmp/could" "$tmp/did" >>"$tmp/pairs"
+    for n in "$@"; do
+        could=$("$chalcis" bench -m "$model" -p 0 -n 0 --pg "$in,$out" -s "$n" -r 3 -o jsonl \
+            2>/dev/null | sed -n 's/.*"median_ts":\([0-9.e+]*\).*/\1/p')
+        "$tmp/load" --in "$in" --out "$out" --rounds 3 --warm 0.1 --seed "$round" --json "$url" "$n" |
+            sed 's/[":{}]/ /g; s/,/ /g' |
+            awk -v n="$n" -v could="$could" -v part="$part" '
+                { for (i = 1; i < NF; i++) v[$i] = $(i + 1)
+                  print n, could * part, v["tok_s"], v["first_ms_p50"], v["gap_ms_p50"],
+                        v["gap_ms_p99"] }' >>"$tmp/pairs"
+    done
 done
 echo "| streams | could, tok/s | did, tok/s | share (least to most) | first token, ms | between, p50, p99 ms |"
 echo "|---|---|---|---|---|---|"
