@@ -23,7 +23,9 @@ static bool hold(ch_exchange *x)
 {
     ch_http *h = x->h;
     const uint64_t gather_ns = (uint64_t)h->o.gather_ms * 1000000, now = ch_clock_ns();
-    if (!x->suspended || x->writes++ < AT_ONCE || now >= x->woken_ns + gather_ns)
+    const bool early = x->writes < AT_ONCE;
+    x->writes += early;
+    if (!x->suspended || early || now >= x->woken_ns + gather_ns)
         return false;
     pthread_mutex_lock(&h->lock);
     const bool held = !h->stop, first = held && !h->held;
