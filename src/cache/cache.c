@@ -65,6 +65,13 @@ static int padding_of(ch_dtype t)
     return CH_MAX(ch_dtype_get(t)->block, 8);
 }
 
+static page_side side(ch_dtype t, const ch_kernels *k)
+{
+    return (page_side){.info = ch_dtype_get(t),
+                       .plain = t == CH_REAL,
+                       .put = t == CH_F16 && k ? k->row_f16 : NULL};
+}
+
 /* Offsets within a page.  The limits above keep every product below 2^63. */
 static void lay_out(ch_cache *c)
 {
@@ -72,8 +79,8 @@ static void lay_out(ch_cache *c)
     const size_t rows = (size_t)o->kv_heads * (size_t)o->page_size;
     const int padding = CH_MAX(padding_of(o->k_dtype), padding_of(o->v_dtype));
     c->width = (int)ch_round_up(o->head_width, padding);
-    c->k = (page_side){.info = ch_dtype_get(o->k_dtype), .plain = o->k_dtype == CH_REAL};
-    c->v = (page_side){.info = ch_dtype_get(o->v_dtype), .plain = o->v_dtype == CH_REAL};
+    c->k = side(o->k_dtype, o->kernels);
+    c->v = side(o->v_dtype, o->kernels);
     c->k.row_bytes = ch_dtype_bytes(o->k_dtype, c->width);
     c->v.row_bytes = ch_dtype_bytes(o->v_dtype, c->width);
     c->v.at = (size_t)ch_round_up((int64_t)(rows * c->k.row_bytes), ALIGN);

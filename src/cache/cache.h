@@ -78,6 +78,7 @@ typedef struct ch_cache_options {
     ch_dtype k_dtype, v_dtype; /* f32, f16, bf16, q8_0, values also q4_0 (CH_REAL in double
                                   builds) */
     int max_tokens;            /* budget over all sequences, in whole pages, taken lazily */
+    const ch_kernels *kernels; /* that write rows: faster, the same bits; copied; NULL: plain C */
 } ch_cache_options;
 
 int ch_cache_open(ch_cache **out, const ch_cache_options *o, ch_err *e);

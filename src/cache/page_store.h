@@ -31,7 +31,8 @@ typedef struct cache_entry {
 /* How one side, keys or values, is stored. */
 typedef struct page_side {
     const ch_dtype_info *info;
-    bool plain;        /* stored as reals */
+    bool plain;        /* stored as reals, */
+    ch_row_fn *put;    /* or by this kernel, or (NULL) by info's own conversion */
     size_t row_bytes;  /* of one head */
     size_t at;         /* offset in a page */
 } page_side;

@@ -18,6 +18,10 @@ static void put_row(unsigned char *to, const page_side *s, const real *x, int n)
         memcpy(to, x, (size_t)n * sizeof *x);
         return;
     }
+    if (s->put) {
+        s->put(to, x, n);
+        return;
+    }
     const int block = s->info->block;
     for (int at = 0; at < n; at += CHUNK) {
         const int take = CH_MIN(n - at, (int)CHUNK), whole = (int)ch_round_up(take, block);

@@ -99,6 +99,7 @@ static int open_cache(ch_family *f, const ch_session_options *o, ch_err *e)
                            .kv_heads = c->kv_heads,
                            .head_width = c->head_width,
                            .page_size = o->page_size,
+                           .kernels = &f->kernels,
                            .max_tokens = tokens};
     int rc = kv_dtype(&co.k_dtype, o->k_type, true, e);
     if (rc == CH_OK)

@@ -79,7 +79,8 @@ typedef void ch_gemm_fn(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, co
 
 /* One activation row in the format of a panel kind.  out: ch_row_bytes(kind, K) bytes. Q8: d =
  * max|x| / 127 over the group (0 when all are 0), q = x/d rounded to nearest even, clamped; a
- * group with a non-finite value gets d = NaN and q = 0 so that the fault stays visible. */
+ * group with a non-finite value gets d = NaN and q = 0 so that the fault stays visible.
+ * row_f16: K binary16 numbers, as ch_f32_to_f16 gives them; what the cache keeps. */
 typedef void ch_row_fn(void *out, const real *x, int K);
 
 /* I16 panels of a real matrix, element (n, k) = src[n*ld + k]; of its transpose (pack_i16t),
@@ -182,7 +183,7 @@ typedef void ch_mix_fn(real *acc, const real *keep, const real *p, ptrdiff_t ldp
 
 typedef struct ch_kernels {
     ch_gemm_fn *gemm_f32, *gemm_bf16, *gemm_q8, *gemm_q4, *gemm_block, *gemm_i16;
-    ch_row_fn *row_bf16, *row_q8;
+    ch_row_fn *row_bf16, *row_q8, *row_f16;
     ch_pack_fn *pack_i16, *pack_i16t;
     ch_rmsnorm_fn *rmsnorm;
     ch_layernorm_fn *layernorm;

@@ -158,7 +158,9 @@ static void play(uint64_t seed)
 {
     struct schedule s = {.seed = seed};
     ch_err e = {0};
-    ch_engine_options o = {.session = {.context = CONTEXT, .page_size = 8, .threads = seed % 8 ? 1 : 2},
+    ch_engine_options o = {.session = {.context = CONTEXT,
+                                       .page_size = 8,
+                                       .threads = seed % 8 ? 1 : 2},
                            .most_answers = 3 + below(&s, 6),
                            .most_waiting = 2 + below(&s, 10),
                            .draft = below(&s, 3) ? 4 : -1};

@@ -309,6 +309,12 @@ static bool check_gemm(const ch_variant *v, const ch_variant *c)
     return true;
 }
 
+static size_t row_bytes(const ch_variant *v, int K)
+{
+    return strcmp(v->family, "row_f16") == 0 ? (size_t)K * sizeof(uint16_t)
+                                             : ch_row_bytes(kind_of(v), K);
+}
+
 static bool check_row(const ch_variant *v, const ch_variant *c)
 {
     const ch_panel_kind kind = kind_of(v);
@@ -316,7 +322,7 @@ static bool check_row(const ch_variant *v, const ch_variant *c)
     for (const int *size = kcheck_sizes; *size; size++)
         for (kcheck_kind k = 0; k <= KCHECK_KINDS; k++) {
             const int K = kind == CH_PANEL_Q8 ? *size * 32 : *size;
-            const size_t bytes = ch_row_bytes(kind, K);
+            const size_t bytes = row_bytes(v, K);
             real *x = kcheck_slot(SLOT_REAL, (size_t)K * sizeof *x, sizeof *x);
             unsigned char *out = kcheck_slot(SLOT_X, bytes, 8),
                           *want = kcheck_slot(SLOT_WANT, bytes, 8);
@@ -403,7 +409,7 @@ static void time_row(const ch_variant *v, const ch_variant *c)
 {
     enum { K = 2048 };
     real *x = kcheck_slot(SLOT_REAL, K * sizeof *x, sizeof *x);
-    timed_row t = {kcheck_slot(SLOT_X, ch_row_bytes(kind_of(v), K), 8), x, K};
+    timed_row t = {kcheck_slot(SLOT_X, row_bytes(v, K), 8), x, K};
     kcheck_fill(x, K, KCHECK_RANDOM, 0);
     kcheck_time("K 2048", v, c, run_row, &t, (double)K * sizeof *x, "GB/s");
 }
@@ -413,5 +419,6 @@ const kcheck_family kcheck_gemm[] = {
     {"gemm_q8", check_gemm, time_gemm},  {"gemm_q4", check_gemm, time_gemm},
     {"gemm_block", check_gemm, time_gemm},
     {"row_bf16", check_row, time_row},   {"row_q8", check_row, time_row},
+    {"row_f16", check_row, time_row},
     {0},
 };
