@@ -3,6 +3,8 @@
  * A small model's token takes less time than waking a thread and writing to a socket, which take it
  * from the same processors.  So a stream that was woken less than gather_ms ago stays asleep, and
  * the watcher wakes all such streams at once when the first of them is due: nothing waits longer.
+ * One that was woken less than twice as long ago is due, but it is the watcher that wakes it, and
+ * not the thread that computes the next tokens.
  * The first few writes are never held (an opening event, the first token).
  * SPDX-License-Identifier: MIT */
 #include "http_in.h"
@@ -25,7 +27,7 @@ static bool hold(ch_exchange *x)
     const uint64_t gather_ns = (uint64_t)h->o.gather_ms * 1000000, now = ch_clock_ns();
     const bool early = x->writes < AT_ONCE;
     x->writes += early;
-    if (!x->suspended || early || now >= x->woken_ns + gather_ns)
+    if (!x->suspended || early || now >= x->woken_ns + 2 * gather_ns)
         return false;
     pthread_mutex_lock(&h->lock);
     const bool held = !h->stop, first = held && !h->held;

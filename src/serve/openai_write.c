@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-void ch_openai_put_head(const ch_scribe *w, ch_buf *b, const char *prefix, const char *object)
+static void make_head(const ch_scribe *w, ch_buf *b, const char *prefix, const char *object)
 {
     ch_buf_printf(b, "{\"id\":\"%s%s\",\"object\":\"%s\",\"created\":%" PRId64 ",\"model\":",
                   prefix, w->info.id, object, w->info.created);
@@ -16,6 +16,17 @@ void ch_openai_put_head(const ch_scribe *w, ch_buf *b, const char *prefix, const
         ch_scribe_put_string(b, w->info.fingerprint);
     }
     ch_buf_str(b, ",\"choices\":[");
+}
+
+void ch_openai_put_head(ch_scribe *w, ch_buf *b, const char *prefix, const char *object)
+{
+    if (w->head_object != object) {
+        ch_buf_clear(&w->head);
+        make_head(w, &w->head, prefix, object);
+        w->head_object = object;
+    }
+    ch_scribe_kept(w, &w->head);
+    ch_buf_put(b, w->head.data, w->head.size);
 }
 
 void ch_openai_put_usage(ch_buf *b, const ch_usage *u)
@@ -128,7 +139,7 @@ void ch_openai_put_costs(ch_buf *b, const ch_buf *before, ch_buf *list)
 
 /* ---- Streams ---- */
 
-void ch_openai_end_stream(const ch_scribe *w, ch_buf *b, const char *prefix, const char *object,
+void ch_openai_end_stream(ch_scribe *w, ch_buf *b, const char *prefix, const char *object,
                           const ch_usage *u)
 {
     if (w->ask->stream_usage) {

@@ -8,7 +8,7 @@
 #include "writer_in.h"
 
 /* {"id":"PREFIX...","object":OBJECT, ... "choices":[ */
-void ch_openai_put_head(const ch_scribe *w, ch_buf *b, const char *prefix, const char *object);
+void ch_openai_put_head(ch_scribe *w, ch_buf *b, const char *prefix, const char *object);
 void ch_openai_put_usage(ch_buf *b, const ch_usage *u); /* an object */
 /* What a stream's chunk ends with, after the choices and their bracket; first: of the stream. */
 void ch_openai_put_tail(const ch_scribe *w, ch_buf *b, bool first);
@@ -24,7 +24,7 @@ void ch_openai_put_cost(ch_buf *list, const ch_delta *d);
 void ch_openai_put_costs(ch_buf *b, const ch_buf *before, ch_buf *list);
 
 /* Functions of kinds. */
-void ch_openai_end_stream(const ch_scribe *w, ch_buf *b, const char *prefix, const char *object,
+void ch_openai_end_stream(ch_scribe *w, ch_buf *b, const char *prefix, const char *object,
                           const ch_usage *u);
 void ch_openai_fail(ch_scribe *w, ch_buf *b, const ch_refusal *r);
 void ch_openai_ping(ch_scribe *w, ch_buf *b);

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+enum { HEAD_BYTES = 1 << 20 };
+
 static const ch_scribe_kind *const kinds[] = {
     [CH_API_CHAT] = &ch_scribe_chat,
     [CH_API_COMPLETION] = &ch_scribe_completion,
@@ -30,6 +32,7 @@ int ch_scribe_open(ch_scribe **out, const ch_ask *ask, const ch_scribe_info *i, 
     w->ask = ask;
     w->info = *i;
     w->answers = (int)prompts * drawn;
+    ch_buf_init(&w->head, HEAD_BYTES);
     *out = w;
     if (kind->open(w))
         return CH_OK;
@@ -42,6 +45,7 @@ void ch_scribe_close(ch_scribe **w)
     if (!*w)
         return;
     (*w)->kind->close(*w);
+    ch_buf_close(&(*w)->head);
     free(*w);
     *w = NULL;
 }

@@ -26,6 +26,8 @@ struct ch_scribe {
     ch_scribe_info info;
     int answers; /* prompts times answers to each */
     bool starved;
+    ch_buf head;             /* what each chunk begins with, once it has been made, */
+    const char *head_object; /* of this object */
 };
 
 extern const ch_scribe_kind ch_scribe_chat, ch_scribe_completion, ch_scribe_embedding;
