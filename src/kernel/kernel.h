@@ -179,6 +179,17 @@ typedef void ch_score_fn(real *s, ptrdiff_t lds, const real *q, const void *k, i
 typedef void ch_mix_fn(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v,
                        int groups, int n, int width);
 
+/* ---- Ceilings (chalcis cpu --measure) ------------------------------------------------------ */
+
+/* The exclusive or of all 64-bit words of `bytes` bytes, a multiple of 8: nothing but reading. */
+typedef uint64_t ch_read_fn(const void *from, size_t bytes);
+/* Nothing but the instruction that products are made of, from registers.  s = 0, then `steps`
+ * times s += the sum of w x over as many products as the type has in 32 bits (f32 1, by fma; bf16
+ * and i16 2; i8 4), in as many lanes and independent sums as the variant likes.  Returns what every
+ * one of them holds, NaN where two differ; adds the products made to *macs.  0 <= w <= 127, |x| <=
+ * 127, whole: exact, floats up to 2^24, integers modulo 2^32. */
+typedef double ch_rate_fn(double *macs, int64_t steps, int w, int x);
+
 /* ---- The table ----------------------------------------------------------------------------- */
 
 typedef struct ch_kernels {
@@ -201,6 +212,8 @@ typedef struct ch_kernels {
     ch_rmsnorm_grad_fn *rmsnorm_grad;
     ch_score_fn *score_f32, *score_f16, *score_bf16, *score_q8_0;
     ch_mix_fn *mix_f32, *mix_f16, *mix_bf16, *mix_q8_0, *mix_q4_0;
+    ch_read_fn *read;
+    ch_rate_fn *rate_f32, *rate_bf16, *rate_i8, *rate_i16;
 } ch_kernels;
 
 #define KERNEL(family, isa) __typeof__(*((ch_kernels *)0)->family) ch_##family##_##isa;

@@ -37,6 +37,24 @@ is "an unknown mask" 1 env CHALCIS_CPU=z80 "$bin" cpu
 says "names it" "z80"
 is "a smaller CPU" 0 env CHALCIS_CPU=c "$bin" cpu
 says "runs plain C" "gemm_q8       c"
+is "cpu --measure" 0 "$bin" cpu --measure -t 2
+says "has a line of memory" "read memory"
+says "tells what all threads do" "2 threads"
+json_at=$(dirname "$bin")/tests/support/json_at
+is "cpu --measure --json" 0 "$bin" cpu --measure -t 1 --json
+cp "$tmp/out" "$tmp/measured"
+memory=ceilings.read_memory
+if "$json_at" "$tmp/measured" $memory.unit $memory.{one,all}.{median,least,most} \
+        >"$tmp/out" 2>"$tmp/err" &&
+    awk 'NR == 1 {ok = $1 == "\"GB/s\""} NR > 1 && $1 <= 0 {ok = 0} END {exit !(ok && NR == 7)}' \
+        "$tmp/out"; then
+    ok "fields that are there, and positive"
+else
+    not_ok "fields that are there, and positive"
+fi
+is "cpu --measure without instructions" 0 env CHALCIS_CPU=c "$bin" cpu --measure -t 1
+says "says that there is none" "int8 dot     no such instruction"
+is "cpu --measure of too many threads" 2 "$bin" cpu --measure -t 5000
 
 # ---- The bundled model --------------------------------------------------------------------------
 is "run" 0 "$bin" run -p "Once upon a time" -n 16 --temp 0

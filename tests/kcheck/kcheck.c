@@ -85,7 +85,7 @@ static void stop_at_fault(int sig)
 static const kcheck_family *family_of(const ch_variant *v)
 {
     const kcheck_family *const lists[] = {kcheck_gemm, kcheck_i16, kcheck_rows,
-                                           kcheck_attend, kcheck_grads};
+                                           kcheck_attend, kcheck_grads, kcheck_ceilings};
     for (size_t i = 0; i < CH_COUNT(lists); i++)
         for (const kcheck_family *f = lists[i]; f->family; f++)
             if (strcmp(f->family, v->family) == 0)

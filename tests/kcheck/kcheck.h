@@ -23,6 +23,7 @@ extern const kcheck_family kcheck_i16[];    /* i16.c: gemm_i16, pack_i16* */
 extern const kcheck_family
     kcheck_rows[]; /* rows.c: norms, activations, add multiply scale softcap, rope softmax */
 extern const kcheck_family kcheck_attend[]; /* attend.c: score_*, mix_* */
+extern const kcheck_family kcheck_ceilings[]; /* ceilings.c: read rate_* */
 extern const kcheck_family kcheck_grads[];  /* grads.c: weigh weigh_grad transpose *_grad */
 
 /* A variant's function as its own type:  ch_gemm_fn *f = KCHECK_FN(ch_gemm_fn, v); */
