@@ -114,50 +114,18 @@ static int round_of(struct bench *m, int test, double *seconds, ch_profile *prof
     return rc;
 }
 
-/* ---- Profile ------------------------------------------------------------------------------- */
-
-/* Per step of a test that generates, else of the whole prompt. */
-static void print_profile(const struct bench *m, int test, const ch_profile *p, double seconds,
-                          ch_pool_stats before)
-{
-    const ch_bench_test *t = &m->b->test[test];
-    const bool whole = t->prompt > 0;
-    const int steps = whole ? 1 : t->generate;
-    const ch_pool_stats pool = ch_session_pool_stats(m->base);
-    char name[96];
-    ch_bench_name(name, sizeof name, t);
-    double counted = 0;
-    printf("%s: %.1f us a %s, of which\n", name, seconds * 1e6 / steps,
-           !whole ? (t->streams > 1 ? "step" : "token") : t->generate ? "round" : "prompt");
-    for (int op = 0; op < CH_OPS; op++) {
-        const double s = (double)p->op[op].ns * 1e-9;
-        counted += s;
-        if (p->op[op].calls)
-            printf("  %-16s %-10s %5.1f %%  %9.2f us  %6.1f calls  %8.2f GMAC/s  %8.2f GB/s\n",
-                   ch_op_name((ch_op_id)op), ch_op_group((ch_op_id)op), 100 * s / seconds,
-                   s * 1e6 / steps, (double)p->op[op].calls / steps, p->op[op].macs / s * 1e-9,
-                   p->op[op].bytes / s * 1e-9);
-    }
-    printf("  %-27s %5.1f %%  %9.2f us\n", "outside operations", 100 * (1 - counted / seconds),
-           (seconds - counted) * 1e6 / steps);
-    printf("  barriers: %.1f a step; in them the caller waited %.2f us (%.1f %%)\n\n",
-           (double)(pool.barriers - before.barriers) / steps,
-           (double)(pool.wait_ns - before.wait_ns) * 1e-3 / steps,
-           (double)(pool.wait_ns - before.wait_ns) * 1e-7 / seconds);
-}
-
 static int profile(struct bench *m, ch_err *e)
 {
     int rc = CH_OK;
     for (int test = 0; test < m->b->n && rc == CH_OK; test++) {
-        double s = 0;
-        ch_profile p = {0};
-        rc = round_of(m, test, &s, NULL, e); /* warm */
+        ch_bench_profile *p = &m->b->test[test].profile;
+        rc = round_of(m, test, &p->seconds, NULL, e); /* warm */
         const ch_pool_stats before = ch_session_pool_stats(m->base);
         if (rc == CH_OK)
-            rc = round_of(m, test, &s, &p, e);
-        if (rc == CH_OK)
-            print_profile(m, test, &p, s, before);
+            rc = round_of(m, test, &p->seconds, &p->cost, e);
+        const ch_pool_stats after = ch_session_pool_stats(m->base);
+        p->barriers = after.barriers - before.barriers;
+        p->wait_ns = after.wait_ns - before.wait_ns;
     }
     return rc;
 }

@@ -52,7 +52,7 @@ static struct figures figures_of(const ch_bench *b, const ch_bench_test *t)
 
 /* ---- Objects ------------------------------------------------------------------------------- */
 
-static void describe(json_t *o, const ch_bench *b, const ch_bench_test *t)
+void ch_bench_describe(json_t *o, const ch_bench *b, const ch_bench_test *t)
 {
     char features[128], name[96], when[32];
     unsigned bits = 0;
@@ -83,7 +83,7 @@ static json_t *object_of(const ch_bench *b, const ch_bench_test *t, bool samples
 {
     const struct figures f = figures_of(b, t);
     json_t *o = json_object(), *ns = json_array(), *ts = json_array();
-    describe(o, b, t);
+    ch_bench_describe(o, b, t);
     json_object_set_new(o, "avg_ns", json_integer((json_int_t)f.avg_ns));
     json_object_set_new(o, "stddev_ns", json_integer((json_int_t)f.stddev_ns));
     json_object_set_new(o, "avg_ts", json_real(f.avg_ts));

@@ -6,7 +6,8 @@
 #ifndef CH_BENCHING_H
 #define CH_BENCHING_H
 
-#include "cli.h"
+#include "ceilings.h"
+#include "op.h"
 
 enum {
     CH_BENCH_ROUNDS = 1000,
@@ -15,10 +16,18 @@ enum {
     CH_BENCH_TESTS = 1024
 };
 
+/* Where the time of one round went. */
+typedef struct ch_bench_profile {
+    ch_profile cost;
+    double seconds;
+    uint64_t barriers, wait_ns; /* of the pool */
+} ch_bench_profile;
+
 typedef struct ch_bench_test {
     int prompt, generate; /* tokens of each stream, not both 0 */
     int depth, streams;
     double *seconds; /* of the rounds, in the order in which they ran; owned */
+    ch_bench_profile profile;
 } ch_bench_test;
 
 typedef struct ch_bench {
@@ -45,12 +54,17 @@ void ch_bench_name(char *out, size_t size, const ch_bench_test *t);
 double ch_bench_tokens(const ch_bench_test *t);
 
 /* Fills every test's seconds: a round that is not counted, then the tests take turns.  With
- * `profile` each test is run once more and where its time went is printed. */
+ * `profile` it fills every test's profile instead, from its second round. */
 int ch_bench_measure(ch_bench *b, ch_model *m, bool profile, ch_err *e);
 
 /* Prints all tests as "md", "csv", "json" or "jsonl"; the field names are those of llama-bench.
  * Returns an exit code. */
 int ch_bench_report(const ch_bench *b, const char *format);
+/* What a result begins with: version, CPU, model, sizes of the test. */
+void ch_bench_describe(json_t *o, const ch_bench *b, const ch_bench_test *t);
+/* Prints all profiles with shares of what `c` says is possible: tables, or one JSON object.
+ * Returns an exit code. */
+int ch_bench_profile_report(const ch_bench *b, const ch_ceilings *c, bool json);
 bool ch_bench_has_format(const char *format);
 
 #endif

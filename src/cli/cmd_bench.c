@@ -29,7 +29,7 @@ static const ch_opt opts[] = {
     CH_OPTS_CACHE(O(k_type), O(v_type)),
     {'o', "output", CH_OPT_STR, O(format), "FORMAT", "md, csv, json or jsonl [md]", 0, 0},
     {0, "json", CH_OPT_FLAG, O(json), NULL, "-o json", 0, 0},
-    {0, "profile", CH_OPT_FLAG, O(profile), NULL, "where the time of a step goes, instead", 0, 0},
+    {0, "profile", CH_OPT_FLAG, O(profile), NULL, "where the time of a step goes, beside what `cpu --measure` finds, instead", 0, 0},
     {0},
 };
 #undef O
@@ -110,9 +110,13 @@ static int run(ch_bench *b, const struct options *o)
         rc = ch_bench_measure(b, model, o->profile, &e);
     }
     ch_model_close(&model);
+    ch_ceilings c;
+    if (rc == CH_OK && o->profile)
+        rc = ch_ceilings_measure(&c, b->threads, &e);
     if (rc < 0)
         return ch_cli_fail(&e);
-    return o->profile ? CH_EXIT_OK : ch_bench_report(b, o->format);
+    return o->profile ? ch_bench_profile_report(b, &c, strcmp(o->format, "json") == 0)
+                      : ch_bench_report(b, o->format);
 }
 
 int ch_cmd_bench(int argc, char **argv)
@@ -128,8 +132,8 @@ int ch_cmd_bench(int argc, char **argv)
     if (!ch_bench_has_format(o.format))
         return ch_cli_usage("bench", "--output is \"%.40s\", allowed are md, csv, json, jsonl",
                             o.format);
-    if (o.profile && strcmp(o.format, "md") != 0)
-        return ch_cli_usage("bench", "--profile is a table; it has no %.40s", o.format);
+    if (o.profile && strcmp(o.format, "md") != 0 && strcmp(o.format, "json") != 0)
+        return ch_cli_usage("bench", "--profile comes as md or json; it has no %.40s", o.format);
     ch_bench b = {.k_type = o.k_type ? o.k_type : "f16", .v_type = o.v_type ? o.v_type : "f16",
                   .threads = o.threads ? o.threads : ch_pool_cpus(), .rounds = o.rounds,
                   .began = (uint64_t)time(NULL)};

@@ -45,7 +45,10 @@ static void forward(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weigh
         ch_op_product_weight(r, &p[i], w[i]);
         ch_op_product_rows(r, &p[i], &encoded, x);
         p[i].bias = w[i]->bias ? w[i]->bias->stored.data : NULL;
-        macs += (double)p[i].M * p[i].N * p[i].K;
+        const double own = (double)p[i].M * p[i].N * p[i].K;
+        macs += own;
+        if (r->profile && ch_op_computes(r))
+            r->profile->panel_macs[p[i].kind] += own;
         bytes += (double)ch_panels_bytes(p[i].kind, p[i].N, p[i].K);
     }
     if (ch_op_computes(r))

@@ -47,6 +47,7 @@ typedef struct ch_profile {
         uint64_t calls, ns;
         double macs, bytes; /* multiply-adds done; bytes of weights, keys and values read */
     } op[CH_OPS];
+    double panel_macs[CH_PANELS]; /* linear's, by what its weights were packed as */
 } ch_profile;
 
 typedef struct ch_tape ch_tape;

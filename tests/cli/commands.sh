@@ -107,6 +107,30 @@ if [ "$(wc -l <"$tmp/out")" -eq 21 ]; then ok "a line a test"; else not_ok "a li
 is "bench of no list" 2 "$bin" bench -p 4-1
 is "bench of a step beyond all" 0 "$bin" bench -p 1-4+9223372036854775807 -n 0 -r 1 -o csv
 is "bench of half a pair" 2 "$bin" bench --pg 4
+is "bench --profile" 0 "$bin" bench -p 8 -n 2 -t 1 --profile
+says "a table a test" "tg2: "
+says "says what its shares are of" "100 % is"
+if [ "$(awk '{print length}' "$tmp/out" | sort -n | tail -1)" -le 100 ]; then
+    ok "in 100 columns"
+else
+    not_ok "in 100 columns"
+fi
+is "bench --profile --json" 0 "$bin" bench -p 8 -n 2 -t 1 --profile --json
+cp "$tmp/out" "$tmp/profile"
+if "$json_at" "$tmp/profile" tests.*.operations.1.{operation,time_us,calls,read_gb_s,gop_s} \
+        tests.*.time_us ceilings.read_memory.all.most >"$tmp/out" 2>"$tmp/err" &&
+    [ "$(grep -c '^"linear"$' "$tmp/out")" -eq 2 ] &&
+    awk '$1 != "\"linear\"" && !($1 > 0) {bad = 1} END {exit bad || NR != 13}' "$tmp/out"; then
+    ok "fields of prompt and generation, and positive"
+else
+    not_ok "fields of prompt and generation, and positive"
+fi
+is "bench --profile without instructions" 0 \
+    env CHALCIS_CPU=c "$bin" bench -p 2 -n 0 -t 1 --profile --json
+"$json_at" "$tmp/out" tests.0.operations.1.product_share >"$tmp/share" 2>"$tmp/err"
+that "has no share of them" grep -qx null "$tmp/share"
+is "bench --profile as a list" 2 "$bin" bench --profile -o csv
+says "says what there is" "md or json"
 is "bench in no format" 2 "$bin" bench -o xml
 "$bin" run -p "Once upon a time" -n -1 --ignore-end --temp 1 >"$tmp/out" 2>"$tmp/err" &
 pid=$!

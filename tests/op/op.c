@@ -174,6 +174,8 @@ static void test_profile(void **state)
     ch_op_linear(&b.run, &x, &w, NULL);
     assert_int_equal(profile.op[CH_OP_linear].calls, 2);
     assert_true(profile.op[CH_OP_linear].macs == 2 * 3 * 16 * 32);
+    assert_true(profile.panel_macs[CH_PANEL_Q8] == 2 * 3 * 16 * 32);
+    assert_true(profile.panel_macs[CH_PANEL_F32] == 0);
     assert_true(profile.op[CH_OP_linear].bytes == 2 * (double)ch_weight_packed_bytes(&w));
     bench_close(&b);
 }
