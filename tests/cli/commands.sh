@@ -97,6 +97,15 @@ if [ "$(wc -c <"$tmp/32")" -eq $((2 * half)) ] && cmp -sn "$half" "$tmp/16" "$tm
 else
     not_ok "a row a token"
 fi
+for mask in avx2 avx2,avxvnni avx512vnni avx512,-avx512vnni,-avx512bf16; do
+    CHALCIS_CPU=$mask "$bin" perplexity -f "$tmp/text" --logits "$tmp/$mask" >/dev/null 2>"$tmp/err"
+done
+if cmp "$tmp/avx2" "$tmp/avx2,avxvnni" && [ -s "$tmp/avx2" ] &&
+    cmp "$tmp/avx512vnni" "$tmp/avx512,-avx512vnni,-avx512bf16"; then
+    ok "masks of one class"
+else
+    not_ok "masks of one class"
+fi
 is "logits into nowhere" 1 "$bin" perplexity -f "$tmp/text" --logits "$tmp/none/logits"
 is "perplexity of nothing" 1 "$bin" perplexity -f /dev/null
 is "bench" 0 "$bin" bench -p 16 -n 4 -r 1 --json

@@ -339,6 +339,45 @@ static void all_formats(void **state)
     }
 }
 
+/* A step of 1 to 16 rows and one more row, by 1 to 3 threads. */
+static void few_rows(const struct way *w)
+{
+    for (int rows = 1; rows <= 16; rows++) {
+        ch_session *s = open_session(w, CH_MAX(1 + rows % 3, FEWEST_THREADS), rows);
+        feed(s, w->tokens, rows + 1);
+        equal_at(w, s, "few rows a step");
+        ch_session_close(&s);
+    }
+}
+
+/* Every kind of panel that a file's matrices are packed into. */
+static void all_panels(void **state)
+{
+    (void)state;
+    static const char *const caches[] = {"f32", "f16", "bf16", "q8_0"};
+    bool done[CH_PANELS] = {[CH_PANEL_I16] = true}; /* no file's: training's */
+    for (int t = 0; t < CH_DTYPES; t++) {
+        const ch_dtype_info *d = ch_dtype_get((ch_dtype)t);
+        if (!d->encode || done[d->panel] || (ch_dtype)t == CH_F64)
+            continue;
+        struct way w = {.model = tiny_open_wide((ch_dtype)t, 9), .k = caches[t % 4],
+                        .v = t % 5 == 0 ? "q4_0" : caches[t % 4]};
+        assert_int_equal(w.model->output->kind, d->panel);
+        w.vocab = w.model->config.vocab;
+        w.truth = malloc(N * (size_t)w.vocab * sizeof *w.truth);
+        assert_non_null(w.truth);
+        make_truth(&w);
+        few_rows(&w);
+        every_row_of_a_step(&w);
+        neighbours(&w);
+        done[d->panel] = true;
+        free(w.truth);
+        ch_model_close(&w.model);
+    }
+    for (int kind = 0; kind < CH_PANELS; kind++)
+        assert_true(done[kind]);
+}
+
 /* Every architecture, with all that it adds: windows shorter than the text, the second list of
  * LongRoPE, convolutions, ... */
 static void all_architectures(void **state)
@@ -379,7 +418,8 @@ int main(void)
         cmocka_unit_test(looked_up), cmocka_unit_test(weights_f32),  cmocka_unit_test(weights_f16),
         cmocka_unit_test(weights_bf16), cmocka_unit_test(weights_q8_0),
         cmocka_unit_test(weights_q4_0), cmocka_unit_test(cache_q8_0), cmocka_unit_test(values_q4_0),
-        cmocka_unit_test(all_formats), cmocka_unit_test(all_architectures),
+        cmocka_unit_test(all_formats), cmocka_unit_test(all_panels),
+        cmocka_unit_test(all_architectures),
     };
     return cmocka_run_group_tests_name("generate/same_bits", tests, NULL, NULL);
 }

@@ -21,13 +21,12 @@ ch_config tiny_config(const char *arch)
     return c;
 }
 
-void tiny_write(const char *path, const char *arch, ch_dtype dtype, uint64_t seed)
+static void write_config(const char *path, const ch_config *c, ch_dtype dtype, uint64_t seed)
 {
-    const ch_config c = tiny_config(arch);
     ch_err e = {0};
     ch_model *m;
     ch_file *f;
-    if (ch_model_create(&m, &c, seed, NULL, &e) < 0)
+    if (ch_model_create(&m, c, seed, NULL, &e) < 0)
         fail_msg("%s", e.text);
     ch_model_shake(m, seed, 0.2);
     if (ch_file_new(&f, &e) < 0 || ch_model_to_file(m, f, dtype, NULL, &e) < 0 ||
@@ -37,17 +36,38 @@ void tiny_write(const char *path, const char *arch, ch_dtype dtype, uint64_t see
     ch_model_free(&m);
 }
 
-ch_model *tiny_open(const char *arch, ch_dtype dtype, uint64_t seed)
+void tiny_write(const char *path, const char *arch, ch_dtype dtype, uint64_t seed)
+{
+    const ch_config c = tiny_config(arch);
+    write_config(path, &c, dtype, seed);
+}
+
+static ch_model *open_config(const ch_config *c, ch_dtype dtype, uint64_t seed)
 {
     char path[] = "/tmp/chalcis-tiny-XXXXXX";
     const int fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);
-    tiny_write(path, arch, dtype, seed);
+    write_config(path, c, dtype, seed);
     ch_err e = {0};
     ch_model *m;
     if (ch_model_open(&m, path, 1, &e) < 0)
         fail_msg("%s", e.text);
     unlink(path);
     return m;
+}
+
+ch_model *tiny_open(const char *arch, ch_dtype dtype, uint64_t seed)
+{
+    const ch_config c = tiny_config(arch);
+    return open_config(&c, dtype, seed);
+}
+
+ch_model *tiny_open_wide(ch_dtype dtype, uint64_t seed)
+{
+    ch_err e = {0};
+    ch_config c = {.arch = ch_arch_find("llama", 5), .layers = 1, .width = 256, .hidden = 256,
+                   .head_width = 64, .vocab = 64, .tied = true};
+    assert_ok(ch_config_small(&c, &e), e);
+    return open_config(&c, dtype, seed);
 }

@@ -11,5 +11,7 @@ void tiny_write(const char *path, const char *arch, ch_dtype dtype, uint64_t see
 ch_config tiny_config(const char *arch);
 /* The same, opened; the file may be removed afterwards. */
 ch_model *tiny_open(const char *arch, ch_dtype dtype, uint64_t seed);
+/* Rows of 256, a whole block of every format: a layer of llama, opened. */
+ch_model *tiny_open_wide(ch_dtype dtype, uint64_t seed);
 
 #endif
