@@ -87,13 +87,13 @@ FUZZ    := $(wildcard tests/fuzz/*.c)
 SUPPORT := $(filter-out tests/support/json_at.c,$(wildcard tests/support/*.c))
 EXAMPLES:= $(wildcard examples/*.c)
 
-.PHONY: all run demo test test-build kcheck gradcheck bench stats check fuzz install uninstall clean deps help
+.PHONY: all run demo test test-build kcheck gradcheck bench bench-peers stats check fuzz install uninstall clean deps help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 # What a user asks for builds through a make of its own, which runs in parallel; two of these at
 # once would build the same files.
-FRONT := all run demo test kcheck gradcheck bench check fuzz install deps
+FRONT := all run demo test kcheck gradcheck bench bench-peers check fuzz install deps
 ifneq ($(filter $(FRONT),$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
 endif
@@ -259,6 +259,9 @@ demo: all ## the whole life of a small model in a minute: train, shrink, talk
 
 bench: all ## speed of the bundled model (pp512, tg128)
 	$(Q)./chalcis bench
+
+bench-peers: all ## the same model through llama.cpp, in turns (bench/peers/speed.sh; ALL=1: every size)
+	$(Q)bench/peers/speed.sh
 
 stats: ## sizes of files and functions against the limits
 	$(Q)tools/stats.sh

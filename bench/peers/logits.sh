@@ -17,12 +17,8 @@ set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 export PEERS=${PEERS:-$HOME/.cache/chalcis-peers}
 chalcis=${CHALCIS:-$here/chalcis} positions=${POSITIONS:-256} context=${CONTEXT:-512}
-greedy=${GREEDY:-64} version=3.22.1
-if [ ! -d "$PEERS/node_modules/node-llama-cpp" ]; then
-    mkdir -p "$PEERS"
-    echo '{"private": true}' >"$PEERS/package.json"
-    (cd "$PEERS" && npm install --silent --ignore-scripts "node-llama-cpp@$version")
-fi
+greedy=${GREEDY:-64}
+"$here/bench/peers/install.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 text=${TEXT:-$here/README.md}
