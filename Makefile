@@ -336,7 +336,7 @@ clean: ## remove everything built
 	rm -rf build chalcis web/chat/dist web/chat/node_modules
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 	@echo; sed -n 's/^#  /  /p' Makefile
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

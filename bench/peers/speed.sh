@@ -41,7 +41,7 @@ random() { # SHAPE FILE: random weights in bf16
     local -a how
     case $1 in
     tiny) how=(llama --shape L2,D256,H4,K2,E64,F512,V512,P2048) ;;
-    0.5B) how=(qwen2 --shape L24,D896,H14,K2,E64,F4864,V151936,P2048 --tied --biases) ;;
+    0.5B) how=(qwen2 --shape L24,D896,H14,K2,E64,F4864,V151936,P2048 --tied) ;;
     1.1B) how=(llama --shape L22,D2048,H32,K4,E64,F5632,V32000,P2048 --untied) ;;
     *) fail "there is no shape \"$1\"; there are tiny, 0.5B and 1.1B" ;;
     esac

@@ -1,13 +1,14 @@
 #!/bin/bash
-# make bench-peers: files are written, peers take turns, ratios are right.  The peer here is a script
-# that answers as llama-bench does; nothing is installed.  TAP.  SPDX-License-Identifier: MIT
+# make bench-peers: files are written, peers take turns, ratios are right.  The peer here is a
+# script that answers as llama-bench does; nothing is installed.  TAP.  SPDX-License-Identifier: MIT
 set -u
 bin=$(realpath "${CHALCIS_BIN:-./chalcis}")
 root=$(realpath "$(dirname "$0")/../..")
 # shellcheck source=tests/support/tap.sh
 . "$root/tests/support/tap.sh"
 
-# peer FILE PP TG: an array of two tests, on many lines as llama-bench writes it; notes who was asked
+# peer FILE PP TG: an array of two tests, on many lines as llama-bench writes it; who was asked is
+# noted
 peer() {
     cat >"$1" <<END
 #!/bin/bash
@@ -42,14 +43,11 @@ if awk -F ' *[|] *' '/^[|] tiny/ {
 else
     not_ok "the peers figures, and ratios"
 fi
-if awk '{print $1}' "$tmp/asked" | paste -sd ' ' | sed "s|$tmp/||g" | grep -qx "one two one two one two"
-then
-    ok "in turns"
-else
-    not_ok "in turns"
-fi
+asked=$(awk '{print $1}' "$tmp/asked" | paste -sd ' ' | sed "s|$tmp/||g")
+if [ "$asked" = "one two one two one two" ]; then ok "in turns"; else not_ok "in turns"; fi
 that "the file stays where DIR says" test -s "$tmp/models/tiny-q4_0.gguf"
-is "a file that is there" 0 speed LLAMA_BENCH="$tmp/one" MODELS="$tmp/models/tiny-q4_0.gguf" ROUNDS=1
+is "a file that is there" 0 \
+    speed LLAMA_BENCH="$tmp/one" MODELS="$tmp/models/tiny-q4_0.gguf" ROUNDS=1
 says "is taken" "| tiny-q4_0 | tg2 |"
 printf '#!/bin/bash\necho "no such model" >&2; exit 1\n' >"$tmp/two"
 is "a peer that fails" 1 speed LLAMA_BENCH="$tmp/two" DIR="$tmp/models"
