@@ -1,4 +1,5 @@
-/* row_f16_avx2.c - reals as binary16, with the bits of row_f16_c.c.  SPDX-License-Identifier: MIT */
+/* row_f16_avx2.c - reals as binary16, with the bits of row_f16_c.c.
+ * SPDX-License-Identifier: MIT */
 #include <immintrin.h>
 
 #include "kernel.h"
