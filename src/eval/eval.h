@@ -1,6 +1,7 @@
 /* eval.h - how good a model is
  *
  *   likelihood   log p of a continuation, for many at once (score.c); perplexity is in chalcis.h
+ *   divergence   two models over one text: KL, perplexities, agreement (divergence.c)
  *   texts        ROUGE and chrF of what was written against what was wanted (rouge.c, chrf.c)
  *   tasks        files of records become items, items numbers, numbers scores (tasks.def, task.h)
  *   intervals    Wilson for shares, the bootstrap for all else; two models over the same items
@@ -37,6 +38,32 @@ ch_session *ch_scorer_empty(ch_scorer *s); /* borrowed, to fork: all share one c
  * is CH_ELIMIT before anything is computed. */
 int ch_scorer_run(ch_scorer *s, ch_query *q, size_t n, ch_count_fn *told, void *arg, ch_err *e);
 
+/* ---- Divergence ----------------------------------------------------------------------------- */
+
+/* KL(p || q) of what two rows of logits say of the next token, nats, in double. */
+double ch_eval_kl(const float *p, const float *q, int vocab);
+
+typedef struct ch_interval {
+    double value, low, high; /* low and high: 95 %; NAN where nothing can be said */
+} ch_interval;
+
+typedef struct ch_divergence {
+    ch_perplexity base, model; /* over the same windows; the model's as ch_model_perplexity's */
+    ch_interval kl;            /* mean KL(base || model), nats a token */
+    double median, p90, p99, most; /* of the KL of a token */
+    ch_interval same;  /* share of tokens where both hold the same next one for the likeliest */
+    ch_interval ratio; /* perplexity of the model : the base's */
+} ch_divergence;
+
+/* Scores `text` with both, as ch_model_perplexity does; o->lora is the model's alone.  CH_EARG when
+ * the vocabularies differ in size. */
+int ch_eval_divergence(ch_divergence *out, ch_model *base, ch_model *m, const ch_tokenizer *tk,
+                       const char *text, size_t n, int window, int stride,
+                       const ch_session_options *o, ch_err *e);
+/* CH_EARG: they make different tokens of it. */
+int ch_eval_same_tokens(const ch_tokenizer *a, const ch_tokenizer *b, const char *text, size_t n,
+                        ch_err *e);
+
 /* ---- Texts --------------------------------------------------------------------------------- */
 
 typedef struct ch_text {
@@ -69,9 +96,6 @@ bool ch_answer_last_number(ch_text *out, ch_text answer);
 /* Wilson's 95 % interval for a share of `right` among n. */
 void ch_wilson(double *low, double *high, uint64_t right, uint64_t n);
 
-typedef struct ch_interval {
-    double value, low, high;
-} ch_interval;
 /* Of the mean of k shares, which have intervals of their own. */
 void ch_mean_interval(ch_interval *out, const ch_interval *share, int k);
 

@@ -86,6 +86,8 @@ is "show" 0 "$bin" show
 says "bits a weight" "bits a weight"
 is "show --json" 0 "$bin" show --json
 yes "The cat sat on the mat and looked at the moon." | head -8 >"$tmp/text"
+model=$(dirname "$0")/../../models/chalcis-tiny.gguf
+"$bin" quantize "$model" "$tmp/other.gguf" q4_0 --allow-requantize -q 2>/dev/null
 is "perplexity" 0 "$bin" perplexity -f "$tmp/text" --json
 for key in nll ppl bpb tokens bytes; do says "has $key" "\"$key\":"; done
 for rows in 16 32; do
@@ -108,6 +110,20 @@ else
 fi
 is "logits into nowhere" 1 "$bin" perplexity -f "$tmp/text" --logits "$tmp/none/logits"
 is "perplexity of nothing" 1 "$bin" perplexity -f /dev/null
+is "a model beside itself" 0 "$bin" perplexity -f "$tmp/text" --kl-base "$model" --json
+says "diverges by nothing" '"kl":{"mean":0.0,"low":0.0,"high":0.0,"median":0.0,'
+says "nowhere" '"p99":0.0,"max":0.0}'
+says "and agrees always" '"same_top":{"share":1.0,'
+is "a model beside another" 0 "$bin" perplexity -f "$tmp/text" --kl-base "$tmp/other.gguf"
+says "in nats" "KL(base || model) 0."
+cp "$tmp/out" "$tmp/first"
+is "on one thread" 0 "$bin" perplexity -f "$tmp/text" --kl-base "$tmp/other.gguf" -t 1
+that "the same digits" cmp "$tmp/out" "$tmp/first"
+is "a base that is not there" 1 "$bin" perplexity -f "$tmp/text" --kl-base "$tmp/none.gguf"
+says "by name" "none.gguf"
+"$bin" init llama -o "$tmp/unlike.gguf" --shape L1,D64 >/dev/null 2>&1
+is "a base of other tokens" 1 "$bin" perplexity -f "$tmp/text" --kl-base "$tmp/unlike.gguf"
+says "cannot be compared" "only models of one vocabulary can be compared"
 is "bench" 0 "$bin" bench -p 16 -n 4 -r 1 --json
 says "names the tests" "pp16"
 is "bench of lists" 0 "$bin" bench -p 1,8-16+8 -n 2 -d 0,4 -s 1-2 --pg 4,2 -r 2 -o csv
