@@ -1,7 +1,7 @@
 /* mixture.c - which format a tensor gets in a mixture
  *
- * Source: llama.cpp's llama-quant.cpp, of which these are the rules for models without experts and
- * without an importance matrix.  SPDX-License-Identifier: MIT */
+ * Source: llama.cpp's llama-quant.cpp, of which these are the rules for models without experts.
+ *  SPDX-License-Identifier: MIT */
 #include "quantize.h"
 
 #include <stdio.h>
@@ -86,7 +86,8 @@ static bool stays(const char *name)
 
 /* ---- Rules --------------------------------------------------------------------------------- */
 
-typedef enum when { ALWAYS, MORE, FIRST_2, FIRST_4, EIGHTH, SIXTEENTH, GROUPS_4 } when;
+typedef enum when { ALWAYS, MORE, FIRST_2, FIRST_4, EIGHTH, SIXTEENTH, GROUPS_4,
+               EIGHTH_PLAIN, EIGHTH_WEIGHED } when;
 
 /* The first rule that fits. */
 static const struct {
@@ -98,14 +99,16 @@ static const struct {
     {CH_MIX_q5_k_m, VALUE, MORE, CH_Q6_K},     {CH_MIX_q5_k_m, DOWN, MORE, CH_Q6_K},
     {CH_MIX_q4_k_m, VALUE, MORE, CH_Q6_K},     {CH_MIX_q4_k_m, DOWN, MORE, CH_Q6_K},
     {CH_MIX_q4_k_s, VALUE, FIRST_4, CH_Q5_K},  {CH_MIX_q4_k_s, DOWN, EIGHTH, CH_Q5_K},
-    {CH_MIX_iq4_nl, VALUE, GROUPS_4, CH_Q5_K}, {CH_MIX_iq4_nl, DOWN, EIGHTH, CH_Q5_K},
-    {CH_MIX_iq4_xs, VALUE, GROUPS_4, CH_Q5_K}, {CH_MIX_iq4_xs, DOWN, EIGHTH, CH_Q5_K},
+    {CH_MIX_iq4_nl, VALUE, GROUPS_4, CH_Q5_K}, {CH_MIX_iq4_nl, DOWN, EIGHTH_PLAIN, CH_Q5_K},
+    {CH_MIX_iq4_xs, VALUE, GROUPS_4, CH_Q5_K}, {CH_MIX_iq4_xs, DOWN, EIGHTH_PLAIN, CH_Q5_K},
     {CH_MIX_q3_k_m, VALUE, FIRST_2, CH_Q5_K},  {CH_MIX_q3_k_m, VALUE, ALWAYS, CH_Q4_K},
     {CH_MIX_q3_k_m, DOWN, SIXTEENTH, CH_Q5_K}, {CH_MIX_q3_k_m, DOWN, ALWAYS, CH_Q4_K},
     {CH_MIX_q3_k_m, RESULT, ALWAYS, CH_Q4_K},  {CH_MIX_q2_k, VALUE, GROUPS_4, CH_Q4_K},
     {CH_MIX_q2_k, VALUE, ALWAYS, CH_Q3_K},     {CH_MIX_q2_k, DOWN, ALWAYS, CH_Q3_K},
     {CH_MIX_q2_k, RESULT, ALWAYS, CH_Q3_K},    {CH_MIX_tq1_0, EMBEDDING, ALWAYS, CH_Q4_K},
     {CH_MIX_tq2_0, EMBEDDING, ALWAYS, CH_Q4_K},
+    {CH_MIX_q4_0, DOWN, EIGHTH_WEIGHED, CH_Q4_1},
+    {CH_MIX_q5_0, DOWN, EIGHTH_WEIGHED, CH_Q5_1},
 };
 
 static bool holds(when w, const ch_mixture_model *model, int number, int count)
@@ -116,6 +119,8 @@ static bool holds(when w, const ch_mixture_model *model, int number, int count)
     case FIRST_2: return number < 2;
     case FIRST_4: return number < 4;
     case EIGHTH: return number < count / 8;
+    case EIGHTH_PLAIN: return number < count / 8 && !model->weighed;
+    case EIGHTH_WEIGHED: return number < count / 8 && model->weighed;
     case SIXTEENTH: return number < count / 16;
     case GROUPS_4: return model->groups >= 4;
     case ALWAYS: break;
@@ -163,6 +168,11 @@ static int layer_of(const char *name)
 {
     int layer = 0;
     return sscanf(name, "blk.%d.", &layer) == 1 ? layer : 0;
+}
+
+bool ch_mixture_changes(const ch_file_tensor *t)
+{
+    return t->t.rank > 1 && !stays(t->name);
 }
 
 ch_dtype ch_mixture_of(ch_mixture m, const ch_mixture_model *model, const ch_file *f,

@@ -10,13 +10,64 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "imatrix.h"
+
+static int choose(ch_dtype *type, const ch_file *from, const ch_file_tensor *t,
+                  const ch_quantize *o, ch_err *e)
+{
+    const int64_t width = ch_tensor_width(&t->t);
+    bool found = false;
+    *type = ch_mixture_of(o->mixture, &o->model, from, t);
+    if (!ch_mixture_changes(t))
+        return CH_OK;
+    const ch_override *own = ch_override_of(o->overrides, o->n_overrides, t->name);
+    if (own && width % ch_dtype_get(own->type)->block != 0)
+        return ch_fail(e, CH_EARG,
+                       "\"%.80s\": tensor %s has rows of %lld, and %s takes multiples of %d",
+                       own->text, t->name, (long long)width, ch_dtype_get(own->type)->name,
+                       ch_dtype_get(own->type)->block);
+    *type = own ? own->type : *type;
+    return o->imatrix ? ch_imatrix_has(&found, o->imatrix, t->name, width, e) : CH_OK;
+}
+
+/* Overrides that change nothing are mistakes. */
+static int check_overrides(const ch_file *from, const ch_quantize *o, ch_err *e)
+{
+    for (int k = 0; k < o->n_overrides; k++) {
+        size_t i = 0;
+        while (i < from->n_tensors &&
+               !(ch_mixture_changes(&from->tensors[i]) &&
+                 ch_override_of(o->overrides, o->n_overrides, from->tensors[i].name) ==
+                     &o->overrides[k]))
+            i++;
+        if (i == from->n_tensors)
+            return ch_fail(e, CH_EARG,
+                           "%s: \"%.80s\" is the first to fit no matrix that is quantized (names "
+                           "are as in blk.0.attn_v.weight)", from->path, o->overrides[k].text);
+    }
+    return CH_OK;
+}
+
+bool ch_quantize_weighs(const ch_quantize *o, const ch_file_tensor *from,
+                        const ch_file_tensor *to)
+{
+    bool found = false;
+    return o->imatrix && from->t.dtype != to->t.dtype && ch_dtype_get(to->t.dtype)->fit &&
+           ch_imatrix_has(&found, o->imatrix, to->name, ch_tensor_width(&to->t), NULL) == CH_OK &&
+           found;
+}
+
 int ch_quantize_plan(ch_file *to, const ch_file *from, const ch_quantize *o, ch_err *e)
 {
     for (size_t i = 0; i < from->n_tensors; i++) {
         const ch_file_tensor *t = &from->tensors[i];
-        const ch_dtype was = t->t.dtype, type = ch_mixture_of(o->mixture, &o->model, from, t);
+        const ch_dtype was = t->t.dtype;
+        ch_dtype type;
         if (ch_file_tensor_find(to, t->name))
             continue;
+        int rc = choose(&type, from, t, o, e);
+        if (rc < 0)
+            return rc;
         const bool rounds = ch_dtype_get(was)->block > 1 && ch_dtype_get(type)->block > 1;
         if (was != type && rounds && !o->again)
             return ch_fail(e, CH_EARG,
@@ -25,13 +76,13 @@ int ch_quantize_plan(ch_file *to, const ch_file *from, const ch_quantize *o, ch_
                            from->path, t->name, ch_dtype_get(was)->name, ch_dtype_get(type)->name);
         ch_tensor planned;
         size_t bytes;
-        int rc = ch_tensor_shape(&planned, &bytes, type, t->t.rank, t->t.dim, t->name, e);
+        rc = ch_tensor_shape(&planned, &bytes, type, t->t.rank, t->t.dim, t->name, e);
         if (rc == CH_OK)
             rc = ch_file_plan_tensor(to, t->name, &planned, e);
         if (rc < 0)
             return rc;
     }
-    return CH_OK;
+    return check_overrides(from, o, e);
 }
 
 /* ---- Making -------------------------------------------------------------------------------- */
@@ -44,6 +95,7 @@ typedef struct encoding {
     const ch_tensor *from;
     ch_dtype type;
     unsigned char *out;
+    const float *importance; /* of a row's columns, or NULL */
     int64_t rows_a_task;
     float *room; /* rows_a_task rows a thread */
     atomic_int bad;
@@ -71,7 +123,10 @@ static void encode(void *arg, int task, int thread)
         atomic_fetch_or(&c->bad, WAS_NONE);
         return;
     }
-    type->encode(to, x, n);
+    for (int64_t i = 0; i < n && c->importance; i += width)
+        type->fit(to + ch_dtype_bytes(c->type, i), x + i, c->importance, width);
+    if (!c->importance)
+        type->encode(to, x, n);
     type->decode(x, to, n);
     if (!all_finite(x, n))
         atomic_fetch_or(&c->bad, IS_NONE);
@@ -112,8 +167,14 @@ static int make(void *arg, const void **data, size_t i, ch_err *e)
     free(m->bytes);
     m->bytes = malloc(CH_MAX(t->bytes, (size_t)1));
     encoding c = {.from = &s->t, .type = t->t.dtype, .out = m->bytes, .rows_a_task = each};
-    c.room = malloc(ch_size_mul(ch_size_mul(threads, (size_t)(each * width)), sizeof(float)));
+    c.room = malloc(ch_size_mul(ch_size_mul(threads, (size_t)(each * width)) + (size_t)width,
+                                sizeof(float)));
     *data = m->bytes;
+    if (c.room && ch_quantize_weighs(m->o, s, t)) {
+        float *importance = c.room + (int64_t)threads * each * width;
+        ch_imatrix_columns(importance, m->o->imatrix, t->name, width);
+        c.importance = importance;
+    }
     const bool enough = m->bytes && c.room && (rows + each - 1) / each <= INT32_MAX;
     if (enough)
         ch_pool_run(m->o->pool, encode, &c, (int)((rows + each - 1) / each));

@@ -6,8 +6,8 @@
 #include "dtype_list.h"
 
 static const ch_dtype_info formats[CH_DTYPES] = {
-#define DTYPE(ENUM, name, gguf, st, block, bytes, panel, encode) \
-    [CH_##ENUM] = {#name, gguf, st, block, bytes, CH_PANEL_##panel, ch_decode_##name, encode},
+#define DTYPE(ENUM, name, gguf, st, block, bytes, panel, encode, fit) \
+    [CH_##ENUM] = {#name, gguf, st, block, bytes, CH_PANEL_##panel, ch_decode_##name, encode, fit},
 #include "dtypes.def"
 #undef DTYPE
 };

@@ -4,14 +4,14 @@
 
 enum { TRIES = 8, MOST = 32 }; /* to each side of the plain scale; elements that share one */
 
-void ch_fit_weights(float *w, const float *x, int n)
+void ch_fit_weights(float *w, const float *x, const float *importance, int n)
 {
     double sum = 0;
     for (int i = 0; i < n; i++)
         sum += (double)x[i] * (double)x[i];
     const float rms = (float)sqrt(sum / n);
     for (int i = 0; i < n; i++)
-        w[i] = rms + fabsf(x[i]);
+        w[i] = (importance ? importance[i] : 1) * (rms + fabsf(x[i]));
 }
 
 /* The value of greatest magnitude, the first of equals. */
@@ -207,7 +207,7 @@ static void choose(ch_codes *c, const float *x, const ch_fit_form *f, const floa
     }
 }
 
-void ch_fit_super(ch_codes *c, const float *x, const ch_fit_form *f)
+void ch_fit_super(ch_codes *c, const float *x, const float *importance, const ch_fit_form *f)
 {
     float w[CH_SUPER], scale[16], min[16] = {0};
     const int groups = CH_SUPER / f->group;
@@ -217,7 +217,7 @@ void ch_fit_super(ch_codes *c, const float *x, const ch_fit_form *f)
         return;
     }
     for (int i = 0; i < CH_SUPER; i += MOST)
-        ch_fit_weights(w + i, x + i, MOST);
+        ch_fit_weights(w + i, x + i, importance ? importance + i : NULL, MOST);
     for (int g = 0; g < groups; g++) {
         const float *xg = x + g * f->group, *wg = w + g * f->group;
         if (f->min)

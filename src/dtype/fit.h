@@ -17,7 +17,8 @@ static inline int ch_fit_code(float x, int most)
     return v >= (float)most ? most : v > 0 ? (int)v : 0;
 }
 
-void ch_fit_weights(float *w, const float *x, int n);
+/* importance: NULL, or n numbers that the weights are multiplied by. */
+void ch_fit_weights(float *w, const float *x, const float *importance, int n);
 /* value = scale (code - offset), codes 0..most.  The scale may be negative. */
 float ch_fit_scale(const float *x, const float *w, int n, int offset, int most);
 /* value = scale code - min, codes 0..most, scale >= 0; min >= 0 when `below`. */
@@ -35,6 +36,6 @@ typedef struct ch_fit_form {
     bool min;
     const int8_t *table;
 } ch_fit_form;
-void ch_fit_super(ch_codes *c, const float *x, const ch_fit_form *f);
+void ch_fit_super(ch_codes *c, const float *x, const float *importance, const ch_fit_form *f);
 
 #endif

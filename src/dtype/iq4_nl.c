@@ -34,7 +34,7 @@ void ch_decode_iq4_nl(float *out, const void *blocks, int64_t n)
     }
 }
 
-void ch_encode_iq4_nl(void *blocks, const float *in, int64_t n)
+void ch_fit_iq4_nl(void *blocks, const float *in, const float *importance, int64_t n)
 {
     unsigned char *p = blocks;
     for (int64_t i = 0; i < n; i += BLOCK, p += BYTES) {
@@ -45,7 +45,7 @@ void ch_encode_iq4_nl(void *blocks, const float *in, int64_t n)
             ch_block_put_f16(p, NAN);
             continue;
         }
-        ch_fit_weights(w, x, BLOCK);
+        ch_fit_weights(w, x, importance ? importance + i : NULL, BLOCK);
         ch_block_put_f16(p, ch_fit_table(x, w, BLOCK, ch_iq4_values));
         const float inverse = ch_block_inverse(ch_block_f16(p));
         for (int k = 0; k < BLOCK; k++) {
@@ -53,4 +53,9 @@ void ch_encode_iq4_nl(void *blocks, const float *in, int64_t n)
             p[2 + k % HALF] |= (unsigned char)((q & 15) << k / HALF * 4);
         }
     }
+}
+
+void ch_encode_iq4_nl(void *blocks, const float *in, int64_t n)
+{
+    ch_fit_iq4_nl(blocks, in, NULL, n);
 }

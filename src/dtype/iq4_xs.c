@@ -38,13 +38,13 @@ void ch_decode_iq4_xs(float *out, const void *blocks, int64_t n)
     }
 }
 
-void ch_encode_iq4_xs(void *blocks, const float *in, int64_t n)
+void ch_fit_iq4_xs(void *blocks, const float *in, const float *importance, int64_t n)
 {
     static const ch_fit_form form = {.group = 32, .low = 32, .high = 31, .table = ch_iq4_values};
     unsigned char *p = blocks;
     ch_codes c;
     for (int64_t i = 0; i < n; i += CH_SUPER, p += BYTES) {
-        ch_fit_super(&c, in + i, &form);
+        ch_fit_super(&c, in + i, importance ? importance + i : NULL, &form);
         memset(p, 0, BYTES);
         unsigned high = 0;
         for (int g = 0; g < 8; g++) {
@@ -58,4 +58,9 @@ void ch_encode_iq4_xs(void *blocks, const float *in, int64_t n)
         for (int k = 0; k < CH_SUPER; k++)
             p[QUANTS + k / 32 * 16 + k % 16] |= (unsigned char)(c.code[k] << k % 32 / 16 * 4);
     }
+}
+
+void ch_encode_iq4_xs(void *blocks, const float *in, int64_t n)
+{
+    ch_fit_iq4_xs(blocks, in, NULL, n);
 }

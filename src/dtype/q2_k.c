@@ -39,13 +39,13 @@ void ch_decode_q2_k(float *out, const void *blocks, int64_t n)
     }
 }
 
-void ch_encode_q2_k(void *blocks, const float *in, int64_t n)
+void ch_fit_q2_k(void *blocks, const float *in, const float *importance, int64_t n)
 {
     static const ch_fit_form form = {.group = 16, .most = 3, .high = 15, .min = true};
     unsigned char *p = blocks;
     ch_codes c;
     for (int64_t i = 0; i < n; i += CH_SUPER, p += BYTES) {
-        ch_fit_super(&c, in + i, &form);
+        ch_fit_super(&c, in + i, importance ? importance + i : NULL, &form);
         memset(p, 0, BYTES);
         memcpy(p + D, &c.d, sizeof c.d);
         memcpy(p + D + 2, &c.e, sizeof c.e);
@@ -54,4 +54,9 @@ void ch_encode_q2_k(void *blocks, const float *in, int64_t n)
         for (int k = 0; k < CH_SUPER; k++)
             p[QUANTS + k / 128 * 32 + k % 32] |= (unsigned char)(c.code[k] << k % 128 / 32 * 2);
     }
+}
+
+void ch_encode_q2_k(void *blocks, const float *in, int64_t n)
+{
+    ch_fit_q2_k(blocks, in, NULL, n);
 }

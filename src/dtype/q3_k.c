@@ -40,13 +40,13 @@ void ch_decode_q3_k(float *out, const void *blocks, int64_t n)
     }
 }
 
-void ch_encode_q3_k(void *blocks, const float *in, int64_t n)
+void ch_fit_q3_k(void *blocks, const float *in, const float *importance, int64_t n)
 {
     static const ch_fit_form form = {.group = 16, .most = 7, .offset = 4, .low = 32, .high = 31};
     unsigned char *p = blocks;
     ch_codes c;
     for (int64_t i = 0; i < n; i += CH_SUPER, p += BYTES) {
-        ch_fit_super(&c, in + i, &form);
+        ch_fit_super(&c, in + i, importance ? importance + i : NULL, &form);
         memset(p, 0, BYTES);
         memcpy(p + D, &c.d, sizeof c.d);
         for (int g = 0; g < 16; g++) {
@@ -60,4 +60,9 @@ void ch_encode_q3_k(void *blocks, const float *in, int64_t n)
             p[k % 32] |= (unsigned char)(c.code[k] >> 2 << k / 32);
         }
     }
+}
+
+void ch_encode_q3_k(void *blocks, const float *in, int64_t n)
+{
+    ch_fit_q3_k(blocks, in, NULL, n);
 }

@@ -32,7 +32,7 @@ void ch_decode_q4_1(float *out, const void *blocks, int64_t n)
     }
 }
 
-void ch_encode_q4_1(void *blocks, const float *in, int64_t n)
+void ch_fit_q4_1(void *blocks, const float *in, const float *importance, int64_t n)
 {
     unsigned char *p = blocks;
     for (int64_t i = 0; i < n; i += BLOCK, p += BYTES) {
@@ -43,7 +43,7 @@ void ch_encode_q4_1(void *blocks, const float *in, int64_t n)
             ch_block_put_f16(p, NAN);
             continue;
         }
-        ch_fit_weights(w, x, BLOCK);
+        ch_fit_weights(w, x, importance ? importance + i : NULL, BLOCK);
         ch_fit_affine(&scale, &min, x, w, BLOCK, 15, false);
         ch_block_put_f16(p, scale);
         ch_block_put_f16(p + 2, -min);
@@ -53,4 +53,9 @@ void ch_encode_q4_1(void *blocks, const float *in, int64_t n)
             p[4 + k % HALF] |= (unsigned char)((q & 15) << k / HALF * 4);
         }
     }
+}
+
+void ch_encode_q4_1(void *blocks, const float *in, int64_t n)
+{
+    ch_fit_q4_1(blocks, in, NULL, n);
 }

@@ -32,7 +32,7 @@ void ch_decode_q5_0(float *out, const void *blocks, int64_t n)
     }
 }
 
-void ch_encode_q5_0(void *blocks, const float *in, int64_t n)
+void ch_fit_q5_0(void *blocks, const float *in, const float *importance, int64_t n)
 {
     unsigned char *p = blocks;
     for (int64_t i = 0; i < n; i += BLOCK, p += BYTES) {
@@ -43,7 +43,7 @@ void ch_encode_q5_0(void *blocks, const float *in, int64_t n)
             ch_block_put_f16(p, NAN);
             continue;
         }
-        ch_fit_weights(w, x, BLOCK);
+        ch_fit_weights(w, x, importance ? importance + i : NULL, BLOCK);
         ch_block_put_f16(p, ch_fit_scale(x, w, BLOCK, 16, 31));
         const float inverse = ch_block_inverse(ch_block_f16(p));
         for (int k = 0; k < BLOCK; k++) {
@@ -52,4 +52,9 @@ void ch_encode_q5_0(void *blocks, const float *in, int64_t n)
             p[2 + k / 8] |= (unsigned char)(q >> 4 << k % 8);
         }
     }
+}
+
+void ch_encode_q5_0(void *blocks, const float *in, int64_t n)
+{
+    ch_fit_q5_0(blocks, in, NULL, n);
 }

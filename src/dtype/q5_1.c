@@ -33,7 +33,7 @@ void ch_decode_q5_1(float *out, const void *blocks, int64_t n)
     }
 }
 
-void ch_encode_q5_1(void *blocks, const float *in, int64_t n)
+void ch_fit_q5_1(void *blocks, const float *in, const float *importance, int64_t n)
 {
     unsigned char *p = blocks;
     for (int64_t i = 0; i < n; i += BLOCK, p += BYTES) {
@@ -44,7 +44,7 @@ void ch_encode_q5_1(void *blocks, const float *in, int64_t n)
             ch_block_put_f16(p, NAN);
             continue;
         }
-        ch_fit_weights(w, x, BLOCK);
+        ch_fit_weights(w, x, importance ? importance + i : NULL, BLOCK);
         ch_fit_affine(&scale, &min, x, w, BLOCK, 31, false);
         ch_block_put_f16(p, scale);
         ch_block_put_f16(p + 2, -min);
@@ -55,4 +55,9 @@ void ch_encode_q5_1(void *blocks, const float *in, int64_t n)
             p[4 + k / 8] |= (unsigned char)(q >> 4 << k % 8);
         }
     }
+}
+
+void ch_encode_q5_1(void *blocks, const float *in, int64_t n)
+{
+    ch_fit_q5_1(blocks, in, NULL, n);
 }

@@ -38,13 +38,13 @@ void ch_decode_q5_k(float *out, const void *blocks, int64_t n)
     }
 }
 
-void ch_encode_q5_k(void *blocks, const float *in, int64_t n)
+void ch_fit_q5_k(void *blocks, const float *in, const float *importance, int64_t n)
 {
     static const ch_fit_form form = {.group = 32, .most = 31, .high = 63, .min = true};
     unsigned char *p = blocks;
     ch_codes c;
     for (int64_t i = 0; i < n; i += CH_SUPER, p += BYTES) {
-        ch_fit_super(&c, in + i, &form);
+        ch_fit_super(&c, in + i, importance ? importance + i : NULL, &form);
         memset(p, 0, BYTES);
         memcpy(p, &c.d, sizeof c.d);
         memcpy(p + 2, &c.e, sizeof c.e);
@@ -55,4 +55,9 @@ void ch_encode_q5_k(void *blocks, const float *in, int64_t n)
             p[HIGH + k % 32] |= (unsigned char)(c.code[k] >> 4 << k / 32);
         }
     }
+}
+
+void ch_encode_q5_k(void *blocks, const float *in, int64_t n)
+{
+    ch_fit_q5_k(blocks, in, NULL, n);
 }

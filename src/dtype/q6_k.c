@@ -39,14 +39,14 @@ void ch_decode_q6_k(float *out, const void *blocks, int64_t n)
     }
 }
 
-void ch_encode_q6_k(void *blocks, const float *in, int64_t n)
+void ch_fit_q6_k(void *blocks, const float *in, const float *importance, int64_t n)
 {
     static const ch_fit_form form = {
         .group = 16, .most = 63, .offset = 32, .low = 128, .high = 127};
     unsigned char *p = blocks;
     ch_codes c;
     for (int64_t i = 0; i < n; i += CH_SUPER, p += BYTES) {
-        ch_fit_super(&c, in + i, &form);
+        ch_fit_super(&c, in + i, importance ? importance + i : NULL, &form);
         memset(p, 0, BYTES);
         memcpy(p + D, &c.d, sizeof c.d);
         memcpy(p + SCALES, c.scale, sizeof c.scale);
@@ -56,4 +56,9 @@ void ch_encode_q6_k(void *blocks, const float *in, int64_t n)
             p[HIGH + 32 * half + l] |= (unsigned char)(c.code[k] >> 4 << 2 * j);
         }
     }
+}
+
+void ch_encode_q6_k(void *blocks, const float *in, int64_t n)
+{
+    ch_fit_q6_k(blocks, in, NULL, n);
 }

@@ -191,7 +191,7 @@ static int read_meta(reader *r)
 static int unknown_dtype(const reader *r, uint32_t type)
 {
     static const char known[] = ""
-#define DTYPE(ENUM, name, gguf, st, block, bytes, panel, encode) " " #name
+#define DTYPE(ENUM, name, gguf, st, block, bytes, panel, encode, fit) " " #name
 #include "dtypes.def"
 #undef DTYPE
         ;

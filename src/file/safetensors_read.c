@@ -100,7 +100,7 @@ static int read_offsets(span *s, const ch_file *f, const char *name, const json_
 static int read_dtype(ch_dtype *out, const ch_file *f, const char *name, const json_t *v, ch_err *e)
 {
     static const char known[] = ""
-#define DTYPE(ENUM, name, gguf, st, block, bytes, panel, encode) " " st
+#define DTYPE(ENUM, name, gguf, st, block, bytes, panel, encode, fit) " " st
 #include "dtypes.def"
 #undef DTYPE
         ;

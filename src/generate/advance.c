@@ -125,6 +125,8 @@ static const ch_tensor *compute(struct gathering *g, int32_t *spent)
                   .pool = f->pool,
                   .kernels = &f->kernels,
                   .profile = s->profile,
+                  .inputs = s->inputs,
+                  .inputs_arg = s->inputs_arg,
                   .adapters = f->adapters};
     return ch_forward_logits(&run, f->model, &step);
 }
@@ -176,7 +178,8 @@ static int finish(const struct gathering *g, const ch_share *shares, const ch_te
 static int check(const ch_share *shares, int n, ch_err *e)
 {
     for (int i = 0; i < n; i++) {
-        if (shares[i].s->family != shares[0].s->family || (n > 1 && shares[i].s->tap))
+        const bool watched = shares[i].s->tap || shares[i].s->inputs;
+        if (shares[i].s->family != shares[0].s->family || (n > 1 && watched))
             return ch_fail(e, CH_EARG, "share %d is of another family than the first, or tapped",
                            i);
         for (int j = 0; j < i; j++)

@@ -92,6 +92,8 @@ static int step(ch_session *s, const real *vectors, int n, ch_err *e)
                   .pool = f->pool,
                   .kernels = &f->kernels,
                   .profile = s->profile,
+                  .inputs = s->inputs,
+                  .inputs_arg = s->inputs_arg,
                   .adapters = f->adapters};
     ch_session_keep_logits(s, ch_tensor_row(ch_forward_logits(&run, f->model, &step), 0));
     ch_session_count_steps(s, step.spent, n, 0, n);

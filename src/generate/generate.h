@@ -95,6 +95,9 @@ int ch_session_may_end(bool *yes, ch_session *s, ch_err *e);
 int ch_session_grammar_begun(ch_session *s, ch_grammar *g, const char *begun, size_t n, ch_err *e);
 void ch_session_own_sampler(ch_session *s, const ch_own_sampler *own); /* NULL: none; copied */
 void ch_session_tap(ch_session *s, ch_tap_fn *tap, void *arg);
+/* From now on `inputs` is told what every linear map is given (op.h), for each token that is fed:
+ * pages of others are not taken.  Alone in its steps, as one that is tapped. */
+void ch_session_inputs(ch_session *s, ch_inputs_fn *inputs, void *arg);
 /* Appends what ch_session_save writes; errors name it `name`. */
 int ch_session_dump(ch_buf *b, ch_session *s, const char *name, ch_err *e);
 /* Feeds rows that enter as vectors of D reals instead of tokens; not shared through page keys. */

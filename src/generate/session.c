@@ -295,4 +295,11 @@ void ch_session_tap(ch_session *s, ch_tap_fn *tap, void *arg)
     s->tap_arg = arg;
 }
 
+void ch_session_inputs(ch_session *s, ch_inputs_fn *inputs, void *arg)
+{
+    s->inputs = inputs;
+    s->inputs_arg = arg;
+    s->private_pages = s->private_pages || inputs; /* what is found there is not computed */
+}
+
 void ch_session_profile(ch_session *s, ch_profile *p) { s->profile = p; }

@@ -74,6 +74,8 @@ struct ch_session {
     ch_tap_fn *tap;
     void *tap_arg;
     ch_profile *profile;
+    ch_inputs_fn *inputs;
+    void *inputs_arg;
     ch_session_stats stats;
     atomic_int cancelled;
 };

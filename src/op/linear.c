@@ -40,6 +40,8 @@ static void forward(ch_run *r, ch_tensor **y, const ch_tensor *x, const ch_weigh
     ch_product *p = ch_arena_take_header(r->scratch, ch_size_mul((size_t)n, sizeof *p));
     ch_encoded encoded = {{0}};
     double macs = 0, bytes = 0;
+    for (int i = 0; i < n && r->inputs && ch_op_computes(r); i++)
+        r->inputs(r->inputs_arg, w[i], x);
     for (int i = 0; i < n; i++) {
         p[i] = (ch_product){.y = y[i]->data, .ldy = y[i]->stride[0], .flags = flags};
         ch_op_product_weight(r, &p[i], w[i]);

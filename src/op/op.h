@@ -52,6 +52,7 @@ typedef struct ch_profile {
 
 typedef struct ch_tape ch_tape;
 typedef struct ch_adapters ch_adapters;
+typedef struct ch_weight ch_weight;
 
 /* What matrices that are packed at use (training) are multiplied in: floats, or 13-bit integers
  * with one scale a row and group of 128 (kernel.h, gemm_i16), twice as fast where the CPU
@@ -59,12 +60,17 @@ typedef struct ch_adapters ch_adapters;
  * theirs. */
 typedef enum ch_precision { CH_PRECISION_F32, CH_PRECISION_I16 } ch_precision;
 
+/* Told what a linear map is given, x (T, K), before it is multiplied. */
+typedef void ch_inputs_fn(void *arg, const ch_weight *w, const ch_tensor *x);
+
 typedef struct ch_run {
     ch_arena *scratch;         /* outputs, records, gradients of activations */
     ch_pool *pool;             /* NULL: the calling thread */
     const ch_kernels *kernels;
     ch_tape *tape;             /* NULL: inference */
     ch_profile *profile;       /* NULL: not counted */
+    ch_inputs_fn *inputs;      /* NULL: nobody looks */
+    void *inputs_arg;
     const ch_adapters *adapters; /* NULL: none; what ch_rows.adapter chooses from */
     ch_precision precision;
 } ch_run;
@@ -82,8 +88,6 @@ void ch_tape_end(ch_run *r); /* r->tape = NULL */
 
 /* A linear map is given as a handle, not an array: how it is stored (what save, prune and backward
  * see), how it is packed (what kernels see), and its bias. */
-typedef struct ch_weight ch_weight;
-
 struct ch_weight {
     const char *name;     /* as in a GGUF file: "blk.3.attn_q.weight"; borrowed */
     ch_tensor stored; /* (N, K), any dtype, or (N), always reals; data NULL: absent */

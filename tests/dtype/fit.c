@@ -36,6 +36,45 @@ static void errors_are_those_of_the_bits(void **state)
     }
 }
 
+static double weighed(const float *x, const float *back, const float *importance)
+{
+    double error = 0;
+    for (int i = 0; i < N; i++)
+        error += (double)importance[i] * (double)(back[i] - x[i]) * (double)(back[i] - x[i]);
+    return error;
+}
+
+/* Rows whose columns matter more or less: what is written by importance has less of an error that
+ * is weighed by it than what is not, in every row; without importance the bytes are encode's. */
+static void importance_counts(void **state)
+{
+    (void)state;
+    static float x[N], plain[N], fitted[N], importance[N];
+    static unsigned char bytes[MOST_BYTES], same[MOST_BYTES];
+    for (int t = 0; t < CH_DTYPES; t++) {
+        const ch_dtype_info *f = ch_dtype_get((ch_dtype)t);
+        double all[2] = {0};
+        for (uint64_t row = 0; f->fit && row < 24; row++) {
+            fill(x, N, FILL_NORMAL, 100 + row);
+            fill(importance, N, FILL_NORMAL, 200 + row / 8); /* of rows of one matrix the same */
+            for (int i = 0; i < N; i++)
+                importance[i] = expf((float)(row / 8 + 1) * importance[i]);
+            f->encode(bytes, x, N);
+            f->fit(same, x, NULL, N);
+            assert_memory_equal(same, bytes, (size_t)(N / f->block * f->bytes));
+            f->decode(plain, bytes, N);
+            f->fit(bytes, x, importance, N);
+            f->decode(fitted, bytes, N);
+            const double with = weighed(x, fitted, importance), without = weighed(x, plain, importance);
+            all[0] += with / without;
+            all[1]++;
+            if (with > without)
+                fail_msg("%s, row %d: %g with importance, %g without", f->name, (int)row, with, without);
+        }
+        print_message("%s %g\n", f->name, all[0]/all[1]);
+    }
+}
+
 /* Zeros, constants and values too small for a scale come back as small; nothing becomes NaN. */
 static void edges(void **state)
 {
@@ -103,6 +142,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_those_of_the_bits),
+        cmocka_unit_test(importance_counts),
         cmocka_unit_test(edges),
         cmocka_unit_test(damage_shows),
         cmocka_unit_test(mxfp4_by_hand),
