@@ -3,9 +3,9 @@
  *     importance_k = 1/T sum_t x_tk^2          over the T rows that the map was given
  *
  * An error d in column k of a weight changes the output by d x_k, so its square weighs as much.  In
- * memory importance is a ch_file, and on disk the GGUF that llama.cpp's tools write and read: of each
- * map NAME.in_sum2 (K), sums of squares, and NAME.counts (1), their number T, both f32; metadata
- * general.type = "imatrix", imatrix.datasets, imatrix.chunk_count, imatrix.chunk_size.
+ * memory importance is a ch_file, and on disk the GGUF that llama.cpp's tools write and read.  Of
+ * each map: NAME.in_sum2 (K), sums of squares, and NAME.counts (1), their number T, both f32;
+ * metadata: general.type = "imatrix", imatrix.datasets, imatrix.chunk_count, imatrix.chunk_size.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_IMATRIX_H
 #define CH_IMATRIX_H
@@ -35,7 +35,8 @@ int ch_imatrix_open(ch_file **out, const char *path, ch_err *e);
 /* The same from bytes that outlive it; `name` for messages. */
 int ch_imatrix_open_memory(ch_file **out, const void *bytes, size_t n, const char *name, ch_err *e);
 
-/* Does the file say anything of the columns of tensor `name`?  CH_EARG: it does, of another width. */
+/* Does the file say anything of the columns of tensor `name`?  CH_EARG: it does, but of another
+ * width. */
 int ch_imatrix_has(bool *found, const ch_file *im, const char *name, int64_t width, ch_err *e);
 /* out (width): the importance of the columns of tensor `name`, their mean 1 and none below 1e-4, as
  * a column that one text never used another may.  Of a tensor that ch_imatrix_has found. */

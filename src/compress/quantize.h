@@ -35,7 +35,8 @@ typedef struct ch_mixture_model {
 ch_dtype ch_mixture_choose(ch_mixture m, const ch_mixture_model *model, const char *name,
                            int64_t width, int number, int count);
 /* The same for a tensor of a file, vectors and what stays as it is included. */
-bool ch_mixture_changes(const ch_file_tensor *t); /* is it a matrix that gets the mixture's format? */
+/* Is it a matrix that gets a format of the mixture's? */
+bool ch_mixture_changes(const ch_file_tensor *t);
 ch_dtype ch_mixture_of(ch_mixture m, const ch_mixture_model *model, const ch_file *f,
                        const ch_file_tensor *t);
 

@@ -42,8 +42,8 @@ typedef struct ch_dtype_info {
     ch_panel_kind panel;     /* the layout that its matrices are packed into */
     void (*decode)(float *out, const void *blocks, int64_t n); /* n: elements, whole blocks */
     void (*encode)(void *blocks, const float *in, int64_t n); /* NULL: only read */
-    /* The same for the least sum of importance (x - value)^2, roughly (fit.h); n numbers of it, none
-     * below 0, or NULL: what encode does.  NULL: the format has nothing to choose. */
+    /* The same for the least sum of importance (x - value)^2, roughly (fit.h); n numbers of it,
+     * none below 0, or NULL: what encode does.  NULL: the format has nothing to choose. */
     void (*fit)(void *blocks, const float *in, const float *importance, int64_t n);
 } ch_dtype_info;
 

@@ -49,6 +49,9 @@ compare none
 quantize
 quantize none.gguf x.gguf q8_0
 quantize none.gguf x.gguf q9
+quantize none.gguf x.gguf q8_0 --dry-run --check text.txt
+imatrix -m none.gguf -f text.txt
+imatrix -c 1
 perplexity -m none.gguf -f text.txt
 perplexity -m text.gguf -f text.txt
 bench -m none.gguf

@@ -32,6 +32,45 @@ is "asked for" 0 "$bin" quantize "$tmp/q4_k_m.gguf" "$tmp/x.gguf" q5_0 --allow-r
 is "an unknown mixture" 1 "$bin" quantize "$tmp/model.gguf" "$tmp/x.gguf" q4_k
 says "names those that there are" "q4_k_m"
 
+is "an importance matrix" 0 "$bin" imatrix -m "$tmp/model.gguf" -f "$tmp/text" -o "$tmp/im.gguf"
+says "says of how much" "the inputs of 14 matrices in "
+is "on one thread" 0 "$bin" imatrix -m "$tmp/model.gguf" -f "$tmp/text" -o "$tmp/im1.gguf" -t 1
+that "the same bytes" cmp "$tmp/im.gguf" "$tmp/im1.gguf"
+is "by importance" 0 "$bin" quantize "$tmp/model.gguf" "$tmp/im_q2.gguf" q2_k \
+    --imatrix "$tmp/im.gguf" --check "$tmp/text"
+that "says of which" grep -q '^blk.1.ffn_up.weight .*-> q2_k (512, 256) .* MB by importance$' \
+    "$tmp/err"
+says "and how many" "; 14 of 16 matrices by importance"
+says "beside the source" "KL(base || model)"
+kl() { sed -n 's/^KL(base || model) \([0-9.]*\).*/\1/p' "$1"; }
+cp "$tmp/out" "$tmp/with"
+"$bin" quantize "$tmp/model.gguf" "$tmp/q2.gguf" q2_k -q --check "$tmp/text" \
+    >"$tmp/without" 2>/dev/null
+that "less is lost: $(kl "$tmp/with") and $(kl "$tmp/without")" \
+    awk -v a="$(kl "$tmp/with")" -v b="$(kl "$tmp/without")" 'BEGIN { exit !(a > 0 && a < b) }'
+is "a dry run" 0 "$bin" quantize "$tmp/model.gguf" "$tmp/dry.gguf" q4_k_m --dry-run \
+    --tensor-type 'blk\.1\.ffn=q8_0' --tensor-type ffn_up=Q6_K
+says "says what would be" "blk.1.ffn_up.weight                      f32    -> q8_0"
+says "the first pattern counts" "blk.0.ffn_up.weight                      f32    -> q6_k"
+says "and how large" "bits each; nothing was written"
+that "writes nothing" test ! -e "$tmp/dry.gguf"
+is "a dry run of a check" 2 "$bin" quantize "$tmp/model.gguf" "$tmp/x.gguf" q8_0 \
+    --dry-run --check "$tmp/text"
+is "a pattern for nothing" 1 "$bin" quantize "$tmp/model.gguf" "$tmp/x.gguf" q8_0 \
+    --tensor-type atn=q8_0
+says "by the pattern" '"atn=q8_0" is the first to fit no matrix'
+is "a text for a matrix" 1 "$bin" quantize "$tmp/model.gguf" "$tmp/x.gguf" q8_0 \
+    --imatrix "$tmp/text"
+says "is none" "no importance matrix"
+is "a model for a matrix" 1 "$bin" quantize "$tmp/model.gguf" "$tmp/x.gguf" q8_0 \
+    --imatrix "$tmp/model.gguf"
+says "is none either" "it has no tensor NAME.in_sum2"
+"$bin" init llama -o "$tmp/narrow.gguf" --shape L2,D64 >/dev/null 2>&1
+is "of another model" 1 "$bin" quantize "$tmp/narrow.gguf" "$tmp/x.gguf" q4_0 \
+    --imatrix "$tmp/im.gguf"
+says "by the numbers" "has 256 numbers, and the tensor's rows have 64"
+is "over the model" 1 "$bin" imatrix -m "$tmp/model.gguf" -f "$tmp/text" -o "$tmp/model.gguf"
+
 stories=${CHALCIS_SHARED:-../shared/data}/models/stories260K/stories260K-q4_k_m.gguf
 if [ -e "$stories" ]; then
     is "llama.cpp's mixture" 0 "$bin" run -m "$stories" -p "Once upon a time" -n 40 --temp 0

@@ -38,7 +38,8 @@ static void names(void **state)
 static void better_formats_where_it_matters(void **state)
 {
     (void)state;
-    const ch_mixture_model tied = {32, 1, true}, grouped = {32, 4, false}, deep = {80, 8, false};
+    const ch_mixture_model tied = {32, 1, true, false}, grouped = {32, 4, false, false},
+                           deep = {80, 8, false, false};
     is(CH_MIX_q4_k_m, &plain, "blk.0.attn_q.weight", 512, 0, CH_Q4_K);
     is(CH_MIX_q4_k_m, &plain, "blk.3.attn_v.weight", 512, 3, CH_Q6_K);
     is(CH_MIX_q4_k_m, &plain, "blk.4.attn_v.weight", 512, 4, CH_Q4_K);
@@ -58,6 +59,11 @@ static void better_formats_where_it_matters(void **state)
     is(CH_MIX_q8_0, &plain, "output.weight", 512, 0, CH_Q8_0);
     is(CH_MIX_q4_0, &tied, "token_embd.weight", 512, 0, CH_Q6_K);
     is(CH_MIX_q4_0, &plain, "token_embd.weight", 512, 0, CH_Q4_0);
+    const ch_mixture_model weighed = {.layers = 32, .groups = 1, .weighed = true};
+    is(CH_MIX_iq4_xs, &plain, "blk.3.ffn_down.weight", 512, 3, CH_Q5_K);
+    is(CH_MIX_iq4_xs, &weighed, "blk.3.ffn_down.weight", 512, 3, CH_IQ4_XS);
+    is(CH_MIX_q4_0, &plain, "blk.3.ffn_down.weight", 512, 3, CH_Q4_0);
+    is(CH_MIX_q4_0, &weighed, "blk.3.ffn_down.weight", 512, 3, CH_Q4_1);
     is(CH_MIX_bf16, &tied, "token_embd.weight", 511, 0, CH_BF16);
 }
 
@@ -96,7 +102,7 @@ static void a_file(void **state)
     assert_int_equal(ch_file_add_tensor(from, "blk.0.ffn_up.weight", &matrix, &e), CH_OK);
     assert_int_equal(ch_file_add_tensor(from, "blk.0.ffn_norm.weight", &vector, &e), CH_OK);
     assert_int_equal(ch_file_new(&to, &e), CH_OK);
-    ch_quantize q = {.mixture = CH_MIX_q4_k_m, .model = {1, 1, false}};
+    ch_quantize q = {.mixture = CH_MIX_q4_k_m, .model = {1, 1, false, false}};
     assert_int_equal(ch_quantize_plan(to, from, &q, &e), CH_OK);
     assert_int_equal(ch_quantize_write(to, from, path, &q, &e), CH_OK);
     ch_file_close(&to);
@@ -123,6 +129,59 @@ static void a_file(void **state)
     ch_file_close(&read);
     ch_file_close(&from);
     unlink(path);
+}
+
+static int plan(ch_file **to, const ch_file *from, const char *wish, ch_err *e)
+{
+    ch_override own;
+    int rc = ch_override_open(&own, wish, e);
+    *to = NULL;
+    if (rc < 0)
+        return rc;
+    const ch_quantize q = {.mixture = CH_MIX_q4_k_m,
+                           .model = {2, 1, false, false},
+                           .overrides = &own,
+                           .n_overrides = 1};
+    rc = ch_file_new(to, e);
+    if (rc == CH_OK)
+        rc = ch_quantize_plan(*to, from, &q, e);
+    ch_override_close(&own);
+    return rc;
+}
+
+/* --tensor-type: what a pattern changes, and what is wrong with one. */
+static void overrides(void **state)
+{
+    (void)state;
+    enum { N = 2, K = 96, WIDE = 256 };
+    static float w[N * WIDE];
+    static const char *const names[] = {"blk.0.attn_v.weight", "blk.1.attn_v.weight",
+                                        "blk.1.ffn_norm.weight"};
+    static const struct {
+        const char *wish, *says;
+    } bad[] = {{"attn_v", "no PATTERN=TYPE"}, {"=q8_0", "no PATTERN=TYPE"},
+               {"attn_v=q9", "no format \"q9\""}, {"attn_v=iq2_s", "only read"},
+               {"attn_(v=q8_0", "no regular expression"},
+               {"attn_q=q8_0", "the first to fit no matrix"},
+               {"ffn_norm=q8_0", "the first to fit no matrix"},
+               {"blk.0=q4_k", "has rows of 96, and q4_k takes multiples of 256"}};
+    ch_err e = {0};
+    ch_file *from, *to;
+    assert_ok(ch_file_new(&from, &e), e);
+    for (int i = 0; i < 3; i++) {
+        const ch_tensor t = ch_tensor_2d(w, CH_F32, i == 2 ? 1 : N, i == 0 ? K : WIDE);
+        assert_ok(ch_file_add_tensor(from, names[i], &t, &e), e);
+    }
+    assert_ok(plan(&to, from, "blk\\.(1|2)\\.attn=Q2_K", &e), e);
+    assert_int_equal(ch_file_tensor_find(to, names[0])->t.dtype, CH_Q5_0);
+    assert_int_equal(ch_file_tensor_find(to, names[1])->t.dtype, CH_Q2_K);
+    assert_int_equal(ch_file_tensor_find(to, names[2])->t.dtype, CH_F32);
+    ch_file_close(&to);
+    for (size_t i = 0; i < CH_COUNT(bad); i++) {
+        assert_fails(plan(&to, from, bad[i].wish, &e), CH_EARG, e, bad[i].says);
+        ch_file_close(&to);
+    }
+    ch_file_close(&from);
 }
 
 /* What a format cannot hold is refused by the tensor's name, and leaves no file. */
@@ -160,7 +219,7 @@ static void too_large(void **state)
         assert_ok(ch_file_new(&from, &e), e);
         assert_ok(ch_file_add_tensor(from, "blk.0.ffn_up.weight", &matrix, &e), e);
         assert_ok(ch_file_new(&to, &e), e);
-        const ch_quantize q = {.mixture = all[i].mixture, .model = {1, 1, false}};
+        const ch_quantize q = {.mixture = all[i].mixture, .model = {1, 1, false, false}};
         assert_ok(ch_quantize_plan(to, from, &q, &e), e);
         const int rc = ch_quantize_write(to, from, path, &q, &e);
         if (all[i].code == CH_OK)
@@ -183,6 +242,7 @@ int main(void)
         cmocka_unit_test(better_formats_where_it_matters),
         cmocka_unit_test(rows_that_do_not_fit),
         cmocka_unit_test(a_file),
+        cmocka_unit_test(overrides),
         cmocka_unit_test(too_large),
     };
     return cmocka_run_group_tests_name("compress/quantize", tests, NULL, NULL);

@@ -53,7 +53,6 @@ static void importance_counts(void **state)
     static unsigned char bytes[MOST_BYTES], same[MOST_BYTES];
     for (int t = 0; t < CH_DTYPES; t++) {
         const ch_dtype_info *f = ch_dtype_get((ch_dtype)t);
-        double all[2] = {0};
         for (uint64_t row = 0; f->fit && row < 24; row++) {
             fill(x, N, FILL_NORMAL, 100 + row);
             fill(importance, N, FILL_NORMAL, 200 + row / 8); /* of rows of one matrix the same */
@@ -65,13 +64,12 @@ static void importance_counts(void **state)
             f->decode(plain, bytes, N);
             f->fit(bytes, x, importance, N);
             f->decode(fitted, bytes, N);
-            const double with = weighed(x, fitted, importance), without = weighed(x, plain, importance);
-            all[0] += with / without;
-            all[1]++;
+            const double with = weighed(x, fitted, importance);
+            const double without = weighed(x, plain, importance);
             if (with > without)
-                fail_msg("%s, row %d: %g with importance, %g without", f->name, (int)row, with, without);
+                fail_msg("%s, row %d: %g with importance, %g without", f->name, (int)row, with,
+                         without);
         }
-        print_message("%s %g\n", f->name, all[0]/all[1]);
     }
 }
 
