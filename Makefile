@@ -307,9 +307,10 @@ uninstall: ## remove what install put there
 FUZZ_SECONDS ?= 20
 FUZZ_LAYERS  := base dtype tensor file token template reply grammar sample
 FUZZ_SERVE   := $(wildcard $(addprefix src/serve/,asked.c fields.c own_fields.c openai*.c anthropic*.c writ*.c))
+FUZZ_FILES   := $(FUZZ_SERVE) src/compress/imatrix_read.c
 FB      := build/fuzz
 FUZZOBJ := $(foreach l,$(FUZZ_LAYERS),$(patsubst src/%.c,$(FB)/%.o,$(wildcard src/$(l)/*.c))) \
-           $(FUZZ_SERVE:src/%.c=$(FB)/%.o)
+           $(FUZZ_FILES:src/%.c=$(FB)/%.o)
 FUZZBIN := $(FUZZ:tests/fuzz/%.c=$(FB)/%)
 
 .PHONY: fuzz-objects
