@@ -1,7 +1,7 @@
 /* mixture.c - which format a tensor gets in a mixture
  *
  * Source: llama.cpp's llama-quant.cpp, of which these are the rules for models without experts.
- *  SPDX-License-Identifier: MIT */
+ * SPDX-License-Identifier: MIT */
 #include "quantize.h"
 
 #include <stdio.h>
