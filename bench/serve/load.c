@@ -5,7 +5,8 @@
  *
  * Every prompt is its own (token ids drawn from a seed), so that nothing is shared; streams of a
  * round begin together; what is asked in the --warm [1] seconds before is not counted.  Tokens are
- * counted by the server (usage), times are seen here.  In C because the client has the same
+ * counted by the server (usage), times are seen here; what this program itself takes of the
+ * processors is told, too.  In C because the client has the same
  * processors as the server: cc -O2 load.c -lcurl.  SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
 #include <getopt.h>
@@ -14,7 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MOST_STREAMS = 1024, TAIL = 1024, LOWEST_ID = 100, IDS = 3900 };
 
@@ -52,6 +55,15 @@ static double now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* Milliseconds of processor that this program has had. */
+static double used(void)
+{
+    struct rusage r;
+    getrusage(RUSAGE_SELF, &r);
+    return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1e3 +
+           (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e3;
 }
 
 /* SplitMix64 (Steele, Lea & Flood 2014). */
@@ -177,18 +189,19 @@ static double quantile(const list *l, double q) /* of a sorted one */
     return l->n == 0 ? 0 : l->v[at < l->n ? at : l->n - 1];
 }
 
-static void print(int n, const list *speeds, const list *first, const list *gaps, bool json)
+static void print(int n, double client, const list *speeds, const list *first, const list *gaps,
+                  bool json)
 {
     const double figures[] = {quantile(speeds, 0.5), quantile(speeds, 0), quantile(speeds, 1),
                               quantile(first, 0.5),  quantile(first, 1),  quantile(gaps, 0.5),
-                              quantile(gaps, 0.99)};
+                              quantile(gaps, 0.99),  100 * client};
     const char *format =
         json ? "{\"streams\":%d,\"tok_s\":%.2f,\"tok_s_least\":%.2f,\"tok_s_most\":%.2f,"
                "\"first_ms_p50\":%.2f,\"first_ms_most\":%.2f,\"gap_ms_p50\":%.3f,"
-               "\"gap_ms_p99\":%.3f}\n"
-             : "| %d | %.1f (%.1f to %.1f) | %.0f, %.0f | %.1f, %.1f |\n";
+               "\"gap_ms_p99\":%.3f,\"client_percent\":%.2f}\n"
+             : "| %d | %.1f (%.1f to %.1f) | %.0f, %.0f | %.1f, %.1f | %.1f |\n";
     printf(format, n, figures[0], figures[1], figures[2], figures[3], figures[4], figures[5],
-           figures[6]);
+           figures[6], figures[7]);
     fflush(stdout);
 }
 
@@ -198,6 +211,7 @@ static void measure(int n, bool json)
     list speeds = {need(calloc(rounds, sizeof(double))), 0};
     list first = {need(calloc(rounds * count, sizeof(double))), 0};
     list gaps = {need(calloc(rounds * count * ((size_t)o.out + 1), sizeof(double))), 0};
+    const double begun_all = now(), used_before = used();
     for (int r = 0; r < o.rounds; r++) {
         const double begun = now();
         const int tokens = round_of(n);
@@ -208,10 +222,12 @@ static void measure(int n, bool json)
                 gaps.v[gaps.n++] = s->at[i] - s->at[i - 1];
         }
     }
+    const double cpu_ms = (now() - begun_all) * (double)sysconf(_SC_NPROCESSORS_ONLN);
+    const double client = (used() - used_before) / cpu_ms;
     sort(&speeds);
     sort(&first);
     sort(&gaps);
-    print(n, &speeds, &first, &gaps, json);
+    print(n, client, &speeds, &first, &gaps, json);
     free(speeds.v);
     free(first.v);
     free(gaps.v);
@@ -278,7 +294,7 @@ int main(int argc, char **argv)
         round_of(2);
     if (!json)
         printf("| streams | tok/s (least to most) | first token ms p50, most | "
-               "between ms p50, p99 |\n|---|---|---|---|\n");
+               "between ms p50, p99 | client, %% of all processors |\n|---|---|---|---|---|\n");
     for (int i = 0; i < n; i++)
         measure(counts[i], json);
     return 0;

@@ -6,7 +6,8 @@
 # In turns, ROUNDS [9] times for each number of streams: "chalcis bench --pg IN,OUT -s STREAMS"
 # computes the prompts of all streams [128 tokens each] and then a token of each per step [64],
 # nothing else; load.c asks the same of a server on that model, each three times.  Prints medians,
-# the share that the server reaches (median, least and most of the pairs), and the server's memory.
+# the share that the server reaches (median, least and most of the pairs), what the client takes of
+# the same processors and the share of what it leaves, and the server's memory.
 # Wants curl and libcurl's headers (libcurl4-gnutls-dev).
 set -eu
 chalcis=${CHALCIS:-./chalcis}
@@ -38,22 +39,23 @@ for round in $(seq "$rounds"); do
             awk -v n="$n" -v could="$could" -v part="$part" '
                 { for (i = 1; i < NF; i++) v[$i] = $(i + 1)
                   print n, could * part, v["tok_s"], v["first_ms_p50"], v["gap_ms_p50"],
-                        v["gap_ms_p99"] }' >>"$tmp/pairs"
+                        v["gap_ms_p99"], v["client_percent"] }' >>"$tmp/pairs"
     done
 done
-echo "| streams | could, tok/s | did, tok/s | share (least to most) | first token, ms | between, p50, p99 ms |"
-echo "|---|---|---|---|---|---|"
+echo "| streams | could, tok/s | did, tok/s | share (least to most) | client, % of the processors; share of what it leaves | first token, ms | between, p50, p99 ms |"
+echo "|---|---|---|---|---|---|---|"
 for n in "$@"; do
     awk -v n="$n" '
         function median(v, k,   i, j, x) {
             for (i = 2; i <= k; i++) { x = v[i]; for (j = i - 1; j > 0 && v[j] > x; j--) v[j + 1] = v[j]; v[j + 1] = x }
             return (v[int((k + 1) / 2)] + v[int(k / 2) + 1]) / 2
         }
-        $1 == n { k++; c[k] = $2; d[k] = $3; s[k] = $3 / $2; f[k] = $4; g[k] = $5; h[k] = $6 }
+        $1 == n { k++; c[k] = $2; d[k] = $3; s[k] = $3 / $2; f[k] = $4; g[k] = $5; h[k] = $6
+                  p[k] = $7; l[k] = s[k] / (1 - $7 / 100) }
         END { m = median(s, k)
-              printf "| %d | %.1f | %.1f | %.2f (%.2f to %.2f) | %.0f | %.1f, %.1f |\n", n,
-                     median(c, k), median(d, k), m, s[1], s[k], median(f, k), median(g, k),
-                     median(h, k) }' "$tmp/pairs"
+              printf "| %d | %.1f | %.1f | %.2f (%.2f to %.2f) | %.1f, %.2f | %.0f | %.1f, %.1f |\n",
+                     n, median(c, k), median(d, k), m, s[1], s[k], median(p, k), median(l, k),
+                     median(f, k), median(g, k), median(h, k) }' "$tmp/pairs"
 done
 echo
 echo "memory: $begin kB ready, $(kilobytes VmRSS) kB at the end, $(kilobytes VmHWM) kB at most"
