@@ -26,7 +26,7 @@
 #define COLUMNS "| head | bits | best | gap, sd | rows left | panels left | bytes read |\n" \
                 "|---|---|---|---|---|---|---|\n"
 
-enum { GROUP = 32, PANEL = 16, BEST = 40 };
+enum { GROUP = 32, PANEL = 16, BEST = 40, MOST_GROUPS = 512 };
 
 typedef struct head {
     int rows, width;
@@ -92,7 +92,7 @@ static int descending(const void *a, const void *b)
 static void judge(found *f, const head *h, int bits, int best, const float *x)
 {
     float *estimate = malloc(sizeof(float) * (size_t)h->rows * 3), *bound = estimate + h->rows,
-          *least = bound + h->rows, norm[4096 / GROUP * 4];
+          *least = bound + h->rows, norm[MOST_GROUPS];
     double sum = 0, squares = 0, most = -INFINITY;
     for (int g = 0; g < h->width / GROUP; g++) {
         float s = 0;
@@ -177,6 +177,11 @@ static states run(ch_model *m, const char *path, const char *text, int most)
 
 static head open_head(size_t rows, size_t width)
 {
+    if (rows < BEST || width == 0 || width % GROUP != 0 || width / GROUP > MOST_GROUPS) {
+        fprintf(stderr, "planes: %zu rows of %zu; allowed are at least %d, of multiples of %d up "
+                        "to %d\n", rows, width, BEST, GROUP, MOST_GROUPS * GROUP);
+        exit(2);
+    }
     return (head){.rows = (int)rows, .width = (int)width, .q = malloc(rows * width),
                   .scale = malloc(sizeof(float) * rows * (width / GROUP))};
 }
