@@ -2,13 +2,20 @@
 #include "override.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
-#define DTYPE(ENUM, name, gguf, st, block, bytes, panel, encode, fit) " " #name
-static const char all_types[] =
-#include "dtypes.def"
-    ;
-#undef DTYPE
+static int no_such_type(const char *text, const char *name, ch_err *e)
+{
+    char known[512] = "";
+    for (int t = 0; t < CH_DTYPES; t++) {
+        const size_t n = strlen(known);
+        if (ch_dtype_get((ch_dtype)t)->encode)
+            snprintf(known + n, sizeof known - n, " %s", ch_dtype_get((ch_dtype)t)->name);
+    }
+    return ch_fail(e, CH_EARG, "\"%.80s\": there is no format \"%.20s\"; those to write are%s",
+                   text, name, known);
+}
 
 static int find_type(ch_dtype *out, const char *text, const char *name, ch_err *e)
 {
@@ -16,8 +23,7 @@ static int find_type(ch_dtype *out, const char *text, const char *name, ch_err *
     for (size_t i = 0; name[i] && i < sizeof lower - 1; i++)
         lower[i] = (char)tolower((unsigned char)name[i]);
     if (strlen(name) >= sizeof lower || !ch_dtype_by_name(out, lower))
-        return ch_fail(e, CH_EARG, "\"%.80s\": there is no format \"%.20s\"; there are%s", text,
-                       name, all_types);
+        return no_such_type(text, name, e);
     if (!ch_dtype_get(*out)->encode)
         return ch_fail(e, CH_EARG, "\"%.80s\": %s is only read, not written", text, lower);
     return CH_OK;

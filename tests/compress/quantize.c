@@ -160,7 +160,8 @@ static void overrides(void **state)
     static const struct {
         const char *wish, *says;
     } bad[] = {{"attn_v", "no PATTERN=TYPE"}, {"=q8_0", "no PATTERN=TYPE"},
-               {"attn_v=q9", "no format \"q9\""}, {"attn_v=iq2_s", "only read"},
+               {"attn_v=q9", "no format \"q9\"; those to write are f32 f16 q4_0"},
+               {"attn_v=iq2_s", "only read"},
                {"attn_(v=q8_0", "no regular expression"},
                {"attn_q=q8_0", "the first to fit no matrix"},
                {"ffn_norm=q8_0", "the first to fit no matrix"},
