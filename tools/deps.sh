@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs the Debian packages that building and testing need and that are missing (as root, or
 # with sudo).  CC names the compiler [gcc]; SAN, when set, asks for its sanitizers' libraries; WITH
-# lists programs that few tests want, and that nobody is given unasked: haproxy nginx.  Debian makes
-# services of these; here they are neither started nor enabled.
+# lists programs that few tests want, and that nobody is given unasked: haproxy nginx chromium
+# gnuplot.  Debian makes services of the first two; here they are neither started nor enabled.
 # SPDX-License-Identifier: MIT
 set -eu
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -47,14 +47,16 @@ have tmux || ! have apt-get || need="$need tmux" # one test drives chat with it
 services=""
 for more in ${WITH:-}; do
     case $more in
-    haproxy) package=haproxy ;;
-    nginx) package=nginx-light ;;
+    haproxy) package=haproxy service=haproxy ;;
+    nginx) package=nginx-light service=nginx ;;
+    chromium) package=chromium service="" ;;
+    gnuplot) package=gnuplot-nox service="" ;;
     *)
-        echo "chalcis: WITH=\"$WITH\": haproxy and nginx are known" >&2
+        echo "chalcis: WITH=\"$WITH\": haproxy, nginx, chromium and gnuplot are known" >&2
         exit 1
         ;;
     esac
-    [ -x "/usr/sbin/$more" ] || have "$more" || need="$need $package" services="$services $more"
+    [ -x "/usr/sbin/$more" ] || have "$more" || need="$need $package" services="$services${service:+ $service}"
 done
 for more in ${WITH:+curl jq}; do
     have "$more" || need="$need $more"
