@@ -5,9 +5,11 @@
 #
 # TEXTS and HELD_OUT are folders of text, WORK a folder for vocabularies, token caches and runs (runs
 # that are there are not made again).  Each line of arms.txt (or of the file $ARMS) is a recipe: the
-# baseline's flags with some changed; $ALL, when it is set, are flags of every recipe.  First the speed of every arm is measured on one thread; SECONDS [180] times it
-# is the arm's number of tokens, so that an arm that costs more per token sees fewer.  Then all arms
-# run, two at a time on a thread each; their models are kept where $KEEP is set.  Prints held-out bits a byte, mean and range over seeds.
+# baseline's flags with some changed; $ALL, when it is set, are flags of every recipe.  First the
+# speed of every arm is measured on one thread; SECONDS [180] times it is the arm's number of tokens,
+# so that an arm that costs more per token sees fewer.  Where $TOKENS is set, every arm sees as many
+# instead, in the same order for the same seed.  Then all arms run, two at a time on a thread each;
+# their models are kept where $KEEP is set.  Prints held-out bits a byte, mean and range over seeds.
 set -eu
 chalcis=${CHALCIS:-./chalcis}
 texts=${1:?usage: recipe.sh TEXTS HELD_OUT WORK [SECONDS] [SEEDS] [ARM ...]}
@@ -50,12 +52,13 @@ rate() { # tokens a second of an arm on one thread: the third best step of thirt
 one() { # name vocab seed flags
     run=$work/$1-$3
     [ -f "$run/result.json" ] && return
+    mkdir "$run.claim" 2>/dev/null || return 0 # the other thread has it
     rm -rf "$run"
-    tokens=$(awk -v n="$1" -v s="$budget" '$1 == n { printf "%.0f", $2 * s }' "$work/rates.txt")
+    tokens=${TOKENS:-$(awk -v n="$1" -v s="$budget" '$1 == n { printf "%.0f", $2 * s }' "$work/rates.txt")}
     # shellcheck disable=SC2046,SC2086
     "$chalcis" train $(common "$2" 1) $4 --out "$run" --seed "$3" --tokens "$tokens" \
         --eval-every=-1 --save-every=-1 --eval-tokens 100000000 >"$work/$1-$3.json" 2>"$work/$1-$3.log" ||
-        { cat "$work/$1-$3.log" >&2; return; }
+        { cat "$work/$1-$3.log" >&2; return 0; }
     mv "$work/$1-$3.json" "$run/result.json"
     rm -rf "$run"/checkpoint.*
     [ -n "${KEEP:-}" ] || rm -f "$run"/model.*
@@ -64,19 +67,21 @@ one() { # name vocab seed flags
 touch "$work/rates.txt"
 arms | while IFS=: read -r name vocab flags; do
     vocabulary "$vocab"
-    grep -q "^$name " "$work/rates.txt" || echo "$name $(rate "$name" "$vocab" "$flags")" >>"$work/rates.txt"
+    [ -n "${TOKENS:-}" ] || grep -q "^$name " "$work/rates.txt" || echo "$name $(rate "$name" "$vocab" "$flags")" >>"$work/rates.txt"
 done
 for seed in $(seq "$seeds"); do
     arms | while IFS=: read -r name vocab flags; do
         echo "$name:$vocab:$seed:$flags"
     done
 done >"$work/queue.txt"
-half() { awk -v k="$1" 'NR % 2 == k' "$work/queue.txt" | while IFS=: read -r name vocab seed flags; do
+worker() { while IFS=: read -r name vocab seed flags; do
     one "$name" "$vocab" "$seed" "$flags"
-done; }
-half 1 &
-half 0
+done <"$work/queue.txt"; }
+rm -rf "$work"/*.claim
+worker &
+worker
 wait
+rm -rf "$work"/*.claim
 echo "| recipe | tokens/s (1 thread) | M tokens | runs | held-out bits a byte | range |"
 echo "|---|---|---|---|---|---|"
 arms | while IFS=: read -r name vocab flags; do
