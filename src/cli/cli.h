@@ -109,6 +109,15 @@ void ch_cli_flag_name(char *out, size_t size, const char *field);
 int ch_cli_fail(const ch_err *e);
 int ch_cli_usage(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* What a mistaken name may have meant: set wanted and size, offer every known name, and the
+ * nearest one is in `name`, or none is near and it is empty. */
+typedef struct ch_nearest {
+    const char *wanted; /* need not end with 0 */
+    int size, far;
+    char name[41];
+} ch_nearest;
+void ch_cli_nearer(ch_nearest *n, const char *name);
+
 /* path itself, or the bundled model's when path is NULL: beside the program, or under its
  * share/chalcis.  Written to out; CH_EIO with the places looked at when there is none. */
 int ch_cli_model_path(char *out, size_t size, const char *path, ch_err *e);

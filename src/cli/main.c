@@ -27,7 +27,13 @@ static int find(const char *name)
 
 static int unknown(const char *name)
 {
-    fprintf(stderr, "chalcis: there is no command \"%.40s\"; chalcis --help lists them\n", name);
+    ch_nearest n = {.wanted = name, .size = (int)strnlen(name, INT16_MAX)};
+    for (size_t i = 0; i < CH_COUNT(commands); i++)
+        ch_cli_nearer(&n, commands[i].name);
+    fprintf(stderr, "chalcis: there is no command \"%.40s\"; ", name);
+    if (n.name[0])
+        fprintf(stderr, "did you mean %s? ", n.name);
+    fprintf(stderr, "chalcis --help lists them\n");
     return CH_EXIT_USAGE;
 }
 

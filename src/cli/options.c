@@ -215,6 +215,24 @@ static struct found find_word(const ch_usage *u, const char *word, const char **
     return f;
 }
 
+static int unknown(const char *command, const ch_usage *u, const char *word)
+{
+    char name[NAME_MOST];
+    ch_nearest n = {.wanted = word + 2, .size = (int)strcspn(word + 2, "=")};
+    if (word[1] != '-')
+        return ch_cli_usage(command, "there is no option \"%.40s\"", word);
+    for (const ch_opt *o = u->opts; o->name; o++)
+        if (o->kind != CH_OPT_TITLE && o->help)
+            ch_cli_nearer(&n, o->name);
+    for (const ch_sampling_param *s = ch_sampling_params; u->samplers && s->name; s++) {
+        ch_cli_flag_name(name, sizeof name, s->name);
+        ch_cli_nearer(&n, name);
+    }
+    if (!n.name[0])
+        return ch_cli_usage(command, "there is no option \"%.40s\"", word);
+    return ch_cli_usage(command, "there is no option \"%.40s\"; did you mean --%s?", word, n.name);
+}
+
 static int set_order(void *into, const char *command, const ch_usage *u, const char *text)
 {
     ch_err e;
@@ -255,7 +273,7 @@ int ch_cli_parse(void *into, const char **args, int *n_args, int argc, char **ar
             return ch_cli_describe(word + sizeof CH_CLI_DESCRIBE - 1, argv[0], u);
         const struct found f = find_word(u, word, &value);
         if (!f.opt && !f.param && !f.order)
-            return ch_cli_usage(argv[0], "there is no option \"%.40s\"", word);
+            return unknown(argv[0], u, word);
         const bool flag = f.opt && f.opt->kind == CH_OPT_FLAG;
         if (flag && value)
             return ch_cli_usage(argv[0], "--%s takes no value", f.opt->name);

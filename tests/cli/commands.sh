@@ -11,6 +11,8 @@ quiet() { if [ ! -s "$tmp/out" ]; then ok "$1"; else not_ok "$1: stdout is not e
 is "no command" 2 "$bin"
 is "an unknown command" 2 "$bin" dance
 says "names it" "dance"
+is "a command with two letters changed" 2 "$bin" tokneize
+says "what was meant" "did you mean tokenize?"
 is "help" 0 "$bin" --help
 says "lists commands" "perplexity"
 is "version" 0 "$bin" --version
@@ -18,7 +20,13 @@ for c in run train quantize perplexity bench tokenize show cpu; do
     is "$c --help" 0 "$bin" $c --help
 done
 is "an unknown option" 2 "$bin" run --colour
-says "names it" "--colour"
+says "names it, and one that is near" 'no option "--colour"; did you mean --color?'
+is "an option's longer name" 2 "$bin" run --temperature=0
+says "its beginning" "did you mean --temp?"
+is "letters that changed places" 2 "$bin" run --ehco
+says "the option" "did you mean --echo?"
+is "an option that nothing resembles" 2 "$bin" run --frobnicate
+says "offers nothing" '"--frobnicate" (see'
 is "a missing value" 2 "$bin" run -n
 is "a bad number" 2 "$bin" run -n many
 says "says what is wanted" "whole number"

@@ -16,6 +16,14 @@ is "a vocabulary too small" 1 "$bin" init llama -o "$tmp/x.gguf" --shape V200
 says "says how many" "259"
 
 for i in $(seq 60); do printf 'The %d of %d. ' "$i" $((i * i)); done >"$tmp/text"
+is "qwen2 --biases" 0 "$bin" init qwen2 --biases -o "$tmp/q.gguf"
+"$bin" show "$tmp/q.gguf" --tensors >"$tmp/out" 2>/dev/null
+says "its queries have them" "blk.0.attn_q.bias"
+if grep -q "attn_output.bias" "$tmp/out"; then
+    not_ok "its output map has none"
+else
+    ok "its output map has none"
+fi
 for arch in $("$bin" init --help | sed -n 's/^ARCH is one of \(.*\)\.$/\1/p' | tr -d ','); do
     model=$tmp/$arch.gguf
     is "$arch: init" 0 "$bin" init "$arch" -o "$model" --noise 0.2 --seed 3

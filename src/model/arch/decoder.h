@@ -89,7 +89,8 @@ int ch_config_feed_forward(ch_config *c, const ch_file *f, ch_err *e);
     {"blk.%d.attn_k.bias", "KE", CH_INIT_ZEROS, at(attn.k_bias),                             \
      (rope) | CH_ROW_QKV_BIAS, 1 + at(attn.k)},                                              \
     {"blk.%d.attn_v.bias", "KE", CH_INIT_ZEROS, at(attn.v_bias),                             \
-     CH_ROW_QKV_BIAS, 1 + at(attn.v)},                                                       \
+     CH_ROW_QKV_BIAS, 1 + at(attn.v)}
+#define CH_OUTPUT_BIAS_ROW(at)                                                               \
     {"blk.%d.attn_output.bias", "D", CH_INIT_ZEROS, at(attn.output_bias),                    \
      CH_ROW_OUTPUT_BIAS, 1 + at(attn.output)}
 #define CH_HEAD_NORM_ROWS(at, on)                                                            \

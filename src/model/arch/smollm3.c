@@ -19,6 +19,7 @@ struct layer {
 static const ch_weight_row per_layer[] = {
     CH_ATTENTION_ROWS(L, CH_ROW_ROPE),
     CH_QKV_BIAS_ROWS(L, CH_ROW_ROPE),
+    CH_OUTPUT_BIAS_ROW(L),
     CH_FFN_ROWS(L),
     CH_FFN_BIAS_ROWS(L),
 };
