@@ -167,14 +167,16 @@ typedef void ch_rmsnorm_grad_fn(real *dx, real *dg, const real *x, const real *g
 
 /* ---- Attention over one page (of keys in a stored format) ---------------------------------- */
 
-/* score: s[g*lds + j] = scale * sum_e q[g*width + e] k[j][e]     g < groups, j < n
+/* score: s[g*lds + j] = scale * sum_e q[g][e] k[j][e]     g < groups, j < n
  * mix:   acc[g*width + e] = acc[g*width + e] * keep[g] + sum_j p[g*ldp + j] v[j][e]
  *   k, v: n rows of `width` elements in the stored dtype, contiguous; width a multiple of 8
  *   (q8_0, q4_0: 32), padded with zeros on both sides.  Order of sums over e is
  *   fixed by width; over j: sequential.
+ *   q: rows of `width` reals; for score_q8_0 of what row_q8 makes of them (ch_row_bytes of a Q8
+ *   panel), so that its products are of integers, and its bits the same on every machine.
  * score_f32 and mix_f32 read `real`, whatever it is: ch_kernel_score and _mix give them for
  * CH_REAL. */
-typedef void ch_score_fn(real *s, ptrdiff_t lds, const real *q, const void *k, int groups, int n,
+typedef void ch_score_fn(real *s, ptrdiff_t lds, const void *q, const void *k, int groups, int n,
                          int width, real scale);
 typedef void ch_mix_fn(real *acc, const real *keep, const real *p, ptrdiff_t ldp, const void *v,
                        int groups, int n, int width);

@@ -4,16 +4,26 @@
  *         (or c tanh(scale q . k_j / c) in place of its first term)
  *     o = sum_j softmax(s)_j v_j
  *
- * A task is one row and one key head with its group of query heads; it walks the view's pages in
- * order, CH_ATTENTION_KEYS keys at a time.  Per stretch: scores, their largest m' and e^(s - m'),
- * then the sums so far (m, sum, acc) move to the larger of m and m' (Milakov & Gimelshein 2018).
- * Kernels are called with the keys up to the last one that the row sees and a stretch without any
- * is passed over: later keys, and other rows, never touch its bits.  The walk starts at the first
- * page that reaches into the row's window.  Cost: 2 H E multiply-adds a key seen; keys and values
- * are read once per key head.  SPDX-License-Identifier: MIT */
+ * A task is a few neighbouring rows of one sequence and one key head with its group of query heads;
+ * it walks the view's pages in order, CH_ATTENTION_KEYS keys at a time.  Per stretch: scores, their
+ * largest m' and e^(s - m'), then the sums so far (m, sum, acc) move to the larger of m and m'
+ * (Milakov & Gimelshein 2018).  Rows of a task share the reading of keys and values and nothing
+ * else: a score is of one row and one key, and what follows takes the keys up to the last one that
+ * the row sees, so that later keys and other rows never touch its bits.  The walk starts at the
+ * first page that reaches into a row's window.  Cost: 2 H E multiply-adds a key seen; keys and
+ * values are read once per task.  SPDX-License-Identifier: MIT */
 #include "attention.h"
 
 #include <string.h>
+
+enum { ROWS_MOST = 8, TASKS_ENOUGH = 16 }; /* of a task; before tasks get more than a row */
+
+/* Per key head, row and query head of the group, in this order: */
+typedef struct sums {
+    real *q, *acc; /* (padded): the query as scores take it; the sum of values */
+    real *p;       /* (CH_ATTENTION_KEYS) */
+    real *max, *sum, *keep;
+} sums;
 
 typedef struct pages {
     const ch_run *run;
@@ -23,41 +33,76 @@ typedef struct pages {
     const ch_rows *rows;
     ch_attention_spec spec;
     int group, padded; /* query heads of a key head; head width in scratch */
-    real *scratch;     /* per row and key head */
-    size_t reals;      /* of one */
+    sums all;
+    int32_t *block; /* where the rows of each task begin, and the end */
+    int blocks;
 } pages;
 
-/* The scratch of a row and key head, one entry (or one row) a query head. */
-typedef struct sums {
-    real *q, *acc; /* (group, width) */
-    real *p;       /* (group, CH_ATTENTION_KEYS) */
-    real *max, *sum, *keep;
-} sums;
+/* A task's rows. */
+typedef struct some_rows {
+    sums s;
+    const ch_kv_view *view;
+    int row0, n, kv;
+} some_rows;
 
-static size_t scratch_reals(int group, int padded)
+static sums take_sums(ch_arena *scratch, int64_t heads, int padded)
 {
-    return (size_t)group * (2 * (size_t)padded + CH_ATTENTION_KEYS + 3);
+    const size_t n = (size_t)heads, bytes = sizeof(real);
+    sums s;
+    s.q = ch_arena_take(scratch, ch_size_mul(n, (size_t)padded * bytes));
+    s.acc = ch_arena_take(scratch, ch_size_mul(n, (size_t)padded * bytes));
+    s.p = ch_arena_take(scratch, ch_size_mul(n, CH_ATTENTION_KEYS * bytes));
+    s.max = ch_arena_take(scratch, n * bytes);
+    s.sum = ch_arena_take(scratch, n * bytes);
+    s.keep = ch_arena_take(scratch, n * bytes);
+    return s;
 }
 
-static sums open_sums(const pages *a, const ch_kv_view *view, int64_t row, int kv)
+/* Rows side by side that belong to one sequence; one row each where there are few tasks. */
+static int cut_rows(int32_t *block, const ch_rows *rows, int kv_heads)
 {
-    const int group = a->group, E = a->spec.width;
-    sums s = {.q = a->scratch + (size_t)(row * a->spec.kv_heads + kv) * a->reals};
-    s.acc = s.q + (ptrdiff_t)group * a->padded;
-    s.p = s.acc + (ptrdiff_t)group * a->padded;
-    s.max = s.p + (ptrdiff_t)group * CH_ATTENTION_KEYS;
-    s.sum = s.max + group;
-    s.keep = s.sum + group;
-    memset(s.q, 0, (size_t)group * (size_t)view->width * sizeof(real));
-    memset(s.acc, 0, (size_t)group * (size_t)view->width * sizeof(real));
-    for (int g = 0; g < group; g++) {
-        memcpy(s.q + (ptrdiff_t)g * view->width,
-               ch_tensor_row(a->q, row) + ((ptrdiff_t)kv * group + g) * E,
-               (size_t)E * sizeof(real));
-        s.max[g] = -(real)INFINITY;
-        s.sum[g] = 0;
+    const int64_t most = (int64_t)rows->n * kv_heads / TASKS_ENOUGH;
+    const int wanted = (int)CH_MAX(1, CH_MIN(most, ROWS_MOST));
+    int n = 0;
+    for (int t = 0; t < rows->n; t++)
+        if (t == 0 || t - block[n - 1] == wanted || rows->seq[t] != rows->seq[t - 1])
+            block[n++] = t;
+    block[n] = rows->n;
+    return n;
+}
+
+/* A query head as scores take it: reals, or integers for keys of q8_0; `room`: padded reals. */
+static void put_query(const pages *a, const some_rows *b, int head, const real *from, real *room)
+{
+    const int E = a->spec.width, W = b->view->width;
+    memcpy(room, from, (size_t)E * sizeof(real));
+    memset(room + E, 0, (size_t)(W - E) * sizeof(real));
+    if (b->view->k_dtype == CH_Q8_0)
+        a->run->kernels->row_q8((char *)b->s.q + (size_t)head * ch_row_bytes(CH_PANEL_Q8, W), room,
+                                W);
+    else
+        memcpy(b->s.q + (ptrdiff_t)head * W, room, (size_t)W * sizeof(real));
+}
+
+static some_rows open_rows(const pages *a, int block, int kv)
+{
+    const int row0 = a->block[block], group = a->group;
+    some_rows b = {.view = &a->views[a->rows->seq[row0]],
+                   .row0 = row0,
+                   .n = a->block[block + 1] - row0,
+                   .kv = kv};
+    const ptrdiff_t at = ((ptrdiff_t)kv * a->rows->n + row0) * group;
+    b.s = (sums){a->all.q + at * a->padded, a->all.acc + at * a->padded,
+                 a->all.p + at * CH_ATTENTION_KEYS, a->all.max + at, a->all.sum + at,
+                 a->all.keep + at};
+    for (int i = 0; i < b.n * group; i++) {
+        const real *q = ch_tensor_row(a->q, row0 + i / group);
+        put_query(a, &b, i, q + ((ptrdiff_t)kv * group + i % group) * a->spec.width, b.s.acc);
+        b.s.max[i] = -(real)INFINITY;
+        b.s.sum[i] = 0;
     }
-    return s;
+    memset(b.s.acc, 0, (size_t)(b.n * group) * (size_t)b.view->width * sizeof(real));
+    return b;
 }
 
 /* Keys of one page, from the one numbered `from`. */
@@ -117,31 +162,52 @@ static void weigh(const ch_kernels *k, const sums *s, int g, int n)
     s->sum[g] = s->sum[g] * s->keep[g] + sum;
 }
 
-static void add_stretch(const pages *a, const ch_kv_view *view, const sums *s, int page, int from,
-                        int n, int32_t row, int kv)
+/* The scores of a row become weights. */
+static void weigh_row(const pages *a, const some_rows *b, int r, const stretch *keys, int32_t row)
 {
     const ch_kernels *k = a->run->kernels;
-    const stretch keys = look(view, page, from, n, row, a->spec.window);
-    if (!keys.n)
-        return;
-    const int64_t at = ((int64_t)kv * view->page_size + from) * view->width;
-    const char *key = (const char *)view->k[page] + ch_dtype_bytes(view->k_dtype, at);
-    const char *value = (const char *)view->v[page] + ch_dtype_bytes(view->v_dtype, at);
-    ch_kernel_score(k, view->k_dtype)(s->p, CH_ATTENTION_KEYS, s->q, key, a->group, keys.n,
-                                      view->width, a->spec.scale);
-    const bool plain = keys.all && !keys.log_count && !a->spec.alibi;
+    const bool plain = keys->all && !keys->log_count && !a->spec.alibi;
     const real cap = a->spec.softcap;
     for (int g = 0; g < a->group; g++) {
-        real *p = s->p + (ptrdiff_t)g * CH_ATTENTION_KEYS;
+        real *p = b->s.p + (ptrdiff_t)(r * a->group + g) * CH_ATTENTION_KEYS;
         if (cap > 0)
-            k->softcap(p, p, keys.n, 1 / cap, cap);
+            k->softcap(p, p, keys->n, 1 / cap, cap);
         if (!plain)
-            adjust(p, &keys, row, a->spec.window,
-                   ch_op_attention_slope(&a->spec, kv * a->group + g));
-        weigh(k, s, g, keys.n);
+            adjust(p, keys, row, a->spec.window,
+                   ch_op_attention_slope(&a->spec, b->kv * a->group + g));
+        weigh(k, &b->s, r * a->group + g, keys->n);
     }
-    ch_kernel_mix(k, view->v_dtype)(s->acc, s->keep, s->p, CH_ATTENTION_KEYS, value, a->group,
-                                    keys.n, view->width);
+}
+
+static void add_stretch(const pages *a, const some_rows *b, int page, int from, int n)
+{
+    const ch_kernels *k = a->run->kernels;
+    const ch_kv_view *view = b->view;
+    const int W = view->width, group = a->group;
+    stretch keys[ROWS_MOST];
+    int most = 0;
+    for (int r = 0; r < b->n; r++) {
+        keys[r] = look(view, page, from, n, a->rows->pos[b->row0 + r], a->spec.window);
+        most = CH_MAX(most, keys[r].n);
+    }
+    if (!most)
+        return;
+    const int64_t at = ((int64_t)b->kv * view->page_size + from) * W;
+    const char *key = (const char *)view->k[page] + ch_dtype_bytes(view->k_dtype, at);
+    const char *value = (const char *)view->v[page] + ch_dtype_bytes(view->v_dtype, at);
+    ch_kernel_score(k, view->k_dtype)(b->s.p, CH_ATTENTION_KEYS, b->s.q, key, b->n * group, most,
+                                      W, a->spec.scale);
+    for (int r = 0, end; r < b->n; r = end) {
+        for (end = r; end < b->n && keys[end].n == keys[r].n; end++)
+            if (keys[r].n)
+                weigh_row(a, b, end, &keys[end], a->rows->pos[b->row0 + end]);
+        if (keys[r].n)
+            ch_kernel_mix(k, view->v_dtype)(b->s.acc + (ptrdiff_t)r * group * W,
+                                            b->s.keep + (ptrdiff_t)r * group,
+                                            b->s.p + (ptrdiff_t)r * group * CH_ATTENTION_KEYS,
+                                            CH_ATTENTION_KEYS, value, (end - r) * group, keys[r].n,
+                                            W);
+    }
 }
 
 /* All before it lies behind the window.  Positions rise, so a page's last valid key decides. */
@@ -161,32 +227,35 @@ static int first_page(const ch_kv_view *view, int32_t row, int window)
     return page;
 }
 
-static void attend(const pages *a, int64_t row, int kv)
+static void attend(const pages *a, int block, int kv)
 {
-    const ch_kv_view *view = &a->views[a->rows->seq[row]];
-    const int32_t pos = a->rows->pos[row];
+    const some_rows b = open_rows(a, block, kv);
+    const ch_kv_view *view = b.view;
     const int E = a->spec.width;
-    const sums s = open_sums(a, view, row, kv);
-    int at = first_page(view, pos, a->spec.window) * view->page_size;
-    for (; at < view->keys; at += view->page_size) {
+    int page = INT32_MAX;
+    for (int r = 0; r < b.n; r++)
+        page = CH_MIN(page, first_page(view, a->rows->pos[b.row0 + r], a->spec.window));
+    for (int at = page * view->page_size; at < view->keys; at += view->page_size) {
         const int keys = CH_MIN(view->page_size, view->keys - at);
         for (int from = 0; from < keys; from += CH_ATTENTION_KEYS)
-            add_stretch(a, view, &s, at / view->page_size, from,
-                        CH_MIN(keys - from, CH_ATTENTION_KEYS), pos, kv);
+            add_stretch(a, &b, at / view->page_size, from,
+                        CH_MIN(keys - from, CH_ATTENTION_KEYS));
     }
-    for (int g = 0; g < a->group; g++) {
-        real *o = ch_tensor_row(a->o, row) + ((ptrdiff_t)kv * a->group + g) * E;
-        const real *acc = s.acc + (ptrdiff_t)g * view->width;
+    for (int i = 0; i < b.n * a->group; i++) {
+        real *o = ch_tensor_row(a->o, b.row0 + i / a->group) +
+                  ((ptrdiff_t)kv * a->group + i % a->group) * E;
+        const real *acc = b.s.acc + (ptrdiff_t)i * view->width;
         for (int e = 0; e < E; e++)
-            o[e] = s.sum[g] == 0 ? 0 : acc[e] / s.sum[g];
+            o[e] = b.s.sum[i] == 0 ? 0 : acc[e] / b.s.sum[i];
     }
 }
 
+/* Tasks of one key head stand together: they read the same pages. */
 static void attend_some(void *arg, int64_t item0, int64_t item1)
 {
     const pages *a = arg;
     for (int64_t i = item0; i < item1; i++)
-        attend(a, i / a->spec.kv_heads, (int)(i % a->spec.kv_heads));
+        attend(a, (int)(i % a->blocks), (int)(i / a->blocks));
 }
 
 /* That a row sees at most; where later keys are in the view already, a few more than it does. */
@@ -209,10 +278,11 @@ static void count(const pages *a)
     if (!a->run->profile)
         return;
     double macs = 0, bytes = 0;
-    for (int t = 0; t < a->rows->n; t++) {
-        const ch_kv_view *v = &a->views[a->rows->seq[t]];
-        const int64_t n = (int64_t)keys_seen(a, t) * v->width;
-        macs += 2.0 * (double)n * a->spec.heads;
+    for (int b = 0; b < a->blocks; b++) {
+        const int row0 = a->block[b];
+        const ch_kv_view *v = &a->views[a->rows->seq[row0]];
+        const int64_t n = (int64_t)keys_seen(a, row0) * v->width;
+        macs += 2.0 * (double)n * a->spec.heads * (a->block[b + 1] - row0);
         bytes += (double)(ch_dtype_bytes(v->k_dtype, n) + ch_dtype_bytes(v->v_dtype, n)) *
                  a->spec.kv_heads;
     }
@@ -223,22 +293,23 @@ ch_tensor *ch_op_attention_pages(ch_run *r, const ch_tensor *q, const ch_kv_view
                                  const ch_rows *rows, const ch_attention_spec *s)
 {
     const ch_op_timer t = ch_op_begin(r);
-    const int group = s->heads / s->kv_heads;
-    const int padded = (int)ch_round_up(s->width, 32); /* enough for every stored format */
     pages a = {.run = r,
                .q = q,
                .views = views,
                .rows = rows,
                .spec = *s,
-               .group = group,
-               .padded = padded,
-               .reals = scratch_reals(group, padded)};
+               .group = s->heads / s->kv_heads,
+               .padded = (int)ch_round_up(s->width, 32)}; /* enough for every stored format */
     a.o = ch_op_output(r, rows->n, (int64_t)s->heads * s->width);
     const size_t mark = ch_arena_mark(r->scratch);
-    const int64_t items = (int64_t)rows->n * s->kv_heads;
-    a.scratch = ch_arena_take(r->scratch, ch_size_mul((size_t)items, a.reals * sizeof(real)));
+    a.all = take_sums(r->scratch, (int64_t)rows->n * s->heads, a.padded);
+    a.block = ch_arena_take(r->scratch, ((size_t)rows->n + 1) * sizeof *a.block);
     if (ch_op_computes(r)) {
-        ch_op_for_rows(r, items, 2.0 * group * s->width * most_keys(&a), attend_some, &a);
+        a.blocks = cut_rows(a.block, rows, s->kv_heads);
+        const int64_t items = (int64_t)a.blocks * s->kv_heads;
+        const double rows_each = (double)rows->n / a.blocks;
+        ch_op_for_rows(r, items, 2.0 * rows_each * a.group * s->width * most_keys(&a), attend_some,
+                       &a);
         count(&a);
     }
     ch_arena_reset(r->scratch, mark);

@@ -52,12 +52,12 @@ CH_INLINE void tile(ch_dtype t, float *s, ptrdiff_t lds, const float *q, const u
         for (int j = 0; j < K; j++)
             key[j] += stored_bytes(t, 32);
     }
-    for (; t != CH_Q8_0 && e + VF <= width; e += VF) {
+    for (; e + VF <= width; e += VF) {
         step(sum, t, q + e, key, 0, width, G, K);
         for (int j = 0; j < K; j++)
             key[j] += stored_bytes(t, VF);
     }
-    if (t != CH_Q8_0 && e < width)
+    if (e < width)
         step_part(sum, t, q + e, key, width - e, width, G, K);
     for (int g = 0; g < G; g++)
         if (K == KEYS)
@@ -94,26 +94,21 @@ CH_INLINE void score(ch_dtype t, float *s, ptrdiff_t lds, const float *q, const 
     }
 }
 
-void CH_FN(score_f32)(float *s, ptrdiff_t lds, const float *q, const void *k, int groups, int n,
+void CH_FN(score_f32)(float *s, ptrdiff_t lds, const void *q, const void *k, int groups, int n,
                       int width, float scale)
 {
     score(CH_F32, s, lds, q, k, groups, n, width, scale);
 }
 
-void CH_FN(score_f16)(float *s, ptrdiff_t lds, const float *q, const void *k, int groups, int n,
+void CH_FN(score_f16)(float *s, ptrdiff_t lds, const void *q, const void *k, int groups, int n,
                       int width, float scale)
 {
     score(CH_F16, s, lds, q, k, groups, n, width, scale);
 }
 
-void CH_FN(score_bf16)(float *s, ptrdiff_t lds, const float *q, const void *k, int groups, int n,
+void CH_FN(score_bf16)(float *s, ptrdiff_t lds, const void *q, const void *k, int groups, int n,
                        int width, float scale)
 {
     score(CH_BF16, s, lds, q, k, groups, n, width, scale);
 }
 
-void CH_FN(score_q8_0)(float *s, ptrdiff_t lds, const float *q, const void *k, int groups, int n,
-                       int width, float scale)
-{
-    score(CH_Q8_0, s, lds, q, k, groups, n, width, scale);
-}

@@ -30,26 +30,21 @@ static void score(ch_dtype t, real *s, ptrdiff_t lds, const real *q, const void 
     }
 }
 
-void ch_score_f32_c(real *s, ptrdiff_t lds, const real *q, const void *k, int groups, int n,
+void ch_score_f32_c(real *s, ptrdiff_t lds, const void *q, const void *k, int groups, int n,
                     int width, real scale)
 {
     score(CH_REAL, s, lds, q, k, groups, n, width, scale);
 }
 
-void ch_score_f16_c(real *s, ptrdiff_t lds, const real *q, const void *k, int groups, int n,
+void ch_score_f16_c(real *s, ptrdiff_t lds, const void *q, const void *k, int groups, int n,
                     int width, real scale)
 {
     score(CH_F16, s, lds, q, k, groups, n, width, scale);
 }
 
-void ch_score_bf16_c(real *s, ptrdiff_t lds, const real *q, const void *k, int groups, int n,
+void ch_score_bf16_c(real *s, ptrdiff_t lds, const void *q, const void *k, int groups, int n,
                      int width, real scale)
 {
     score(CH_BF16, s, lds, q, k, groups, n, width, scale);
 }
 
-void ch_score_q8_0_c(real *s, ptrdiff_t lds, const real *q, const void *k, int groups, int n,
-                     int width, real scale)
-{
-    score(CH_Q8_0, s, lds, q, k, groups, n, width, scale);
-}
