@@ -19,19 +19,22 @@ costs=$work/costs
 mkdir -p "$costs"
 
 for arm; do
-    [ -f "$costs/$arm.gguf" ] ||
-        "$chalcis" quantize "$work/$arm-1/model.gguf" "$costs/$arm.gguf" q8_0 >/dev/null 2>&1
-    "$chalcis" bench --profile -m "$costs/$arm.gguf" -p 0 -n 32 -r 1 -t 1 --json 2>/dev/null |
+    from=$work/$arm-1/model.gguf to=$costs/$arm.gguf
+    if [ ! -f "$to" ] || [ -n "$(find "$from" -newer "$to")" ]; then
+        "$chalcis" quantize "$from" "$to" q8_0 >"$costs/log.txt" 2>&1 || { cat "$costs/log.txt" >&2; exit 1; }
+    fi
+    "$chalcis" bench --profile -m "$costs/$arm.gguf" -p 0 -n 32 -r 1 -t 1 --json 2>>"$costs/log.txt" |
         tr '{' '\n' | awk -v arm="$arm" '
             function field(k,   v) { v = $0; sub(".*\"" k "\":", "", v); return v + 0 }
             /"model_n_params"/ { params = field("model_n_params"); bytes = field("model_size") }
             /"operation":/ && !/"gop_s":null/ { ops += field("gop_s") * field("time_us") * 1000 }
             END { print arm, params, bytes, ops / 2 }'
 done >"$costs/counts.txt"
+[ "$(awk 'NF == 4 && $4 > 0' "$costs/counts.txt" | wc -l)" -eq $# ] || { cat "$costs/log.txt" >&2; exit 1; }
 
 for round in $(seq "$rounds"); do
     for arm; do
-        "$chalcis" bench -m "$costs/$arm.gguf" -p 256 -n 128 -r 1 -t 1 -o jsonl 2>/dev/null |
+        "$chalcis" bench -m "$costs/$arm.gguf" -p 256 -n 128 -r 1 -t 1 -o jsonl 2>>"$costs/log.txt" |
             sed -n 's/.*"test":"\([a-z]*\)[0-9]*".*"median_ts":\([0-9.e+]*\).*/\1 \2/p' |
             awk -v arm="$arm" -v round="$round" '{ print round, arm, $1, 1e6 / $2 }'
     done

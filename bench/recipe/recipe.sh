@@ -65,6 +65,10 @@ one() { # name vocab seed flags
 }
 
 touch "$work/rates.txt"
+amount="TOKENS ${TOKENS:-none} SECONDS $budget" # one folder, one amount
+[ ! -f "$work/amount" ] || [ "$(cat "$work/amount")" = "$amount" ] ||
+    { echo "$work holds runs of $(cat "$work/amount"), not of $amount" >&2; exit 2; }
+echo "$amount" >"$work/amount"
 arms | while IFS=: read -r name vocab flags; do
     vocabulary "$vocab"
     [ -n "${TOKENS:-}" ] || grep -q "^$name " "$work/rates.txt" || echo "$name $(rate "$name" "$vocab" "$flags")" >>"$work/rates.txt"
@@ -89,6 +93,6 @@ arms | while IFS=: read -r name vocab flags; do
         sed -n 's/.*"tokens": *\([0-9]*\).*"val_bpb": *\([0-9.]*\).*/\1 \2/p' |
         awk -v name="$name" -v rate="$(awk -v n="$name" '$1 == n { print $2 }' "$work/rates.txt")" '
             { t = $1; s += $2; if (NR == 1 || $2 < lo) lo = $2; if ($2 > hi) hi = $2 }
-            END { if (NR) printf "| %s | %.0f | %.2f | %d | %.4f | %.4f to %.4f |\n", name, rate,
-                  t / 1e6, NR, s / NR, lo, hi }'
+            END { if (NR) printf "| %s | %s | %.2f | %d | %.4f | %.4f to %.4f |\n", name,
+                  rate ? sprintf("%.0f", rate) : "-", t / 1e6, NR, s / NR, lo, hi }'
 done

@@ -173,7 +173,8 @@ typedef void ch_rmsnorm_grad_fn(real *dx, real *dg, const real *x, const real *g
  *   (q8_0, q4_0: 32), padded with zeros on both sides.  Order of sums over e is
  *   fixed by width; over j: sequential.
  *   q: rows of `width` reals; for score_q8_0 of what row_q8 makes of them (ch_row_bytes of a Q8
- *   panel), so that its products are of integers, and its bits the same on every machine.
+ *   panel, aligned as floats), so that its products are of integers, and its bits the same on
+ *   every machine.
  * score_f32 and mix_f32 read `real`, whatever it is: ch_kernel_score and _mix give them for
  * CH_REAL. */
 typedef void ch_score_fn(real *s, ptrdiff_t lds, const void *q, const void *k, int groups, int n,

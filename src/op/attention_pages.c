@@ -16,12 +16,16 @@
 
 #include <string.h>
 
-enum { ROWS_MOST = 8, TASKS_ENOUGH = 16 }; /* of a task; before tasks get more than a row */
+enum {
+    ROWS_MOST = 8,    /* of a task */
+    TASKS_ENOUGH = 4, /* for a thread, before a task gets more than one row */
+    WEIGHTS = CH_ATTENTION_KEYS + 16 /* apart, so that there is room for one more number */
+};
 
 /* Per key head, row and query head of the group, in this order: */
 typedef struct sums {
     real *q, *acc; /* (padded): the query as scores take it; the sum of values */
-    real *p;       /* (CH_ATTENTION_KEYS) */
+    real *p;       /* (WEIGHTS) */
     real *max, *sum, *keep;
 } sums;
 
@@ -51,17 +55,18 @@ static sums take_sums(ch_arena *scratch, int64_t heads, int padded)
     sums s;
     s.q = ch_arena_take(scratch, ch_size_mul(n, (size_t)padded * bytes));
     s.acc = ch_arena_take(scratch, ch_size_mul(n, (size_t)padded * bytes));
-    s.p = ch_arena_take(scratch, ch_size_mul(n, CH_ATTENTION_KEYS * bytes));
+    s.p = ch_arena_take(scratch, ch_size_mul(n, WEIGHTS * bytes));
     s.max = ch_arena_take(scratch, n * bytes);
     s.sum = ch_arena_take(scratch, n * bytes);
     s.keep = ch_arena_take(scratch, n * bytes);
     return s;
 }
 
-/* Rows side by side that belong to one sequence; one row each where there are few tasks. */
-static int cut_rows(int32_t *block, const ch_rows *rows, int kv_heads)
+/* Rows side by side that belong to one sequence; one row each where there are few tasks.  No
+ * result knows the cut. */
+static int cut_rows(int32_t *block, const ch_rows *rows, int kv_heads, int threads)
 {
-    const int64_t most = (int64_t)rows->n * kv_heads / TASKS_ENOUGH;
+    const int64_t most = (int64_t)rows->n * kv_heads / (TASKS_ENOUGH * CH_MAX(threads, 2));
     const int wanted = (int)CH_MAX(1, CH_MIN(most, ROWS_MOST));
     int n = 0;
     for (int t = 0; t < rows->n; t++)
@@ -93,7 +98,7 @@ static some_rows open_rows(const pages *a, int block, int kv)
                    .kv = kv};
     const ptrdiff_t at = ((ptrdiff_t)kv * a->rows->n + row0) * group;
     b.s = (sums){a->all.q + at * a->padded, a->all.acc + at * a->padded,
-                 a->all.p + at * CH_ATTENTION_KEYS, a->all.max + at, a->all.sum + at,
+                 a->all.p + at * WEIGHTS, a->all.max + at, a->all.sum + at,
                  a->all.keep + at};
     for (int i = 0; i < b.n * group; i++) {
         const real *q = ch_tensor_row(a->q, row0 + i / group);
@@ -144,22 +149,15 @@ static void adjust(real *p, const stretch *s, int32_t row, int window, real slop
 }
 
 /* p: scores of head g become weights relative to max[g], which moves; keep[g]: the factor for what
- * is summed so far. */
+ * is summed so far.  The maximum so far stands behind the scores, so that one function gives all
+ * exponentials. */
 static void weigh(const ch_kernels *k, const sums *s, int g, int n)
 {
-    real *p = s->p + (ptrdiff_t)g * CH_ATTENTION_KEYS, max;
-    real sum = k->softmax(p, p, n, &max);
-    s->keep[g] = 1;
-    if (max > s->max[g]) {
-        s->keep[g] = real_exp(s->max[g] - max);
-        s->max[g] = max;
-    } else {
-        const real factor = real_exp(max - s->max[g]);
-        for (int j = 0; j < n; j++)
-            p[j] *= factor;
-        sum *= factor;
-    }
-    s->sum[g] = s->sum[g] * s->keep[g] + sum;
+    real *p = s->p + (ptrdiff_t)g * WEIGHTS;
+    p[n] = s->max[g];
+    const real sum = k->softmax(p, p, n + 1, &s->max[g]);
+    s->keep[g] = p[n];
+    s->sum[g] = s->sum[g] * p[n] + (sum - p[n]);
 }
 
 /* The scores of a row become weights. */
@@ -169,7 +167,7 @@ static void weigh_row(const pages *a, const some_rows *b, int r, const stretch *
     const bool plain = keys->all && !keys->log_count && !a->spec.alibi;
     const real cap = a->spec.softcap;
     for (int g = 0; g < a->group; g++) {
-        real *p = b->s.p + (ptrdiff_t)(r * a->group + g) * CH_ATTENTION_KEYS;
+        real *p = b->s.p + (ptrdiff_t)(r * a->group + g) * WEIGHTS;
         if (cap > 0)
             k->softcap(p, p, keys->n, 1 / cap, cap);
         if (!plain)
@@ -195,8 +193,8 @@ static void add_stretch(const pages *a, const some_rows *b, int page, int from, 
     const int64_t at = ((int64_t)b->kv * view->page_size + from) * W;
     const char *key = (const char *)view->k[page] + ch_dtype_bytes(view->k_dtype, at);
     const char *value = (const char *)view->v[page] + ch_dtype_bytes(view->v_dtype, at);
-    ch_kernel_score(k, view->k_dtype)(b->s.p, CH_ATTENTION_KEYS, b->s.q, key, b->n * group, most,
-                                      W, a->spec.scale);
+    ch_kernel_score(k, view->k_dtype)(b->s.p, WEIGHTS, b->s.q, key, b->n * group, most, W,
+                                      a->spec.scale);
     for (int r = 0, end; r < b->n; r = end) {
         for (end = r; end < b->n && keys[end].n == keys[r].n; end++)
             if (keys[r].n)
@@ -204,9 +202,8 @@ static void add_stretch(const pages *a, const some_rows *b, int page, int from, 
         if (keys[r].n)
             ch_kernel_mix(k, view->v_dtype)(b->s.acc + (ptrdiff_t)r * group * W,
                                             b->s.keep + (ptrdiff_t)r * group,
-                                            b->s.p + (ptrdiff_t)r * group * CH_ATTENTION_KEYS,
-                                            CH_ATTENTION_KEYS, value, (end - r) * group, keys[r].n,
-                                            W);
+                                            b->s.p + (ptrdiff_t)r * group * WEIGHTS, WEIGHTS,
+                                            value, (end - r) * group, keys[r].n, W);
     }
 }
 
@@ -305,7 +302,7 @@ ch_tensor *ch_op_attention_pages(ch_run *r, const ch_tensor *q, const ch_kv_view
     a.all = take_sums(r->scratch, (int64_t)rows->n * s->heads, a.padded);
     a.block = ch_arena_take(r->scratch, ((size_t)rows->n + 1) * sizeof *a.block);
     if (ch_op_computes(r)) {
-        a.blocks = cut_rows(a.block, rows, s->kv_heads);
+        a.blocks = cut_rows(a.block, rows, s->kv_heads, ch_pool_threads(r->pool));
         const int64_t items = (int64_t)a.blocks * s->kv_heads;
         const double rows_each = (double)rows->n / a.blocks;
         ch_op_for_rows(r, items, 2.0 * rows_each * a.group * s->width * most_keys(&a), attend_some,

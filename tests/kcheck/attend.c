@@ -108,7 +108,7 @@ static void page_fill(page *a, const ch_variant *v, int pattern, size_t align)
     a->q = input(1, (size_t)(is_mix(v) ? a->groups : a->groups * a->width), pattern, 12, align);
     if (a->integers) {
         const size_t row = ch_row_bytes(CH_PANEL_Q8, a->width);
-        unsigned char *rows = kcheck_slot(7, (size_t)a->groups * row, CH_MAX(align, 8));
+        unsigned char *rows = kcheck_slot(7, (size_t)a->groups * row, align);
         for (int g = 0; g < a->groups; g++)
             ch_row_q8_c(rows + (size_t)g * row, a->q + (ptrdiff_t)g * a->width, a->width);
         a->rows = rows;
@@ -186,7 +186,8 @@ static bool check_alone(const ch_variant *v, const page *a, const real *before, 
         one.groups = 1;
         one.out = out;
         one.q = a->q + (is_mix(v) ? g : g * a->width);
-        one.rows = a->rows + (a->integers ? (size_t)g * ch_row_bytes(CH_PANEL_Q8, a->width) : 0);
+        if (a->integers)
+            one.rows = a->rows + (size_t)g * ch_row_bytes(CH_PANEL_Q8, a->width);
         one.p = a->p + g * a->ld;
         memcpy(out, before + at, (size_t)n * sizeof *out);
         run(v->fn, is_mix(v), &one);
@@ -283,7 +284,7 @@ static void run_timed(ch_any_fn *fn, void *arg)
 
 static void time_attend(const ch_variant *v, const ch_variant *c)
 {
-    static const int sizes[][2] = {{1, 64}, {3, 64}, {4, 64}, {8, 128}};
+    static const int sizes[][2] = {{1, 64}, {3, 64}, {4, 64}, {7, 64}, {8, 128}};
     for (size_t i = 0; i < CH_COUNT(sizes); i++) {
         const ch_dtype t = stored_dtype(v);
         page a = {.t = t,

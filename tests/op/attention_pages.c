@@ -39,7 +39,8 @@ static void put_key(sequence *s, int i, const real *k, const real *v, int32_t po
     s->pos[page][j] = pos;
 }
 
-static sequence open_sequence(bench *b, ch_dtype k, ch_dtype v, int page_size, int keys)
+static sequence open_seeded(bench *b, ch_dtype k, ch_dtype v, int page_size, int keys,
+                            uint64_t seed)
 {
     const int pages = (keys + page_size - 1) / page_size;
     const int64_t page = (int64_t)K * page_size * WIDTH;
@@ -62,11 +63,16 @@ static sequence open_sequence(bench *b, ch_dtype k, ch_dtype v, int page_size, i
     s.view.k = (const void *const *)s.k;
     s.view.v = (const void *const *)s.v;
     s.view.pos = (const int32_t *const *)s.pos;
-    const real *kx = bench_reals(b, (int64_t)keys * K * E, 5),
-               *vx = bench_reals(b, (int64_t)keys * K * E, 6);
+    const real *kx = bench_reals(b, (int64_t)keys * K * E, seed),
+               *vx = bench_reals(b, (int64_t)keys * K * E, seed + 1);
     for (int i = 0; i < keys; i++)
         put_key(&s, i, kx + i * K * E, vx + i * K * E, i);
     return s;
+}
+
+static sequence open_sequence(bench *b, ch_dtype k, ch_dtype v, int page_size, int keys)
+{
+    return open_seeded(b, k, v, page_size, keys, 5);
 }
 
 static const ch_attention_spec specs[] = {
@@ -100,6 +106,83 @@ static void test_rows_are_alone(void **state)
             }
             bench_close(&b);
         }
+}
+
+/* Runs of 1 to 11 rows of two texts, whose tasks hold several rows: each has the bits that it has
+ * alone, with every score that can be changed on its way, and with keys ahead of it that are NaN. */
+static void test_rows_of_a_task(void **state)
+{
+    (void)state;
+    enum { MANY = 121 };
+    static const ch_attention_spec of[] = {{H, K, E, 0.2F, 0, 0, false},
+                                           {H, K, E, 0.2F, 40, 0, false},
+                                           {H, K, E, 0.2F, 0, 2, false},
+                                           {H, K, E, 0.2F, 33, 0, true}};
+    int32_t pos[MANY], seq[MANY];
+    for (int t = 0, run = 1, left = 1; t < MANY; t++) {
+        seq[t] = run % 2;
+        pos[t] = 20 + t;
+        if (--left == 0)
+            left = ++run % 11 + 1;
+    }
+    real bad[K * E];
+    for (int i = 0; i < K * E; i++)
+        bad[i] = NAN;
+    for (size_t d = 0; d < CH_COUNT(dtypes); d++)
+        for (size_t c = 0; c < CH_COUNT(of); c++) {
+            bench b;
+            bench_open(&b, 2);
+            const ch_tensor q = bench_tensor(&b, MANY, H * E, 1);
+            sequence s[] = {open_seeded(&b, keys_of(d), dtypes[d], 32, KEYS, 5),
+                            open_seeded(&b, keys_of(d), dtypes[d], 32, KEYS, 7)};
+            for (int i = 20 + MANY; i < KEYS && dtypes[d] == CH_F32; i++)
+                put_key(&s[1], i, bad, bad, i);
+            float counts[32] = {0};
+            for (int i = 0; i < 32; i++)
+                counts[i] = logf(1 + (float)(i % 3));
+            s[1].log_count[1] = counts;
+            s[1].view.log_count = (const float *const *)s[1].log_count;
+            const ch_kv_view views[] = {s[0].view, s[1].view};
+            const ch_rows rows = {.n = MANY, .pos = pos, .seq = seq};
+            const ch_tensor *all = ch_op_attention_pages(&b.run, &q, views, &rows, &of[c]);
+            for (int t = 0; t < MANY; t++) {
+                const ch_tensor row = ch_tensor_slice_rows(&q, t, 1);
+                const ch_rows one = {.n = 1, .pos = pos + t, .seq = seq + t};
+                const ch_tensor *alone =
+                    ch_op_attention_pages(&b.run, &row, views, &one, &of[c]);
+                assert_memory_equal(alone->data, ch_tensor_row(all, t), H * E * sizeof(real));
+                for (int i = 0; i < H * E; i++)
+                    assert_true(isfinite(((const real *)alone->data)[i]));
+            }
+            bench_close(&b);
+        }
+}
+
+/* A row's bits before and after all keys behind it are NaN, beside a later row that sees them. */
+static void test_later_keys_of_a_neighbour(void **state)
+{
+    (void)state;
+    enum { TWO = 64, FIRST = 45 };
+    real bad[K * E];
+    int32_t pos[TWO], seq[TWO] = {0};
+    for (int i = 0; i < K * E; i++)
+        bad[i] = NAN;
+    for (int t = 0; t < TWO; t++)
+        pos[t] = FIRST + t;
+    for (size_t d = 0; d < CH_COUNT(dtypes); d++) {
+        bench b;
+        bench_open(&b, 1);
+        const ch_tensor q = bench_tensor(&b, TWO, H * E, 1);
+        sequence s = open_sequence(&b, keys_of(d), dtypes[d], 32, KEYS);
+        const ch_rows rows = {.n = TWO, .pos = pos, .seq = seq};
+        const ch_tensor *before = ch_op_attention_pages(&b.run, &q, &s.view, &rows, &specs[0]);
+        for (int i = FIRST + 4; i < KEYS; i++)
+            put_key(&s, i, bad, bad, i);
+        const ch_tensor *after = ch_op_attention_pages(&b.run, &q, &s.view, &rows, &specs[0]);
+        assert_memory_equal(before->data, after->data, 4 * H * E * sizeof(real));
+        assert_false(isfinite(*ch_tensor_row(after, 4)));
+        bench_close(&b);
+    }
 }
 
 static void test_later_keys_are_not_read(void **state)
@@ -260,7 +343,9 @@ static void test_measured_peak(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows_are_alone),    cmocka_unit_test(test_later_keys_are_not_read),
+        cmocka_unit_test(test_rows_are_alone),    cmocka_unit_test(test_rows_of_a_task),
+        cmocka_unit_test(test_later_keys_of_a_neighbour),
+        cmocka_unit_test(test_later_keys_are_not_read),
         cmocka_unit_test(test_pages_and_threads), cmocka_unit_test(test_merged_keys),
         cmocka_unit_test(test_nothing_to_see),    cmocka_unit_test(test_formats),
         cmocka_unit_test(test_measured_peak),

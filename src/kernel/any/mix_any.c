@@ -87,14 +87,21 @@ CH_INLINE void widened(ch_dtype t, float *acc, const float *keep, const float *p
             vf_store(room + (j * VECTORS + i) * VF, stored_load(t, v + (size_t)j * row_bytes, i));
     const unsigned char *const from = (const unsigned char *)room;
     const size_t apart = VECTORS * VF * sizeof *room;
-    for (; groups >= TILE_ROWS; groups -= TILE_ROWS) {
-        tile(CH_F32, acc, keep, p, ldp, from, apart, n, width, TILE_ROWS, VECTORS, 0);
-        acc += (ptrdiff_t)TILE_ROWS * width;
-        keep += TILE_ROWS;
-        p += TILE_ROWS * ldp;
+    for (int left = groups; left > 0;) {
+        const int G = stored_tile_rows(left);
+        switch (G) { /* so that tile() sees constants */
+        case 1: tile(CH_F32, acc, keep, p, ldp, from, apart, n, width, 1, VECTORS, 0); break;
+        case 2: tile(CH_F32, acc, keep, p, ldp, from, apart, n, width, 2, VECTORS, 0); break;
+        case 3: tile(CH_F32, acc, keep, p, ldp, from, apart, n, width, 3, VECTORS, 0); break;
+        default:
+            tile(CH_F32, acc, keep, p, ldp, from, apart, n, width, TILE_ROWS, VECTORS, 0);
+            break;
+        }
+        left -= G;
+        acc += (ptrdiff_t)G * width;
+        keep += G;
+        p += G * ldp;
     }
-    for (; groups > 0; groups--, acc += width, keep++, p += ldp)
-        tile(CH_F32, acc, keep, p, ldp, from, apart, n, width, 1, VECTORS, 0);
 }
 
 CH_INLINE void mix(ch_dtype t, float *acc, const float *keep, const float *p, ptrdiff_t ldp,
