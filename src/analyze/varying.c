@@ -66,7 +66,8 @@ double ch_analyze_two_steps(double sigma, double alpha_most)
         const double first = corner & 1 ? alpha_most : 0, second = corner & 2 ? alpha_most : 0;
         const struct matrix m = times(step_matrix(second, 2 * (1 + second) * sigma),
                                       step_matrix(first, 2 * (1 + first) * sigma));
-        worst = fmax(worst, norm_in(m, sigma));
+        const double norm = norm_in(m, sigma); /* gcc 12 stops at fmax here, for AArch64 */
+        worst = norm > worst ? norm : worst;
     }
     return worst;
 }

@@ -22,7 +22,7 @@ static const ch_opt opts[] = {
 
 static const ch_usage usage = {
     .synopsis = "cpu [--measure [-t N]] [--json]",
-    .about = "CHALCIS_CPU=c|avx2|avxvnni|avx512 (and -NAME to take one away) runs as a smaller "
+    .about = "CHALCIS_CPU=" CH_CPU_MASKS " (and -NAME to take one away) runs as a smaller "
              "CPU would.\n--measure: bytes a second read from caches and memory; operations a second (a "
              "product is two) of the\ninstructions that products are made of, from registers.",
     .opts = opts,

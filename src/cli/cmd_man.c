@@ -31,6 +31,6 @@ int ch_cmd_man(int argc, char **argv)
          "0 done, 1 failed (one sentence says why), 2 wrong usage, 130 interrupted.\n"
          ".SH ENVIRONMENT\n"
          ".TP\n.B CHALCIS_CPU\n"
-         "c, avx2, avxvnni or avx512: runs as a smaller CPU would; chalcis cpu shows what runs.");
+         CH_CPU_MASKS ": runs as a smaller CPU would; chalcis cpu shows what runs.");
     return code;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "guard.h"
+#include "kernel.h"
 
 static const struct {
     const char *name, *help;
@@ -45,7 +46,7 @@ static void help(FILE *to)
           to);
     for (size_t i = 0; i < CH_COUNT(commands); i++)
         fprintf(to, "  %-12s %s\n", commands[i].name, commands[i].help);
-    fputs("\nCHALCIS_CPU=c|avx2|avxvnni|avx512 runs as a smaller CPU would.\n", to);
+    fputs("\nCHALCIS_CPU=" CH_CPU_MASKS " runs as a smaller CPU would.\n", to);
 }
 
 /* A mapped file was cut, or its disk failed: what is computed with it would be wrong. */

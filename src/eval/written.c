@@ -90,7 +90,8 @@ static bool is_number(ch_text *number, ch_text t)
     if (!ch_answer_last_number(number, t))
         return false;
     for (const char *p = t.p; p < t.p + t.n; p++)
-        if ((p < number->p || p >= number->p + number->n) && (isalnum((unsigned char)*p) || *p < 0))
+        if ((p < number->p || p >= number->p + number->n) &&
+            (isalnum((unsigned char)*p) || (unsigned char)*p >= 0x80))
             return false;
     return true;
 }

@@ -1,8 +1,9 @@
 /* cpu.c - what this CPU can do, less what the mask forbids
  *
- * Instructions count only when the operating system saves their registers too (XGETBV: bits 1, 2
- * for YMM; 5, 6, 7 for ZMM).  Other machines than x86-64 run plain C. Source: Intel SDM volume 2,
- * CPUID leaves 1 and 7; volume 1, section 13.3. SPDX-License-Identifier: MIT */
+ * x86-64: instructions count only when the operating system saves their registers too (XGETBV:
+ * bits 1, 2 for YMM; 5, 6, 7 for ZMM).  AArch64: what the system says in AT_HWCAP.  Other machines
+ * run plain C.  Source: Intel SDM volume 2, CPUID leaves 1 and 7; volume 1, section 13.3; Linux,
+ * Documentation/arch/arm64/elf_hwcaps.rst. SPDX-License-Identifier: MIT */
 #include "kernel.h"
 
 #include <stdio.h>
@@ -16,6 +17,9 @@ typedef struct level {
     unsigned takes;  /* as "-name": the feature and what builds on it */
 } level;
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+
 enum {
     ALL = CH_CPU_avx2 | CH_CPU_avxvnni | CH_CPU_avx512 | CH_CPU_avx512vnni | CH_CPU_avx512bf16
 };
@@ -28,9 +32,6 @@ static const level levels[] = {
     {"avx512vnni", CH_CPU_avx512vnni, ALL & ~(unsigned)CH_CPU_avx512bf16, CH_CPU_avx512vnni},
     {"avx512bf16", CH_CPU_avx512bf16, ALL, CH_CPU_avx512bf16},
 };
-
-#if defined(__x86_64__)
-#include <cpuid.h>
 
 static unsigned enabled_registers(void)
 {
@@ -67,7 +68,29 @@ static unsigned detect(void)
         found |= CH_CPU_avx512bf16;
     return found;
 }
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+
+enum { ALL = CH_CPU_neon | CH_CPU_neondot };
+
+static const level levels[] = {
+    {"c", 0, 0, 0},
+    {"neon", CH_CPU_neon, CH_CPU_neon, ALL},
+    {"neondot", CH_CPU_neondot, ALL, CH_CPU_neondot},
+};
+
+static unsigned detect(void)
+{
+    const unsigned long has = getauxval(AT_HWCAP), simd = 1ul << 1, dot = 1ul << 20;
+    if (!(has & simd))
+        return 0;
+    return CH_CPU_neon | (has & dot ? CH_CPU_neondot : 0u);
+}
 #else
+enum { ALL = 0 };
+
+static const level levels[] = {{"c", 0, 0, 0}};
+
 static unsigned detect(void)
 {
     return 0;
@@ -82,6 +105,15 @@ static const level *find_level(const char *name, size_t n)
     return NULL;
 }
 
+/* "c, avx2, avxvnni": for sentences. */
+static const char *level_names(char *out, size_t size)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < CH_COUNT(levels) && at < size; i++)
+        at += (size_t)snprintf(out + at, size - at, "%s%s", at ? ", " : "", levels[i].name);
+    return out;
+}
+
 /* Names from left to right; a mask that starts by taking away takes from everything. */
 static int parse_mask(unsigned *out, const char *mask, ch_err *e)
 {
@@ -91,11 +123,12 @@ static int parse_mask(unsigned *out, const char *mask, ch_err *e)
         p += take;
         size_t n = strcspn(p, ",");
         const level *l = find_level(p, n);
+        char names[100];
         if (!l || (take && !l->bit))
             return ch_fail(e, CH_EARG,
-                           "CPU mask \"%s\": unknown name \"%.*s\", allowed are c, avx2, avxvnni, "
-                           "avx512, avx512vnni, avx512bf16, and all but c with '-' before them",
-                           mask, (int)CH_MIN(n, 40), p);
+                           "CPU mask \"%s\": unknown name \"%.*s\", allowed are %s, and all but c "
+                           "with '-' before them",
+                           mask, (int)CH_MIN(n, 40), p, level_names(names, sizeof names));
         allowed = take ? allowed & ~l->takes : allowed | l->allows;
         p += n;
         if (!*p)

@@ -235,8 +235,9 @@ ch_mix_fn *ch_kernel_mix(const ch_kernels *k, ch_dtype t);
 /* Features of this CPU, less what the mask forbids.  A mask is a list: "c" nothing; "avx2";
  * "avxvnni"; "avx512" everything; each name allows all levels up to it, "-name" takes one, and
  * what builds on it, away again: "avx512,-avx512bf16" (a list that starts with '-' takes from
- * everything).  NULL or "": the environment's CHALCIS_CPU (the one variable that the library
- * reads), or everything.  An unknown name is CH_EARG with the names allowed. */
+ * everything).  On AArch64 the names are "c", "neon" and "neondot".  NULL or "": the environment's
+ * CHALCIS_CPU (the one variable that the library reads), or everything.  An unknown name is
+ * CH_EARG with the names allowed. */
 enum {
     CH_CPU_c = 0,
     CH_CPU_avx2 = 1,        /* AVX2, FMA, F16C */
@@ -244,7 +245,14 @@ enum {
     CH_CPU_avx512 = 4,      /* F, BW, DQ, VL */
     CH_CPU_avx512vnni = 8,
     CH_CPU_avx512bf16 = 16,
+    CH_CPU_neon = 32,       /* AArch64's Advanced SIMD, which all have */
+    CH_CPU_neondot = 64,    /* SDOT, of ARMv8.2 */
 };
+#if defined(__aarch64__)
+#define CH_CPU_MASKS "c|neon|neondot"
+#else
+#define CH_CPU_MASKS "c|avx2|avxvnni|avx512"
+#endif
 int ch_cpu_features(unsigned *out, const char *mask, ch_err *e);
 /* "avx2 avx512 ...", "c" when none. */
 void ch_cpu_describe(char *out, size_t size, unsigned features);

@@ -2,9 +2,9 @@
  * VPDPBUSD
  *
  * SPDX-License-Identifier: MIT */
-#include "block256.h"
+#include "block_dot256.h"
 
-CH_BLOCK_FORMS(ch_block_tiles256)
+CH_BLOCK_FORMS(ch_block_tiles_x86)
 
 void ch_gemm_block_avxvnni(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
                            int M, int n0, int n1, int K, int flags)

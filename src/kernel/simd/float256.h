@@ -1,6 +1,6 @@
-/* float256.h - tiles of float sums in 256 bits, for gemm_f32_avx2 and gemm_bf16_avx2
+/* float256.h - tiles of float sums in 256 bits, for gemm_f32_* and gemm_bf16_* of AVX2 and NEON
  *
- * Up to 6 rows by 1 panel of two registers: 12 sums, two weights and one activation.  The rest is
+ * Up to 6 rows by 1 panel of two vectors: 12 sums, two weights and one activation.  The rest is
  * as in float512.h.  SPDX-License-Identifier: MIT */
 #ifndef CH_FLOAT256_H
 #define CH_FLOAT256_H
@@ -14,7 +14,7 @@ typedef float ch_stretch256[CH_FLOAT256_STRETCH];
 /* copy: elements k .. k+n-1 of a row as floats.  add: their products with the weights at w, to all
  * sums. */
 typedef void ch_copy256_fn(float *to, const char *row, int k, int n);
-typedef void ch_add256_fn(__m256 *sum, const char *w, size_t panel_bytes, ch_stretch256 *x, int n,
+typedef void ch_add256_fn(vf *sum, const char *w, size_t panel_bytes, ch_stretch256 *x, int n,
                           ch_ahead *ahead, const int R, const int P);
 
 /* Asks for what comes later: a single row's own panels, or a share of the next ones. */
@@ -26,7 +26,7 @@ CH_INLINE void ch_ask256(const char *w, size_t panel_bytes, ch_ahead *ahead, con
     else
         CH_UNROLL
         for (int p = 0; p < P; p++)
-            _mm_prefetch(w + (size_t)p * panel_bytes + CH_AHEAD, _MM_HINT_T0);
+            __builtin_prefetch(w + (size_t)p * panel_bytes + CH_AHEAD);
 }
 
 CH_INLINE int ch_float256_tile(const ch_tile *t, const int R, const int P, int count,
@@ -34,10 +34,10 @@ CH_INLINE int ch_float256_tile(const ch_tile *t, const int R, const int P, int c
 {
     ch_ahead ahead = ch_ahead_of(t, P, count);
     ch_stretch256 x[CH_FLOAT256_ROWS];
-    __m256 sum[2 * CH_FLOAT256_ROWS];
+    vf sum[2 * CH_FLOAT256_ROWS];
     CH_UNROLL
     for (int i = 0; i < 2 * R * P; i++)
-        sum[i] = _mm256_setzero_ps();
+        sum[i] = vf_zero();
     for (int k = 0; k < count; k += CH_FLOAT256_STRETCH) {
         const int n = CH_MIN(count - k, CH_FLOAT256_STRETCH);
         for (int r = 0; r < R; r++)

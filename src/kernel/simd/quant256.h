@@ -1,4 +1,4 @@
-/* quant256.h - tiles of quantized products in 256 bits, for gemm_q8_* and gemm_q4_*
+/* quant256.h - tiles of quantized products in 256 bits, for gemm_q8_*, gemm_q4_* of AVX2 and NEON
  *
  * Up to 4 rows by 1 panel, of which the float sums stay in registers and the integer sums of a
  * group are made for one half of the panel (8 lanes) after the other.  The rest is as in
@@ -12,32 +12,29 @@ enum { CH_QUANT256_ROWS = 4 };
 
 /* s[r] = the dot of one group's weights for 8 lanes, 64 bytes apart from w on, with row r's, plus
  * its bias. */
-typedef void ch_dot256_fn(__m256i *s, const char *w, const ch_rows *rows, const int R);
+typedef void ch_dot256_fn(vi *s, const char *w, const ch_rows *rows, const int R);
 
 /* Four activation bytes in every lane. */
-CH_INLINE __m256i ch_four256(const ch_rows *rows, const int r, const int at)
+CH_INLINE vb ch_four256(const ch_rows *rows, const int r, const int at)
 {
-    int32_t four;
-    __builtin_memcpy(&four, ch_rows_at(rows, r) + at, sizeof four);
-    return _mm256_set1_epi32(four);
+    return vb_load4(ch_rows_at(rows, r) + at);
 }
 
-CH_INLINE void ch_group256(__m256 *sum, const char *panel, int g, ch_rows *rows, const int R,
+CH_INLINE void ch_group256(vf *sum, const char *panel, int g, ch_rows *rows, const int R,
                            const int P, const size_t bytes, ch_dot256_fn *dot)
 {
     CH_UNROLL
     for (int h = 0; h < 2; h++) {
         const char *at = panel + ch_group_scale_at(g, bytes) + 16 * h;
-        const __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)at));
-        __m256i s[CH_QUANT256_ROWS];
+        const vf scale = vf_load_f16(at);
+        vi s[CH_QUANT256_ROWS];
         if (R > 1) /* one row's 32 bytes may stay in registers for the other half */
             ch_rows_forget(rows, R);
         dot(s, panel + ch_group_weights_at(g, bytes) + 32 * h, rows, R);
         CH_UNROLL
         for (int r = 0; r < R; r++) {
-            const __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(ch_group_at(rows, r)->d));
-            sum[2 * r * P + h] =
-                _mm256_fmadd_ps(both, _mm256_cvtepi32_ps(s[r]), sum[2 * r * P + h]);
+            const vf both = vf_mul(scale, vf_set1(ch_group_at(rows, r)->d));
+            sum[2 * r * P + h] = vf_fma(both, vf_of_vi(s[r]), sum[2 * r * P + h]);
         }
     }
 }
@@ -48,10 +45,10 @@ CH_INLINE int ch_quant256_tile(const ch_tile *t, const int R, const int P, const
     const int groups = t->K / CH_GROUP;
     ch_rows rows = ch_rows_of(t, R);
     ch_ahead ahead = ch_ahead_of(t, P, groups * (int)(bytes / 64));
-    __m256 sum[2 * CH_QUANT256_ROWS];
+    vf sum[2 * CH_QUANT256_ROWS];
     CH_UNROLL
     for (int i = 0; i < 2 * R * P; i++)
-        sum[i] = _mm256_setzero_ps();
+        sum[i] = vf_zero();
     for (int g = 0; g < groups; g++) {
         CH_UNROLL
         for (int p = 0; p < P; p++) {
@@ -61,8 +58,7 @@ CH_INLINE int ch_quant256_tile(const ch_tile *t, const int R, const int P, const
                 if (R > 1)
                     ch_ahead_step(&ahead);
                 else
-                    _mm_prefetch(panel + ch_group_weights_at(g, bytes) + CH_AHEAD + i,
-                                 _MM_HINT_T0);
+                    __builtin_prefetch(panel + ch_group_weights_at(g, bytes) + CH_AHEAD + i);
             }
             ch_group256(sum + 2 * p, panel, g, &rows, R, P, bytes, dot);
         }

@@ -1,4 +1,4 @@
-/* gemm_walk.h - how the products of x86 walk over their output
+/* gemm_walk.h - how products by hand walk over their output
  *
  * Rows are cut into blocks that stay in a second-level cache, a block into tiles of nearly equal
  * height; for each few panels all tiles of the block are computed, so that weights come from
@@ -149,6 +149,22 @@ static inline void ch_gemm_walk(ch_tile_fn *fn, int most_rows, size_t row_bytes,
             }
         }
     }
+}
+
+/* What a product of panels of some kind is called with, walked over. */
+static inline void ch_panel_walk(ch_tile_fn *fn, int most_rows, ch_panel_kind kind, real *y,
+                                 ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w, int M,
+                                 int n0, int n1, int K, int flags)
+{
+    const ch_tile t = {.y = y,
+                       .ldy = ldy,
+                       .x = x,
+                       .ldx = ldx,
+                       .w = w,
+                       .K = K,
+                       .add = flags & CH_GEMM_ADD,
+                       .panel_bytes = ch_panel_bytes(kind, K)};
+    ch_gemm_walk(fn, most_rows, ch_row_bytes(kind, K), t, M, n0, n1);
 }
 
 #endif

@@ -30,15 +30,7 @@ static inline void ch_block_walk(ch_tile_fn *const *of, int most_rows, real *y, 
                                  int n1, int K, int flags)
 {
     const ch_panel_kind kind = ch_kind_in(flags);
-    const ch_tile t = {.y = y,
-                       .ldy = ldy,
-                       .x = x,
-                       .ldx = ldx,
-                       .w = w,
-                       .K = K,
-                       .add = flags & CH_GEMM_ADD,
-                       .panel_bytes = ch_panel_bytes(kind, K)};
-    ch_gemm_walk(of[kind], most_rows, ch_row_bytes(kind, K), t, M, n0, n1);
+    ch_panel_walk(of[kind], most_rows, kind, y, ldy, x, ldx, w, M, n0, n1, K, flags);
 }
 
 #endif

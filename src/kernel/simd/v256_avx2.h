@@ -1,0 +1,82 @@
+/* v256_avx2.h - 8 integers of 32 bits, or 32 bytes, at a time; v256_neon.h has the same names
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef CH_V256_AVX2_H
+#define CH_V256_AVX2_H
+
+#include "f32_avx2.h"
+
+typedef __m256i vi; /* 8 integers of 32 bits */
+typedef __m256i vb; /* 32 bytes, four to each lane of a vi */
+
+/* ---- Integers ------------------------------------------------------------------------------ */
+
+static inline vi vi_set1(int32_t x) { return _mm256_set1_epi32(x); }
+static inline vi vi_load_i8(const void *p) /* 8 bytes */
+{
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p));
+}
+static inline vi vi_and(vi a, int32_t mask) { return _mm256_and_si256(a, vi_set1(mask)); }
+static inline vi vi_right4(vi a) { return _mm256_srli_epi32(a, 4); }
+static inline vf vf_of_vi(vi a) { return _mm256_cvtepi32_ps(a); }
+
+/* ---- bfloat16 by pairs --------------------------------------------------------------------- */
+
+/* The first n of 8, n even, no more than there are, or past the last; then zeros. */
+static inline vf vf_load_bf16_even(const void *p, int n)
+{
+    const __m128i pairs = _mm_cmpgt_epi32(_mm_set1_epi32(n / 2), _mm_setr_epi32(0, 1, 2, 3));
+    return vf_of_bf16(_mm_maskload_epi32((const int *)p, pairs));
+}
+
+/* Of 8 pairs the first numbers, and the second ones. */
+static inline vf vf_load_bf16_first(const void *p)
+{
+    const __m256i both = _mm256_loadu_si256((const __m256i *)p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
+}
+static inline vf vf_load_bf16_second(const void *p)
+{
+    const vf upper = _mm256_castsi256_ps(_mm256_set1_epi32((int)0xffff0000u));
+    return _mm256_and_ps(_mm256_castsi256_ps(_mm256_loadu_si256((const __m256i *)p)), upper);
+}
+
+/* ---- Bytes --------------------------------------------------------------------------------- */
+
+static inline vb vb_load(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline vb vb_set1(int x) { return _mm256_set1_epi8((char)x); }
+static inline vb vb_load4(const void *p) /* 4 bytes in every lane */
+{
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+static inline vb vb_load16(const void *p) /* 16 bytes twice */
+{
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+}
+static inline vb vb_and(vb a, vb b) { return _mm256_and_si256(a, b); }
+static inline vb vb_or(vb a, vb b) { return _mm256_or_si256(a, b); }
+static inline vb vb_xor(vb a, vb b) { return _mm256_xor_si256(a, b); }
+/* table: 16 bytes twice; at < 16 */
+static inline vb vb_look_up(vb table, vb at) { return _mm256_shuffle_epi8(table, at); }
+
+/* Left by n bits, right by -n; a mask must keep those bits alone that were the byte's own. */
+static inline vb vb_shift(vb x, const int n)
+{
+    switch (n) {
+    case -6: return _mm256_srli_epi16(x, 6);
+    case -4: return _mm256_srli_epi16(x, 4);
+    case -3: return _mm256_srli_epi16(x, 3);
+    case -2: return _mm256_srli_epi16(x, 2);
+    case -1: return _mm256_srli_epi16(x, 1);
+    case 1: return _mm256_slli_epi16(x, 1);
+    case 2: return _mm256_slli_epi16(x, 2);
+    case 3: return _mm256_slli_epi16(x, 3);
+    case 4: return _mm256_slli_epi16(x, 4);
+    case 5: return _mm256_slli_epi16(x, 5);
+    default: return x;
+    }
+}
+
+#endif
