@@ -3,7 +3,8 @@
 #   CC=clang make                    another compiler
 #   SAN=address,undefined make test  sanitizers
 #   HOSTILE=1 make test              tiny limits everywhere
-#   ONLY=token/ make test            only the tests with this in their names
+#   ONLY=token/ make test            only the tests with this in their names (or these: a,b)
+#   CC=aarch64-linux-gnu-gcc make    for 64-bit ARM
 #   CHALCIS_CPU=avx2 make test       run as a smaller CPU
 #   V=1 make                         show the commands
 #
@@ -28,19 +29,24 @@ hash    := \#
 space   := $(subst ,, )
 CONFIG  := $(subst $(space),-,$(strip $(notdir $(CC))))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(HOSTILE),-hostile)
 B       := build/$(CONFIG)
-MACHINE := $(shell uname -m)
+TARGET  := $(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))
+MACHINE := $(firstword $(subst -, ,$(TARGET)))
+# Libraries of another machine than this one lie in a folder of their own (tools/sysroot.sh).
+SYSROOT := $(if $(filter-out $(shell uname -m),$(filter aarch64,$(MACHINE))),$(CURDIR)/build/sysroot-arm64)
+FOREIGN := $(if $(SYSROOT),-isystem $(SYSROOT)/usr/include -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu)
+LIBDIR  := $(SYSROOT)/usr/lib/aarch64-linux-gnu
 
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion
 OPT     := $(if $(SAN),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O3 -g)
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(WARN) $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math \
-              -fvisibility=default -pthread -MMD -MP $(if $(HOSTILE),-DCH_HOSTILE) $(CFLAGS)
-LIBS    := $(LDFLAGS) -ljansson -lpcre2-8 -lutf8proc -lm -pthread
+              -fvisibility=default -pthread -MMD -MP $(if $(HOSTILE),-DCH_HOSTILE) $(strip $(FOREIGN) $(CFLAGS))
+LIBS    := $(LDFLAGS) $(if $(SYSROOT),-L$(LIBDIR) -Wl$(comma)-rpath$(comma)$(LIBDIR)) -ljansson -lpcre2-8 -lutf8proc -lm -pthread
 
-# The page of train --watch: the program is linked with libmicrohttpd where it is installed, the
-# library never.
-HTTPD   := $(shell echo '$(hash)include <microhttpd.h>' | $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
+# The page of train --watch: the program is linked with libmicrohttpd where it is installed (for
+# this machine), the library never.
+HTTPD   := $(if $(SYSROOT),,$(shell echo '$(hash)include <microhttpd.h>' | $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes))
 # Likewise libedit, for the lines of chat.
-EDIT    := $(shell echo '$(hash)include <histedit.h>' | $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes)
+EDIT    := $(if $(SYSROOT),,$(shell echo '$(hash)include <histedit.h>' | $(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo yes))
 DEF_cli := $(if $(HTTPD),-DCH_HTTPD) $(if $(EDIT),-DCH_LIBEDIT)
 LIBS_CLI:= $(if $(HTTPD),-lmicrohttpd) $(if $(EDIT),-ledit)
 
@@ -63,8 +69,15 @@ ISA_avxvnni    := $(ISA_avx2) -mavxvnni
 ISA_avx512     := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
 ISA_avx512vnni := $(ISA_avx512) -mavx512vnni
 ISA_avx512bf16 := $(ISA_avx512) -mavx512bf16
+ISAS           := avx2 avxvnni avx512 avx512vnni avx512bf16
 ANY_ISAS       := avx2 avx512
 KERNEL_DIRS    := kernel/x86
+endif
+ifeq ($(MACHINE),aarch64)
+ISA_neondot    := -march=armv8.2-a+dotprod
+ISAS           := neon neondot
+ANY_ISAS       := neon
+KERNEL_DIRS    := kernel/arm
 endif
 isa_of = $(ISA_$(lastword $(subst _, ,$(notdir $(1)))))
 
@@ -74,7 +87,7 @@ SRC     := $(foreach l,$(filter-out cli kernel serve,$(LAYERS)),$(wildcard src/$
 ANY     := $(wildcard src/kernel/any/*.c)
 CLI     := $(wildcard src/cli/*.c)
 SERVE   := $(filter-out $(if $(HTTPD),,src/serve/http%),$(wildcard src/serve/*.c))
-SRC64   := $(filter-out src/kernel/x86/%,$(SRC))
+SRC64   := $(filter-out $(KERNEL_DIRS:%=src/%/%),$(SRC))
 OBJ     := $(SRC:src/%.c=$(B)/%.o) $(foreach i,$(ANY_ISAS),$(ANY:src/%.c=$(B)/%_$(i).o))
 OBJ64   := $(SRC64:src/%.c=$(B)/real64/%.o)
 CLIOBJ  := $(CLI:src/%.c=$(B)/%.o) $(B)/cli/watch_page.o
@@ -87,13 +100,13 @@ FUZZ    := $(wildcard tests/fuzz/*.c)
 SUPPORT := $(filter-out tests/support/json_at.c,$(wildcard tests/support/*.c))
 EXAMPLES:= $(wildcard examples/*.c)
 
-.PHONY: all run demo test test-build kcheck gradcheck bench bench-peers stats check fuzz install uninstall clean deps help
+.PHONY: all run demo test test-build cross-test kcheck gradcheck bench bench-peers stats check fuzz install uninstall clean deps help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 # What a user asks for builds through a make of its own, which runs in parallel; two of these at
 # once would build the same files.
-FRONT := all run demo test kcheck gradcheck bench bench-peers check fuzz install deps
+FRONT := all run demo test cross-test kcheck gradcheck bench bench-peers check fuzz install deps
 ifneq ($(filter $(FRONT),$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
 endif
@@ -111,7 +124,7 @@ chalcis: $(B)/chalcis FORCE
 	$(Q)cmp -s $< $@ || { cp -f $< $@.new && mv -f $@.new $@; }
 
 # $(B)/flags changes when the compiler or its flags do, $(B)/sources when a file comes or goes.
-FLAGS = $(CC) $(CFLAGS_ALL) $(DEF_cli) $(foreach i,avx2 avxvnni avx512 avx512vnni avx512bf16,$(ISA_$(i)))
+FLAGS = $(CC) $(CFLAGS_ALL) $(DEF_cli) $(foreach i,$(ISAS),$(ISA_$(i)))
 define stamp
 @mkdir -p $(@D)
 @{ $(1); } >$@.new; if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
@@ -234,7 +247,7 @@ $(REFER64): $(REFER:tests/%.c=$(B)/tests64/%.o) $(SUPLIB64) $(B)/libchalcis64.a
 	$(Q)$(CC) $(OPT) -o $@ $^ $(LIBS) -lcmocka
 
 # With ONLY, what tests/run.sh will run: the names are its.
-wanted = $(if $(ONLY),$(if $(findstring $(ONLY),$(1)),$(2)),$(2))
+wanted = $(if $(ONLY),$(if $(strip $(foreach o,$(subst $(comma), ,$(ONLY)),$(findstring $(o),$(1)))),$(2)),$(2))
 test-build: $(B)/chalcis $(JSON_AT) $(EXAMPBIN) $(foreach t,$(TESTS),$(call wanted,$(t:tests/%.c=%),$(t:%.c=$(B)/%))) \
             $(call wanted,reference,$(REFERBIN)) $(call wanted,reference (double),$(REFER64)) \
             $(call wanted,kcheck,$(B)/tests/kcheck/kcheck) $(call wanted,gradcheck,$(GRADBIN))
@@ -242,6 +255,16 @@ test-build: $(B)/chalcis $(JSON_AT) $(EXAMPBIN) $(foreach t,$(TESTS),$(call want
 test: deps ## build everything and run the tests (SAN=address,undefined for sanitizers)
 	$(Q)$(MAKE) --no-print-directory $(J) test-build
 	$(Q)B=$(B) tests/run.sh
+
+# The kernels of another machine, its same bits, and its program beside this machine's.
+CROSS       := aarch64-linux-gnu-gcc
+CROSS_TESTS := kcheck,kernel/cpu,op/linear,op/attention_pages,generate/same_bits,cli/machines
+cross-test: deps ## build for 64-bit ARM, test that under qemu, and compare its bits with this machine's
+	$(Q)CC=$(CROSS) tools/deps.sh
+	$(Q)$(MAKE) --no-print-directory $(J) $(B)/chalcis
+	$(Q)$(MAKE) --no-print-directory $(J) CC=$(CROSS) NPM= ONLY=$(CROSS_TESTS) test-build
+	$(Q)B=build/$(CROSS) ONLY=$(CROSS_TESTS) HERE=$(CURDIR)/$(B)/chalcis \
+	    QEMU="qemu-aarch64-static -L /usr/aarch64-linux-gnu" tests/run.sh
 
 kcheck: deps ## check every kernel variant against plain C and time it
 	$(Q)$(MAKE) --no-print-directory $(J) $(B)/tests/kcheck/kcheck

@@ -2,11 +2,14 @@
 # Runs every test program of one build ($B) and ends with "N passed, N failed, N skipped".
 # A program that crashes, hangs (half an hour), or ends without a verdict for each of its tests,
 # counts as failed.
-# ONLY=text runs those whose name holds the text.  JOBS (as many as there are CPUs) run at a time;
-# each is told of whole, in the order of the names.
+# ONLY=text,... runs those whose name holds one of the texts.  JOBS (as many as there are CPUs) run
+# at a time; each is told of whole, in the order of the names.  QEMU is a command that runs programs
+# of another machine (make cross-test).
 cd "$(dirname "$0")/.." || exit 1
 export B=${B:-build/gcc}
 ONLY=${ONLY:-}
+ONLY=${ONLY//,/$'\n'} # a pattern a line, for grep
+export QEMU=${QEMU:-}
 JOBS=${JOBS:-$(nproc 2>/dev/null || echo 1)}
 passed=0 failed=0 skipped=0
 export CMOCKA_MESSAGE_OUTPUT=TAP CHALCIS_BIN="$PWD/$B/chalcis"
@@ -48,8 +51,10 @@ one() {
     "reference (double)") set -- "$B/tests64/reference/logits" ;;
     kcheck) set -- "$B/tests/kcheck/kcheck" ;;
     gradcheck) set -- "$B/tests64/gradcheck/gradcheck" ;;
-    *) set -- "$B/tests/$name" && [ -f "tests/$name.sh" ] && set -- bash "tests/$name.sh" ;;
+    *) set -- "$B/tests/$name" ;;
     esac
+    # shellcheck disable=SC2086
+    if [ -f "tests/$name.sh" ]; then set -- bash "tests/$name.sh"; else set -- $QEMU "$@"; fi
     { timeout -k 10 1800 "$@" </dev/null; rc=$?; } >"$log" 2>&1
     s=$(grep -cE '^(not )?ok .*# SKIP' "$log")
     f=$(grep '^not ok' "$log" | grep -vc '# SKIP')

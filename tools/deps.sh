@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that building and testing need and that are missing (as root, or
-# with sudo).  CC names the compiler [gcc]; SAN, when set, asks for its sanitizers' libraries; WITH
+# with sudo).  CC names the compiler [gcc]; with aarch64-linux-gnu-gcc, what building for 64-bit ARM
+# and running that here takes; SAN, when set, asks for its sanitizers' libraries; WITH
 # lists programs that few tests want, and that nobody is given unasked: haproxy nginx chromium
 # gnuplot.  Debian makes services of the first two; here they are neither started nor enabled.
 # SPDX-License-Identifier: MIT
@@ -8,7 +9,7 @@ set -eu
 have() { command -v "$1" >/dev/null 2>&1; }
 cc=${CC:-gcc}
 no_compiler() {
-    echo "chalcis: CC=\"$cc\": there is no $1; CC=gcc and CC=clang are known" >&2
+    echo "chalcis: CC=\"$cc\": there is no $1; gcc, clang and aarch64-linux-gnu-gcc are known" >&2
     exit 1
 }
 for word in $cc; do
@@ -25,6 +26,7 @@ if ! have "$program"; then
     case $program in
     cc) need="$need gcc" ;;
     gcc | gcc-[0-9]* | clang | clang-[0-9]*) need="$need $program" ;;
+    aarch64-linux-gnu-gcc) need="$need gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
     *) no_compiler "$program" ;;
     esac
     cc=gcc # may answer for the headers
@@ -36,6 +38,11 @@ clang*)
         need="$need libclang-rt${program#clang}-dev"
     ;;
 esac
+if [ "$program" = aarch64-linux-gnu-gcc ] && [ "$(uname -m)" != aarch64 ]; then
+    have qemu-aarch64-static || need="$need qemu-user-static"
+    tools/sysroot.sh build/sysroot-arm64 arm64
+    header() { :; } # they are there now
+fi
 header stdio.h || need="$need libc6-dev"
 header jansson.h || need="$need libjansson-dev"
 header pcre2.h || need="$need libpcre2-dev"
