@@ -86,7 +86,7 @@ SRC     := $(foreach l,$(filter-out cli kernel serve,$(LAYERS)),$(wildcard src/$
            $(wildcard src/kernel/*.c src/kernel/c/*.c) $(foreach d,$(KERNEL_DIRS),$(wildcard src/$(d)/*.c))
 ANY     := $(wildcard src/kernel/any/*.c)
 CLI     := $(wildcard src/cli/*.c)
-SERVE   := $(filter-out $(if $(HTTPD),,src/serve/http%),$(wildcard src/serve/*.c))
+SERVE   := $(filter-out $(if $(HTTPD),src/serve/no_http.c,src/serve/server.c src/serve/http%),$(wildcard src/serve/*.c))
 SRC64   := $(filter-out $(KERNEL_DIRS:%=src/%/%),$(SRC))
 OBJ     := $(SRC:src/%.c=$(B)/%.o) $(foreach i,$(ANY_ISAS),$(ANY:src/%.c=$(B)/%_$(i).o))
 OBJ64   := $(SRC64:src/%.c=$(B)/real64/%.o)
