@@ -25,7 +25,7 @@ alike() { # NAME FILE FILE
 is "the other machine" 0 there "" cpu
 says "multiplies integers by SDOT" "neondot"
 QEMU_CPU=cortex-a53 is "an older one" 0 there "" cpu
-says "has NEON" "gemm_q8_neon"
+says "has NEON" "features  neon"
 if grep -q neondot "$tmp/out"; then not_ok "without SDOT"; else ok "without SDOT"; fi
 is "a mask of this machine" 1 there avx2 cpu
 says "is told from those of the other" "allowed are c, neon, neondot, and"
@@ -44,7 +44,7 @@ for type in bundled f32 bf16 q4_0 q2_k; do
     case $type in f32 | bf16) masks=neon ;; esac # the others multiply integers
     for mask in $masks; do
         is "$type there, as $mask" 0 there $mask "$@" "$tmp/$type.$mask"
-        alike "$type: the bits of avx2" "$tmp/$type.avx2" "$tmp/$type.$mask"
+        alike "$type as $mask: the bits of avx2" "$tmp/$type.avx2" "$tmp/$type.$mask"
     done
 done
 
