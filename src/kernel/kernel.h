@@ -248,6 +248,7 @@ enum {
     CH_CPU_neon = 32,       /* AArch64's Advanced SIMD, which all have */
     CH_CPU_neondot = 64,    /* SDOT, of ARMv8.2 */
 };
+/* The masks that help names. */
 #if defined(__aarch64__)
 #define CH_CPU_MASKS "c|neon|neondot"
 #else
