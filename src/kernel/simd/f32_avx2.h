@@ -1,8 +1,9 @@
 /* f32_avx2.h - 8 floats at a time; f32_avx512.h has the same names with 16, f32_neon.h with 8
  *
  * A `part` touches the first n of the VF elements in memory, 0 <= n <= VF (of floats: none where n
- * is less, all where it is more); a partial load gives zeros past them.  Sums over a vector go by halves: lane i + lane i^4, then ^2, ^1, so vf_hsum
- * and vf_store_sum4 agree to the bit.  SPDX-License-Identifier: MIT */
+ * is less, all where it is more); a partial load gives zeros past them.  Sums over a vector go by
+ * halves: lane i + lane i^4, then ^2, ^1, so vf_hsum and vf_store_sum4 agree to the bit.
+ * SPDX-License-Identifier: MIT */
 #ifndef CH_F32_AVX2_H
 #define CH_F32_AVX2_H
 

@@ -2,8 +2,9 @@
  *
  * Lanes 0 to 3 are `lo`, 4 to 7 are `hi`.  A `part` touches the first n of the VF elements in
  * memory, 0 <= n <= VF (of floats: none where n is less, all where it is more); a partial load
- * gives zeros past them.  Sums over a vector go by halves: lane i + lane i^4, then ^2, ^1, so vf_hsum and vf_store_sum4 agree to the
- * bit with each other and with AVX2, whose order of the operands of a maximum is kept too.
+ * gives zeros past them.  Sums over a vector go by halves: lane i + lane i^4, then ^2, ^1, so
+ * vf_hsum and vf_store_sum4 agree to the bit with each other and with AVX2, whose order of the
+ * operands of a maximum is kept too.
  * SPDX-License-Identifier: MIT */
 #ifndef CH_F32_NEON_H
 #define CH_F32_NEON_H
