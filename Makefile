@@ -35,12 +35,14 @@ MACHINE := $(firstword $(subst -, ,$(TARGET)))
 SYSROOT := $(if $(filter-out $(shell uname -m),$(filter aarch64,$(MACHINE))),$(CURDIR)/build/sysroot-arm64)
 FOREIGN := $(if $(SYSROOT),-isystem $(SYSROOT)/usr/include -isystem $(SYSROOT)/usr/include/aarch64-linux-gnu)
 LIBDIR  := $(SYSROOT)/usr/lib/aarch64-linux-gnu
+QEMU_ARM:= qemu-aarch64-static -L /usr/aarch64-linux-gnu \
+           -E LD_LIBRARY_PATH=$(CURDIR)/build/sysroot-arm64/usr/lib/aarch64-linux-gnu
 
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wdouble-promotion
 OPT     := $(if $(SAN),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O3 -g)
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE $(WARN) $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math \
               -fvisibility=default -pthread -MMD -MP $(if $(HOSTILE),-DCH_HOSTILE) $(strip $(FOREIGN) $(CFLAGS))
-LIBS    := $(LDFLAGS) $(if $(SYSROOT),-L$(LIBDIR) -Wl$(comma)-rpath$(comma)$(LIBDIR)) -ljansson -lpcre2-8 -lutf8proc -lm -pthread
+LIBS    := $(LDFLAGS) $(if $(SYSROOT),-L$(LIBDIR) -Wl$(comma)-rpath-link$(comma)$(LIBDIR)) -ljansson -lpcre2-8 -lutf8proc -lm -pthread
 
 # The page of train --watch: the program is linked with libmicrohttpd where it is installed (for
 # this machine), the library never.
@@ -264,7 +266,7 @@ cross-test: deps ## build for 64-bit ARM, test that under qemu, and compare its 
 	$(Q)$(MAKE) --no-print-directory $(J) $(B)/chalcis
 	$(Q)$(MAKE) --no-print-directory $(J) CC=$(CROSS) NPM= ONLY=$(CROSS_TESTS) test-build
 	$(Q)B=build/$(CROSS) ONLY=$(CROSS_TESTS) HERE=$(CURDIR)/$(B)/chalcis \
-	    QEMU="qemu-aarch64-static -L /usr/aarch64-linux-gnu" tests/run.sh
+	    QEMU="$(QEMU_ARM)" tests/run.sh
 
 kcheck: deps ## check every kernel variant against plain C and time it
 	$(Q)$(MAKE) --no-print-directory $(J) $(B)/tests/kcheck/kcheck
@@ -297,9 +299,9 @@ deps: ## install the Debian packages that are missing
 
 # What is written down of commands and options comes from their own tables.
 $(B)/chalcis.1: $(B)/chalcis
-	$(Q)$< man >$@
+	$(Q)$(if $(SYSROOT),$(QEMU_ARM)) $< man >$@
 $(B)/chalcis.%: $(B)/chalcis
-	$(Q)$< completion $* >$@
+	$(Q)$(if $(SYSROOT),$(QEMU_ARM)) $< completion $* >$@
 DOCS := $(B)/chalcis.1 $(B)/chalcis.bash $(B)/chalcis.zsh $(B)/chalcis.fish
 
 install: all $(DOCS) ## install to PREFIX (default /usr/local)

@@ -251,6 +251,8 @@ enum {
 /* The masks that help names. */
 #if defined(__aarch64__)
 #define CH_CPU_MASKS "c|neon|neondot"
+#elif !defined(__x86_64__)
+#define CH_CPU_MASKS "c"
 #else
 #define CH_CPU_MASKS "c|avx2|avxvnni|avx512"
 #endif

@@ -31,7 +31,8 @@ is "a mask of this machine" 1 there avx2 cpu
 says "is told from those of the other" "allowed are c, neon, neondot, and"
 
 # Logits of every token, bit by bit, for each kind of panel.
-yes "The cat sat on the mat and looked at the moon." | head -1 >"$tmp/text"
+# The text is longer than attention's stretches of 32 keys.
+yes "The cat sat on the mat and looked at the moon." | head -6 >"$tmp/text"
 model=$(dirname "$0")/../../models/chalcis-tiny.gguf
 cp "$model" "$tmp/bundled.gguf"
 for type in f32 bf16 q4_0 q2_k; do
@@ -48,9 +49,21 @@ for type in bundled f32 bf16 q4_0 q2_k; do
     done
 done
 
+# Every architecture, and a cache of integers.
+bytes=$(head -c 150 "$tmp/text")
+echo "$bytes" >"$tmp/short"
+for arch in $("$HERE" init --help | sed -n 's/^ARCH is one of \(.*\)\.$/\1/p' | tr -d ','); do
+    "$HERE" init "$arch" -o "$tmp/$arch.gguf" --noise 0.2 --seed 3 2>/dev/null >&2
+    set -- perplexity -m "$tmp/$arch.gguf" -f "$tmp/short" -t 1
+    case $arch in qwen3) set -- "$@" --cache-k q8_0 --cache-v q8_0 ;; esac
+    here avx2 "$@" --logits "$tmp/$arch.avx2" >/dev/null 2>&1
+    there neon "$@" --logits "$tmp/$arch.neon" >/dev/null 2>&1
+    alike "$arch: the bits of avx2" "$tmp/$arch.avx2" "$tmp/$arch.neon"
+done
+
 # A text that is drawn, with the log-probs of its tokens.
 timeless() { sed 's/"prompt_s".*"logprobs"/"logprobs"/'; }
-set -- run -p "Once upon a time" -n 24 -s 7 --logprobs 3 --json
+set -- run -p "Once upon a time" -n 40 -s 7 --logprobs 3 --json
 here avx2 "$@" 2>/dev/null </dev/null | timeless >"$tmp/text.avx2"
 for mask in neon neondot; do
     there $mask "$@" 2>/dev/null </dev/null | timeless >"$tmp/text.$mask"

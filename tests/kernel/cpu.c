@@ -29,6 +29,13 @@ static const mask_case cases[] = {
     {"c,neon", CH_CPU_neon},
     {"-neon,neondot", ALL},
 };
+#elif !defined(__x86_64__)
+#define NAMES ""
+#define LEAST "c"
+
+enum { ALL = 0, LEAST_BIT = 0 };
+
+static const mask_case cases[] = {{"c", 0}};
 #else
 #define NAMES "avx2 avxvnni avx512 avx512vnni avx512bf16"
 #define LEAST "avx2"

@@ -108,8 +108,8 @@ static void test_rows_are_alone(void **state)
         }
 }
 
-/* Runs of 1 to 11 rows of two texts, whose tasks hold several rows: each has the bits that it has
- * alone, with every score that can be changed on its way, and with keys ahead of it that are NaN. */
+/* Runs of 1 to 11 rows of two texts, whose tasks hold several rows: each has the bits that it
+ * has alone, with every way to change a score, and with keys ahead of it that are NaN. */
 static void test_rows_of_a_task(void **state)
 {
     (void)state;

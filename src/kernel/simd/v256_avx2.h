@@ -79,4 +79,15 @@ static inline vb vb_shift(vb x, const int n)
     }
 }
 
+/* Four bytes as one element: element j of a[i] goes to element i of a[j]. */
+static inline void vb_transpose4(vb a[8])
+{
+    vf f[8];
+    for (int i = 0; i < 8; i++)
+        f[i] = _mm256_castsi256_ps(a[i]);
+    vf_transpose(f);
+    for (int i = 0; i < 8; i++)
+        a[i] = _mm256_castps_si256(f[i]);
+}
+
 #endif

@@ -95,6 +95,17 @@ static inline vb vb_shift(vb x, const int n)
     return (vb){vshlq_u8(x.lo, by), vshlq_u8(x.hi, by)};
 }
 
+/* Four bytes as one element: element j of a[i] goes to element i of a[j]. */
+static inline void vb_transpose4(vb a[8])
+{
+    vf f[8];
+    for (int i = 0; i < 8; i++)
+        f[i] = (vf){vreinterpretq_f32_u8(a[i].lo), vreinterpretq_f32_u8(a[i].hi)};
+    vf_transpose(f);
+    for (int i = 0; i < 8; i++)
+        a[i] = (vb){vreinterpretq_u8_f32(f[i].lo), vreinterpretq_u8_f32(f[i].hi)};
+}
+
 /* ---- Dot products -------------------------------------------------------------------------- */
 
 /* s + the four products of each lane's bytes, w and q signed, -128 only in w.  Without SDOT two

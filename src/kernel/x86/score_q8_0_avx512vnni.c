@@ -45,11 +45,11 @@ static void open_keys(turned *to, const unsigned char *k, size_t row_bytes, int 
         uint16_t d[KEYS];
         __m512i v[STEPS];
         CH_UNROLL
-        for (int j = 0; j < STEPS; j++) {
+        for (int j = 0; j < KEYS / 2; j++) {
             const unsigned char *a = k + (size_t)CH_MIN(j, n - 1) * row_bytes;
-            const unsigned char *z = k + (size_t)CH_MIN(j + STEPS, n - 1) * row_bytes;
+            const unsigned char *z = k + (size_t)CH_MIN(j + KEYS / 2, n - 1) * row_bytes;
             __builtin_memcpy(d + j, a, sizeof *d);
-            __builtin_memcpy(d + j + STEPS, z, sizeof *d);
+            __builtin_memcpy(d + j + KEYS / 2, z, sizeof *d);
             v[j] = _mm512_inserti64x4(
                 _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)(a + 2))),
                 _mm256_loadu_si256((const __m256i *)(const void *)(z + 2)), 1);
