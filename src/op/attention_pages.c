@@ -25,8 +25,8 @@ enum {
 /* Per key head, row and query head of the group, in this order: */
 typedef struct sums {
     real *q, *acc; /* (padded): the query as scores take it; the sum of values */
-    real *p;       /* (WEIGHTS) */
-    real *max, *sum, *keep;
+    real *p;       /* (WEIGHTS): scores or weights, and the maximum so far */
+    real *sum, *keep;
 } sums;
 
 typedef struct pages {
@@ -56,7 +56,6 @@ static sums take_sums(ch_arena *scratch, int64_t heads, int padded)
     s.q = ch_arena_take(scratch, ch_size_mul(n, (size_t)padded * bytes));
     s.acc = ch_arena_take(scratch, ch_size_mul(n, (size_t)padded * bytes));
     s.p = ch_arena_take(scratch, ch_size_mul(n, WEIGHTS * bytes));
-    s.max = ch_arena_take(scratch, n * bytes);
     s.sum = ch_arena_take(scratch, n * bytes);
     s.keep = ch_arena_take(scratch, n * bytes);
     return s;
@@ -98,12 +97,11 @@ static some_rows open_rows(const pages *a, int block, int kv)
                    .kv = kv};
     const ptrdiff_t at = ((ptrdiff_t)kv * a->rows->n + row0) * group;
     b.s = (sums){a->all.q + at * a->padded, a->all.acc + at * a->padded,
-                 a->all.p + at * WEIGHTS, a->all.max + at, a->all.sum + at,
-                 a->all.keep + at};
+                 a->all.p + at * WEIGHTS, a->all.sum + at, a->all.keep + at};
     for (int i = 0; i < b.n * group; i++) {
         const real *q = ch_tensor_row(a->q, row0 + i / group);
         put_query(a, &b, i, q + ((ptrdiff_t)kv * group + i % group) * a->spec.width, b.s.acc);
-        b.s.max[i] = -(real)INFINITY;
+        b.s.p[(ptrdiff_t)i * WEIGHTS + CH_ATTENTION_KEYS] = -(real)INFINITY;
         b.s.sum[i] = 0;
     }
     memset(b.s.acc, 0, (size_t)(b.n * group) * (size_t)b.view->width * sizeof(real));
@@ -148,16 +146,18 @@ static void adjust(real *p, const stretch *s, int32_t row, int window, real slop
     }
 }
 
-/* p: scores of head g become weights relative to max[g], which moves; keep[g]: the factor for what
- * is summed so far.  The maximum so far stands behind the scores, so that one function gives all
- * exponentials. */
+/* p: scores of head g become weights relative to the maximum so far, which moves; keep[g]: the
+ * factor for what is summed so far.  The maximum stands behind the scores, so that one function
+ * gives all exponentials; it was written there when the last stretch was done, since a vector that
+ * is read just after one of its elements was written waits. */
 static void weigh(const ch_kernels *k, const sums *s, int g, int n)
 {
-    real *p = s->p + (ptrdiff_t)g * WEIGHTS;
-    p[n] = s->max[g];
-    const real sum = k->softmax(p, p, n + 1, &s->max[g]);
+    real *p = s->p + (ptrdiff_t)g * WEIGHTS, *last = p + CH_ATTENTION_KEYS, max;
+    p[n] = *last;
+    const real sum = k->softmax(p, p, n + 1, &max);
     s->keep[g] = p[n];
     s->sum[g] = s->sum[g] * p[n] + (sum - p[n]);
+    *last = max;
 }
 
 /* The scores of a row become weights. */
