@@ -5,8 +5,8 @@
 #   make bench-peers ALL=1                 that and TinyLlama-1.1B's, each in several formats
 #   make bench-peers MODELS="A.gguf ..."   these files
 #
-# Peers are programs: LLAMA_BENCH=PATH of llama.cpp's llama-bench, IK_BENCH=PATH of ik_llama.cpp's.
-# Without either, node-llama-cpp (llama.cpp, built) is installed from npm into $PEERS
+# Peers are programs: LLAMA_BENCH=PATH of llama.cpp's llama-bench, IK_BENCH=PATH of ik_llama.cpp's;
+# NATIVE=1 builds llama.cpp for this CPU from what npm has of it (native.sh).  Without any, node-llama-cpp (llama.cpp, built) is installed from npm into $PEERS
 # [~/.cache/chalcis-peers], never into the repository; what node takes is in its figures: less than
 # 0.4 ms a token (the tiny shape's tg64 in all, one thread).
 # SHAPES ["0.5B:q4_0"]: what is written, a list of SHAPE:TYPE; shapes are tiny, 0.5B and 1.1B, types
@@ -80,6 +80,7 @@ measure() { # NAME MODEL
     node-llama-cpp) node "$here/bench/peers/bench.mjs" "$2" "$prompt" "$generate" "$threads" ;;
     esac
 }
+[ -z "${NATIVE:-}" ] || LLAMA_BENCH=$("$here/bench/peers/native.sh")
 names=()
 [ -z "${LLAMA_BENCH:-}" ] || names+=(llama.cpp)
 [ -z "${IK_BENCH:-}" ] || names+=(ik_llama.cpp)

@@ -9,7 +9,8 @@
 # speed of every arm is measured on one thread; SECONDS [180] times it is the arm's number of tokens,
 # so that an arm that costs more per token sees fewer.  Where $TOKENS is set, every arm sees as many
 # instead, in the same order for the same seed.  Then all arms run, two at a time on a thread each;
-# their models are kept where $KEEP is set.  Prints held-out bits a byte, mean and range over seeds.
+# their models are kept where $KEEP is set; $SAVE, steps between checkpoints, lets a run that was
+# stopped go on.  Prints held-out bits a byte, mean and range over seeds.
 set -eu
 chalcis=${CHALCIS:-./chalcis}
 texts=${1:?usage: recipe.sh TEXTS HELD_OUT WORK [SECONDS] [SEEDS] [ARM ...]}
@@ -53,11 +54,12 @@ one() { # name vocab seed flags
     run=$work/$1-$3
     [ -f "$run/result.json" ] && return
     mkdir "$run.claim" 2>/dev/null || return 0 # the other thread has it
-    rm -rf "$run"
+    resume=
+    if [ -n "${SAVE:-}" ] && [ -e "$run/state.json" ]; then resume=--resume; else rm -rf "$run"; fi
     tokens=${TOKENS:-$(awk -v n="$1" -v s="$budget" '$1 == n { printf "%.0f", $2 * s }' "$work/rates.txt")}
     # shellcheck disable=SC2046,SC2086
     "$chalcis" train $(common "$2" 1) $4 --out "$run" --seed "$3" --tokens "$tokens" \
-        --eval-every=-1 --save-every=-1 --eval-tokens 100000000 >"$work/$1-$3.json" 2>"$work/$1-$3.log" ||
+        --eval-every=-1 --save-every="${SAVE:--1}" --eval-tokens 100000000 $resume >"$work/$1-$3.json" 2>"$work/$1-$3.log" ||
         { cat "$work/$1-$3.log" >&2; return 0; }
     mv "$work/$1-$3.json" "$run/result.json"
     rm -rf "$run"/checkpoint.*

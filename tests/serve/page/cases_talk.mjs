@@ -153,6 +153,7 @@ test("a reload keeps conversations; they are renamed, deleted, brought back", as
     await say(page, "Second talk");
     await page.reload();
     same(await body(page, 0), "You said: Second talk (answer 2)", "the open one");
+    await page.locator("#list .open").nth(1).waitFor(); // drawn apart from the talk
     same(
         await page.locator("#list .open").allInnerTexts(),
         ["Second talk", "First talk"],
