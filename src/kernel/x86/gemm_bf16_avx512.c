@@ -55,13 +55,5 @@ CH_FLOAT512_TILES
 void ch_gemm_bf16_avx512(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
                          int M, int n0, int n1, int K, int flags)
 {
-    const ch_tile t = {.y = y,
-                       .ldy = ldy,
-                       .x = x,
-                       .ldx = ldx,
-                       .w = w,
-                       .K = K,
-                       .add = flags & CH_GEMM_ADD,
-                       .panel_bytes = ch_panel_bytes(CH_PANEL_BF16, K)};
-    ch_gemm_walk(tiles, ROWS, ch_row_bytes(CH_PANEL_BF16, K), t, M, n0, n1);
+    ch_panel_walk(tiles, ROWS, CH_PANEL_BF16, y, ldy, x, ldx, w, M, n0, n1, K, flags);
 }

@@ -62,13 +62,5 @@ static int tiles(const ch_tile *t)
 void ch_gemm_q4_avx512vnni(real *y, ptrdiff_t ldy, const void *x, ptrdiff_t ldx, const void *w,
                            int M, int n0, int n1, int K, int flags)
 {
-    const ch_tile t = {.y = y,
-                       .ldy = ldy,
-                       .x = x,
-                       .ldx = ldx,
-                       .w = w,
-                       .K = K,
-                       .add = flags & CH_GEMM_ADD,
-                       .panel_bytes = ch_panel_bytes(CH_PANEL_Q4, K)};
-    ch_gemm_walk(tiles, CH_QUANT512_ROWS, ch_row_bytes(CH_PANEL_Q4, K), t, M, n0, n1);
+    ch_panel_walk(tiles, CH_QUANT512_ROWS, CH_PANEL_Q4, y, ldy, x, ldx, w, M, n0, n1, K, flags);
 }
