@@ -74,7 +74,7 @@ typedef struct ch_cache ch_cache;
 
 typedef struct ch_cache_options {
     int layers, kv_heads, head_width;
-    int page_size;             /* 0: 32.  Part of the bits: attention adds up page by page */
+    int page_size;             /* 0: 32 */
     ch_dtype k_dtype, v_dtype; /* f32, f16, bf16, q8_0, values also q4_0 (CH_REAL in double
                                   builds) */
     int max_tokens;            /* budget over all sequences, in whole pages, taken lazily */

@@ -2,7 +2,7 @@
  *
  * The public part is in chalcis.h ("Sessions").  A family of forked sessions shares a cache, a
  * thread pool and scratch memory, and belongs to one thread at a time.  Everything that changes
- * bits (cache dtype, page size) is chosen when the first of the family is opened and is part of
+ * bits (the dtype of the cache) is chosen when the first of the family is opened and is part of
  * its page keys.  SPDX-License-Identifier: MIT */
 #ifndef CH_GENERATE_H
 #define CH_GENERATE_H

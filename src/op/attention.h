@@ -1,4 +1,5 @@
-/* attention.h - what forward and backward of training attention share, and the slopes of ALiBi
+/* attention.h - what forward and backward of training attention share, the slopes of ALiBi, and
+ * what a row sees of a cache
  *
  * Packed operands.  For each head, rows of x (T, E) as panels: `by_rows` (T, E), to score against;
  * `by_columns`, to mix: for each chunk of CH_ATTENTION_CHUNK rows, panels (E, rows of the chunk).
@@ -86,6 +87,39 @@ static inline void ch_op_attention_cap(const ch_attention *a, real *s, int n)
 /* Multiply-adds that forward needs, for the profile; 0 where nothing is counted. */
 double ch_op_attention_macs(const ch_attention *a);
 void ch_op_attention_backward(ch_run *r, void *record);
+
+/* ---- Stretches of keys, for inference ------------------------------------------------------ */
+
+/* Keys of a view that lie in one page. */
+typedef struct ch_piece {
+    int page, row, n;
+} ch_piece;
+
+static inline ch_piece ch_op_piece(const ch_kv_view *v, int at, int end)
+{
+    const int row = at % v->page_size;
+    return (ch_piece){at / v->page_size, row, CH_MIN(end - at, v->page_size - row)};
+}
+
+/* Of one key head: the keys of a piece, and where each of n values from `at` on is; those before
+ * `first` < at + n are not looked at, in their place stands that one. */
+const void *ch_op_key(const ch_kv_view *v, const ch_piece *p, int kv);
+void ch_op_values(const void **row, const ch_kv_view *v, int kv, int first, int at, int n);
+
+/* What the row at a position sees of the CH_ATTENTION_KEYS keys from `at` on. */
+typedef struct ch_stretch {
+    const ch_kv_view *view;
+    int at, n; /* up to the last key seen */
+    int32_t row;
+    bool plain; /* it sees all of them, and each stands for itself */
+} ch_stretch;
+
+ch_stretch ch_op_stretch(const ch_kv_view *v, int at, int32_t row, int window);
+/* Scores of keys that are not seen become -infinity, to the others comes what position and count
+ * give. */
+void ch_op_stretch_adjust(real *p, const ch_stretch *s, int window, real slope);
+/* Where the first page begins that is not behind the row's window. */
+int ch_op_first_key(const ch_kv_view *v, int32_t row, int window);
 
 /* Runs fn(arg, item, lane) for 0 <= item < items; items of one lane run one after another. */
 typedef void ch_lane_task(void *arg, int item, int lane);

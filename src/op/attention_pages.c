@@ -5,13 +5,13 @@
  *     o = sum_j softmax(s)_j v_j
  *
  * A task is a few neighbouring rows of one sequence and one key head with its group of query heads;
- * it walks the view's pages in order, CH_ATTENTION_KEYS keys at a time.  Per stretch: scores, their
- * largest m' and e^(s - m'), then the sums so far (m, sum, acc) move to the larger of m and m'
- * (Milakov & Gimelshein 2018).  Rows of a task share the reading of keys and values and nothing
- * else: a score is of one row and one key, and what follows takes the keys up to the last one that
- * the row sees, so that later keys and other rows never touch its bits.  The walk starts at the
- * first page that reaches into a row's window.  Cost: 2 H E multiply-adds a key seen; keys and
- * values are read once per task.  SPDX-License-Identifier: MIT */
+ * it walks the view's keys in order, a stretch of CH_ATTENTION_KEYS at a time (attention_keys.c).
+ * Per stretch: scores, their largest m' and e^(s - m'), then the sums so far (m, sum, acc) move to
+ * the larger of m and m' (Milakov & Gimelshein 2018).  Rows of a task share the reading of keys and
+ * values and nothing else: a score is of one row and one key, and what follows takes the keys up to
+ * the last one that the row sees, so that later keys and other rows never touch its bits.  The walk
+ * starts at the first page that reaches into a row's window.  Cost: 2 H E multiply-adds a key
+ * seen; keys and values are read once per task.  SPDX-License-Identifier: MIT */
 #include "attention.h"
 
 #include <string.h>
@@ -19,10 +19,11 @@
 enum {
     ROWS_MOST = 8,    /* of a task */
     TASKS_ENOUGH = 4, /* for a thread, before a task gets more than one row */
-    WEIGHTS = CH_ATTENTION_KEYS + 16 /* apart, so that there is room for one more number */
+    WEIGHTS = CH_ATTENTION_KEYS + 16, /* apart, so that there is room for one more number */
+    COST_ENOUGH = 32768 /* multiply-adds, for which a thread is woken */
 };
 
-/* Per key head, row and query head of the group, in this order: */
+/* Of a task, per row and query head of the group, in this order; a thread has one. */
 typedef struct sums {
     real *q, *acc; /* (padded): the query as scores take it; the sum of values */
     real *p;       /* (WEIGHTS): scores or weights, and the maximum so far */
@@ -37,8 +38,8 @@ typedef struct pages {
     const ch_rows *rows;
     ch_attention_spec spec;
     int group, padded; /* query heads of a key head; head width in scratch */
-    sums all;
-    int32_t *block; /* where the rows of each task begin, and the end */
+    sums *of;          /* by thread */
+    int32_t *block;    /* where the rows of each task begin, and the end */
     int blocks;
 } pages;
 
@@ -49,7 +50,7 @@ typedef struct some_rows {
     int row0, n, kv;
 } some_rows;
 
-static sums take_sums(ch_arena *scratch, int64_t heads, int padded)
+static sums take_sums(ch_arena *scratch, int heads, int padded)
 {
     const size_t n = (size_t)heads, bytes = sizeof(real);
     sums s;
@@ -59,6 +60,18 @@ static sums take_sums(ch_arena *scratch, int64_t heads, int padded)
     s.sum = ch_arena_take(scratch, n * bytes);
     s.keep = ch_arena_take(scratch, n * bytes);
     return s;
+}
+
+static void take_scratch(pages *a, ch_arena *scratch)
+{
+    const int threads = ch_pool_threads(a->run->pool), rows = CH_MIN(a->rows->n, (int)ROWS_MOST);
+    a->block = ch_arena_take(scratch, ((size_t)a->rows->n + 1) * sizeof *a->block);
+    a->of = ch_arena_take(scratch, (size_t)threads * sizeof *a->of);
+    for (int t = 0; t < threads; t++) {
+        const sums s = take_sums(scratch, rows * a->group, a->padded);
+        if (ch_op_computes(a->run)) /* a measuring arena has no memory */
+            a->of[t] = s;
+    }
 }
 
 /* Rows side by side that belong to one sequence; one row each where there are few tasks.  No
@@ -88,16 +101,14 @@ static void put_query(const pages *a, const some_rows *b, int head, const real *
         memcpy(b->s.q + (ptrdiff_t)head * W, room, (size_t)W * sizeof(real));
 }
 
-static some_rows open_rows(const pages *a, int block, int kv)
+static some_rows open_rows(const pages *a, int block, int kv, int thread)
 {
     const int row0 = a->block[block], group = a->group;
-    some_rows b = {.view = &a->views[a->rows->seq[row0]],
-                   .row0 = row0,
-                   .n = a->block[block + 1] - row0,
-                   .kv = kv};
-    const ptrdiff_t at = ((ptrdiff_t)kv * a->rows->n + row0) * group;
-    b.s = (sums){a->all.q + at * a->padded, a->all.acc + at * a->padded,
-                 a->all.p + at * WEIGHTS, a->all.sum + at, a->all.keep + at};
+    const some_rows b = {.s = a->of[thread],
+                         .view = &a->views[a->rows->seq[row0]],
+                         .row0 = row0,
+                         .n = a->block[block + 1] - row0,
+                         .kv = kv};
     for (int i = 0; i < b.n * group; i++) {
         const real *q = ch_tensor_row(a->q, row0 + i / group);
         put_query(a, &b, i, q + ((ptrdiff_t)kv * group + i % group) * a->spec.width, b.s.acc);
@@ -106,44 +117,6 @@ static some_rows open_rows(const pages *a, int block, int kv)
     }
     memset(b.s.acc, 0, (size_t)(b.n * group) * (size_t)b.view->width * sizeof(real));
     return b;
-}
-
-/* Keys of one page, from the one numbered `from`. */
-typedef struct stretch {
-    const int32_t *pos;
-    const float *log_count; /* NULL: none */
-    int n;                  /* up to the last key seen */
-    bool all;               /* are seen */
-} stretch;
-
-static bool seen(int32_t key, int32_t row, int window)
-{
-    return key >= 0 && key <= row && (window <= 0 || key > row - window);
-}
-
-static stretch look(const ch_kv_view *view, int page, int from, int n, int32_t row, int window)
-{
-    stretch s = {.pos = view->pos[page] + from};
-    if (view->log_count && view->log_count[page])
-        s.log_count = view->log_count[page] + from;
-    int count = 0;
-    for (int j = 0; j < n; j++) {
-        const bool see = seen(s.pos[j], row, window);
-        count += see;
-        s.n = see ? j + 1 : s.n;
-    }
-    s.all = count == s.n;
-    return s;
-}
-
-static void adjust(real *p, const stretch *s, int32_t row, int window, real slope)
-{
-    for (int j = 0; j < s->n; j++) {
-        if (!seen(s->pos[j], row, window))
-            p[j] = -(real)INFINITY;
-        else
-            p[j] += (s->log_count ? (real)s->log_count[j] : 0) - slope * (real)(row - s->pos[j]);
-    }
 }
 
 /* p: scores of head g become weights relative to the maximum so far, which moves; keep[g]: the
@@ -161,83 +134,79 @@ static void weigh(const ch_kernels *k, const sums *s, int g, int n)
 }
 
 /* The scores of a row become weights. */
-static void weigh_row(const pages *a, const some_rows *b, int r, const stretch *keys, int32_t row)
+static void weigh_row(const pages *a, const some_rows *b, int r, const ch_stretch *keys)
 {
     const ch_kernels *k = a->run->kernels;
-    const bool plain = keys->all && !keys->log_count && !a->spec.alibi;
     const real cap = a->spec.softcap;
     for (int g = 0; g < a->group; g++) {
         real *p = b->s.p + (ptrdiff_t)(r * a->group + g) * WEIGHTS;
         if (cap > 0)
             k->softcap(p, p, keys->n, 1 / cap, cap);
-        if (!plain)
-            adjust(p, keys, row, a->spec.window,
-                   ch_op_attention_slope(&a->spec, b->kv * a->group + g));
+        if (a->spec.alibi || !keys->plain)
+            ch_op_stretch_adjust(p, keys, a->spec.window,
+                                 ch_op_attention_slope(&a->spec, b->kv * a->group + g));
         weigh(k, &b->s, r * a->group + g, keys->n);
     }
 }
 
-static void add_stretch(const pages *a, const some_rows *b, int page, int from, int n)
+/* Of n keys from `at` on; those before `first` are not read, nobody sees them. */
+static void score(const pages *a, const some_rows *b, int first, int at, int n)
 {
-    const ch_kernels *k = a->run->kernels;
     const ch_kv_view *view = b->view;
-    const int W = view->width, group = a->group;
-    stretch keys[ROWS_MOST];
+    ch_score_fn *fn = ch_kernel_score(a->run->kernels, view->k_dtype);
+    for (int j = CH_MAX(first - at, 0); j < n;) {
+        const ch_piece p = ch_op_piece(view, at + j, at + n);
+        fn(b->s.p + j, WEIGHTS, b->s.q, ch_op_key(view, &p, b->kv), b->n * a->group, p.n,
+           view->width, a->spec.scale);
+        j += p.n;
+    }
+}
+
+/* Neighbours that see as many keys in one call. */
+static void mix(const pages *a, const some_rows *b, const ch_stretch *keys,
+                const void *const *value)
+{
+    ch_mix_fn *fn = ch_kernel_mix(a->run->kernels, b->view->v_dtype);
+    const int W = b->view->width;
+    for (int r = 0, end; r < b->n; r = end) {
+        const ptrdiff_t head = (ptrdiff_t)r * a->group;
+        for (end = r + 1; end < b->n && keys[end].n == keys[r].n;)
+            end++;
+        if (keys[r].n)
+            fn(b->s.acc + head * W, b->s.keep + head, b->s.p + head * WEIGHTS, WEIGHTS, value,
+               (end - r) * a->group, keys[r].n, W);
+    }
+}
+
+static void add_stretch(const pages *a, const some_rows *b, int first, int at)
+{
+    const void *value[CH_ATTENTION_KEYS];
+    ch_stretch keys[ROWS_MOST];
     int most = 0;
     for (int r = 0; r < b->n; r++) {
-        keys[r] = look(view, page, from, n, a->rows->pos[b->row0 + r], a->spec.window);
+        keys[r] = ch_op_stretch(b->view, at, a->rows->pos[b->row0 + r], a->spec.window);
         most = CH_MAX(most, keys[r].n);
     }
     if (!most)
         return;
-    const int64_t at = ((int64_t)b->kv * view->page_size + from) * W;
-    const char *key = (const char *)view->k[page] + ch_dtype_bytes(view->k_dtype, at);
-    const char *value = (const char *)view->v[page] + ch_dtype_bytes(view->v_dtype, at);
-    ch_kernel_score(k, view->k_dtype)(b->s.p, WEIGHTS, b->s.q, key, b->n * group, most, W,
-                                      a->spec.scale);
-    for (int r = 0, end; r < b->n; r = end) {
-        for (end = r; end < b->n && keys[end].n == keys[r].n; end++)
-            if (keys[r].n)
-                weigh_row(a, b, end, &keys[end], a->rows->pos[b->row0 + end]);
+    score(a, b, first, at, most);
+    for (int r = 0; r < b->n; r++)
         if (keys[r].n)
-            ch_kernel_mix(k, view->v_dtype)(b->s.acc + (ptrdiff_t)r * group * W,
-                                            b->s.keep + (ptrdiff_t)r * group,
-                                            b->s.p + (ptrdiff_t)r * group * WEIGHTS, WEIGHTS,
-                                            value, (end - r) * group, keys[r].n, W);
-    }
+            weigh_row(a, b, r, &keys[r]);
+    ch_op_values(value, b->view, b->kv, first, at, most);
+    mix(a, b, keys, value);
 }
 
-/* All before it lies behind the window.  Positions rise, so a page's last valid key decides. */
-static int first_page(const ch_kv_view *view, int32_t row, int window)
+static void attend(const pages *a, int block, int kv, int thread)
 {
-    if (window <= 0)
-        return 0;
-    int page = (view->keys + view->page_size - 1) / view->page_size;
-    for (; page > 0; page--) {
-        const int32_t *pos = view->pos[page - 1];
-        int j = CH_MIN(view->page_size, view->keys - (page - 1) * view->page_size);
-        while (j > 0 && pos[j - 1] < 0)
-            j--;
-        if (j > 0 && pos[j - 1] <= row - window)
-            break;
-    }
-    return page;
-}
-
-static void attend(const pages *a, int block, int kv)
-{
-    const some_rows b = open_rows(a, block, kv);
+    const some_rows b = open_rows(a, block, kv, thread);
     const ch_kv_view *view = b.view;
     const int E = a->spec.width;
-    int page = INT32_MAX;
+    int first = view->keys;
     for (int r = 0; r < b.n; r++)
-        page = CH_MIN(page, first_page(view, a->rows->pos[b.row0 + r], a->spec.window));
-    for (int at = page * view->page_size; at < view->keys; at += view->page_size) {
-        const int keys = CH_MIN(view->page_size, view->keys - at);
-        for (int from = 0; from < keys; from += CH_ATTENTION_KEYS)
-            add_stretch(a, &b, at / view->page_size, from,
-                        CH_MIN(keys - from, CH_ATTENTION_KEYS));
-    }
+        first = CH_MIN(first, ch_op_first_key(view, a->rows->pos[b.row0 + r], a->spec.window));
+    for (int at = first - first % CH_ATTENTION_KEYS; at < view->keys; at += CH_ATTENTION_KEYS)
+        add_stretch(a, &b, first, at);
     for (int i = 0; i < b.n * a->group; i++) {
         real *o = ch_tensor_row(a->o, b.row0 + i / a->group) +
                   ((ptrdiff_t)kv * a->group + i % a->group) * E;
@@ -248,11 +217,10 @@ static void attend(const pages *a, int block, int kv)
 }
 
 /* Tasks of one key head stand together: they read the same pages. */
-static void attend_some(void *arg, int64_t item0, int64_t item1)
+static void attend_task(void *arg, int task, int thread)
 {
     const pages *a = arg;
-    for (int64_t i = item0; i < item1; i++)
-        attend(a, (int)(i % a->blocks), (int)(i / a->blocks));
+    attend(a, task % a->blocks, task / a->blocks, thread);
 }
 
 /* That a row sees at most; where later keys are in the view already, a few more than it does. */
@@ -268,6 +236,17 @@ static int most_keys(const pages *a)
     for (int t = 0; t < a->rows->n; t++)
         most = CH_MAX(most, keys_seen(a, t));
     return most;
+}
+
+static void run_tasks(pages *a)
+{
+    const int tasks = a->blocks * a->spec.kv_heads;
+    const double rows_each = (double)a->rows->n / a->blocks;
+    if (2.0 * rows_each * a->group * a->spec.width * most_keys(a) * tasks >= COST_ENOUGH)
+        ch_pool_run(a->run->pool, attend_task, a, tasks);
+    else
+        for (int i = 0; i < tasks; i++)
+            attend_task(a, i, 0);
 }
 
 static void count(const pages *a)
@@ -299,14 +278,10 @@ ch_tensor *ch_op_attention_pages(ch_run *r, const ch_tensor *q, const ch_kv_view
                .padded = (int)ch_round_up(s->width, 32)}; /* enough for every stored format */
     a.o = ch_op_output(r, rows->n, (int64_t)s->heads * s->width);
     const size_t mark = ch_arena_mark(r->scratch);
-    a.all = take_sums(r->scratch, (int64_t)rows->n * s->heads, a.padded);
-    a.block = ch_arena_take(r->scratch, ((size_t)rows->n + 1) * sizeof *a.block);
+    take_scratch(&a, r->scratch);
     if (ch_op_computes(r)) {
         a.blocks = cut_rows(a.block, rows, s->kv_heads, ch_pool_threads(r->pool));
-        const int64_t items = (int64_t)a.blocks * s->kv_heads;
-        const double rows_each = (double)rows->n / a.blocks;
-        ch_op_for_rows(r, items, 2.0 * rows_each * a.group * s->width * most_keys(&a), attend_some,
-                       &a);
+        run_tasks(&a);
         count(&a);
     }
     ch_arena_reset(r->scratch, mark);

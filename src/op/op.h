@@ -196,11 +196,11 @@ typedef struct ch_attention_spec {
 ch_tensor *ch_op_attention(ch_run *r, const ch_tensor *q, const ch_tensor *k, const ch_tensor *v,
                            const ch_rows *rows, const ch_attention_spec *s);
 /* Inference: row t reads views[rows->seq[t]], which already hold this step's keys; it sees keys at
- * positions <= its own; with none it gives zeros.  Pages in order, in stretches of
- * CH_ATTENTION_KEYS keys, with an online softmax (Milakov & Gimelshein 2018) across stretches; so
- * page sizes that are multiples of it give the same bits.  Where keys are q8_0, queries are rounded
- * to its groups.  No backward. */
-enum { CH_ATTENTION_KEYS = 32 };
+ * positions <= its own; with none it gives zeros.  Keys in order, in stretches of
+ * CH_ATTENTION_KEYS, with an online softmax (Milakov & Gimelshein 2018) across stretches; so the
+ * page size does not matter to the bits.  Where keys are q8_0, queries are rounded to its groups;
+ * where values are, weights are rounded to integers (kernel.h).  No backward. */
+enum { CH_ATTENTION_KEYS = CH_MIX_KEYS };
 ch_tensor *ch_op_attention_pages(ch_run *r, const ch_tensor *q, const ch_kv_view *views,
                                  const ch_rows *rows, const ch_attention_spec *s);
 

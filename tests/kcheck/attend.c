@@ -1,16 +1,16 @@
 /* attend.c - checks of score_* and mix_* over one page of stored keys or values
  *
  * Against plain C, whose widening is exact too: a sum of m products differs by at most m eps times
- * the sum of their magnitudes (m u for either side's order); score_q8_0, of exact sums in a fixed
- * order, not at all.  And to the bit: a query row and a
- * key alone give what they give among others, at any address; nothing is read or written between
- * rows.  SPDX-License-Identifier: MIT */
+ * the sum of their magnitudes (m u for either side's order); score_q8_0 and mix_q8_0, of exact sums
+ * in a fixed order, not at all.  And to the bit: a query row and a key alone give what they give
+ * among others, at any address; nothing is read or written between rows.
+ * SPDX-License-Identifier: MIT */
 #include <float.h>
 #include <string.h>
 
 #include "kcheck.h"
 
-enum { GROUPS = 9, KEYS = 33, WIDTH = 512, GAP = 5 };
+enum { GROUPS = 19, KEYS = CH_MIX_KEYS, WIDTH = 512, GAP = 5 };
 /* Stored patterns besides encoded values: any finite bits, and any bits at all. */
 enum { FINITE_BITS = KCHECK_SPECIAL + 1, ANY_BITS, PATTERNS };
 
@@ -20,8 +20,8 @@ typedef struct page {
     ptrdiff_t ld; /* of s, or p */
     size_t row_bytes;
     const real *q; /* (groups, width): queries; keep[g] = q[g] for mix */
-    bool integers; /* q8_0 scores take q in groups of 32: */
-    const unsigned char *rows;
+    bool integers; /* q8_0: exact */
+    const unsigned char *rows; /* what its scores take in the place of q */
     const real *p; /* (groups, ld): weights for mix */
     const unsigned char *stored;
     real *out; /* (groups, ld) scores, or (groups, width) sums */
@@ -46,9 +46,11 @@ static size_t out_count(const ch_variant *v, const page *a)
 
 static void run(ch_any_fn *fn, bool mix, const page *a)
 {
-    const void *q = a->integers ? (const void *)a->rows : a->q;
+    const void *q = a->rows ? (const void *)a->rows : a->q, *v[KEYS];
+    for (int j = 0; mix && j < a->n; j++)
+        v[j] = a->stored + (size_t)j * a->row_bytes;
     if (mix)
-        ((ch_mix_fn *)fn)(a->out, a->q, a->p, a->ld, a->stored, a->groups, a->n, a->width);
+        ((ch_mix_fn *)fn)(a->out, a->q, a->p, a->ld, v, a->groups, a->n, a->width);
     else
         ((ch_score_fn *)fn)(a->out, a->ld, q, a->stored, a->groups, a->n, a->width, scale);
 }
@@ -106,7 +108,8 @@ static void page_fill(page *a, const ch_variant *v, int pattern, size_t align)
     fill_stored(stored, bytes, a->t, a->n, a->width, pattern, 11);
     a->stored = stored;
     a->q = input(1, (size_t)(is_mix(v) ? a->groups : a->groups * a->width), pattern, 12, align);
-    if (a->integers) {
+    a->rows = NULL;
+    if (a->integers && !is_mix(v)) {
         const size_t row = ch_row_bytes(CH_PANEL_Q8, a->width);
         unsigned char *rows = kcheck_slot(7, (size_t)a->groups * row, align);
         for (int g = 0; g < a->groups; g++)
@@ -186,7 +189,7 @@ static bool check_alone(const ch_variant *v, const page *a, const real *before, 
         one.groups = 1;
         one.out = out;
         one.q = a->q + (is_mix(v) ? g : g * a->width);
-        if (a->integers)
+        if (a->rows)
             one.rows = a->rows + (size_t)g * ch_row_bytes(CH_PANEL_Q8, a->width);
         one.p = a->p + g * a->ld;
         memcpy(out, before + at, (size_t)n * sizeof *out);
@@ -241,7 +244,7 @@ static bool check_case(const ch_variant *v, const ch_variant *c, page a, int pat
 static bool check(const ch_variant *v, const ch_variant *c)
 {
     static const int widths[] = {8, 16, 24, 32, 40, 56, 64, 80, 96, 128, 256, 264, WIDTH};
-    static const int counts[] = {1, 2, 3, 4, 5, 7, 8, 9, 31, 32, KEYS};
+    static const int counts[] = {1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 100, KEYS};
     const ch_dtype t = stored_dtype(v);
     if (t == CH_DTYPES)
         return kcheck_fail("%s: %s ends in no dtype", v->name, v->family);
@@ -257,7 +260,7 @@ static bool check(const ch_variant *v, const ch_variant *c)
                     continue;
                 const int groups = 1 + (int)(w + 2 * k + (size_t)pattern) % GROUPS;
                 const page a = {.t = t,
-                                .integers = !is_mix(v) && t == CH_Q8_0,
+                                .integers = t == CH_Q8_0,
                                 .groups = groups,
                                 .n = counts[k],
                                 .width = widths[w],
@@ -284,22 +287,22 @@ static void run_timed(ch_any_fn *fn, void *arg)
 
 static void time_attend(const ch_variant *v, const ch_variant *c)
 {
-    static const int sizes[][2] = {{1, 64}, {3, 64}, {4, 64}, {7, 64}, {8, 128}};
+    static const int sizes[][2] = {{1, 64}, {3, 64}, {4, 64}, {7, 64}, {8, 128}, {64, 64}};
     for (size_t i = 0; i < CH_COUNT(sizes); i++) {
         const ch_dtype t = stored_dtype(v);
         page a = {.t = t,
-                  .integers = !is_mix(v) && t == CH_Q8_0,
+                  .integers = t == CH_Q8_0,
                   .groups = sizes[i][0],
-                  .n = 32,
+                  .n = is_mix(v) ? KEYS : 32,
                   .width = sizes[i][1],
-                  .ld = 32,
+                  .ld = is_mix(v) ? KEYS : 32,
                   .row_bytes = ch_dtype_bytes(t, sizes[i][1])};
         page_fill(&a, v, KCHECK_RANDOM, 64);
         a.out = kcheck_slot(4, out_count(v, &a) * sizeof(real), 64);
         fill_out(a.out, v, &a, KCHECK_RANDOM);
         timed arg = {a, is_mix(v)};
         char label[40];
-        snprintf(label, sizeof label, "groups %d, 32 keys, width %d", a.groups, a.width);
+        snprintf(label, sizeof label, "groups %d, %d keys, width %d", a.groups, a.n, a.width);
         kcheck_time(label, v, c, run_timed, &arg, 2.0 * a.groups * a.n * a.width, "Gflop/s");
     }
 }

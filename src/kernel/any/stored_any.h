@@ -20,16 +20,15 @@ static inline int stored_tile_rows(int left)
 
 CH_INLINE int stored_block(ch_dtype t)
 {
-    return t == CH_Q8_0 || t == CH_Q4_0 ? 32 : 1;
+    return t == CH_Q4_0 ? 32 : 1;
 }
 
-/* Bytes up to element e of a row; q8_0, q4_0: e a multiple of 32 (blocks of an f16 scale and 32
- * int8, or nibbles). */
+/* Bytes up to element e of a row; q4_0: e a multiple of 32 (blocks of an f16 scale and 32
+ * nibbles). */
 CH_INLINE size_t stored_bytes(ch_dtype t, int e)
 {
     const size_t n = (size_t)e;
     return t == CH_F32    ? 4 * n
-           : t == CH_Q8_0 ? n / 32 * 34
            : t == CH_Q4_0 ? n / 32 * 18
                           : 2 * n;
 }
@@ -45,8 +44,8 @@ CH_INLINE vf stored_load_q4_0(const unsigned char *at, int i)
                   e < 16 ? vf_load_low4(block + 2 + e) : vf_load_high4(block + 2 + e - 16));
 }
 
-/* The i-th vector from `at`; q8_0, q4_0: `at` is a block's begin.  i is constant, so the vectors
- * of a block share its scale.  d q is exact: 11 bits times 8. */
+/* The i-th vector from `at`; q4_0: `at` is a block's begin.  i is constant, so the vectors of a
+ * block share its scale. */
 CH_INLINE vf stored_load(ch_dtype t, const unsigned char *at, int i)
 {
     if (t == CH_F32)
@@ -55,16 +54,10 @@ CH_INLINE vf stored_load(ch_dtype t, const unsigned char *at, int i)
         return vf_load_f16(at + i * VF * 2);
     if (t == CH_BF16)
         return vf_load_bf16(at + i * VF * 2);
-    if (t == CH_Q4_0)
-        return stored_load_q4_0(at, i);
-    const unsigned char *block = at + i * VF / 32 * 34;
-    uint16_t d;
-    memcpy(&d, block, sizeof(d));
-    return vf_mul(vf_set1_f16(d), vf_load_i8(block + 2 + i * VF % 32));
+    return stored_load_q4_0(at, i);
 }
 
-/* The n < VF elements from `at`, then zeros.  Not for q8_0 and q4_0, whose rows are whole blocks.
- */
+/* The n < VF elements from `at`, then zeros.  Not for q4_0, whose rows are whole blocks. */
 CH_INLINE vf stored_load_part(ch_dtype t, const unsigned char *at, int n)
 {
     if (t == CH_F32)

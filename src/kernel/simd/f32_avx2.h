@@ -55,10 +55,6 @@ static inline vf vf_load_bf16_part(const void *p, int n)
 {
     return vf_of_bf16(vf_halves_part(p, n));
 }
-static inline vf vf_load_i8(const void *p)
-{
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)));
-}
 /* Of VF bytes one half each, less 8 */
 static inline vf vf_load_low4(const void *p)
 {

@@ -49,10 +49,6 @@ static inline vf vf_load_bf16_part(const void *p, int n)
 {
     return vf_of_bf16(_mm256_maskz_loadu_epi16(vf_first(n), p));
 }
-static inline vf vf_load_i8(const void *p)
-{
-    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p)));
-}
 /* Of VF bytes one half each, less 8 */
 static inline vf vf_load_low4(const void *p)
 {

@@ -85,7 +85,6 @@ static inline vf vf_of_s8(int8x8_t b)
     return (vf){vcvtq_f32_s32(vmovl_s16(vget_low_s16(h))),
                 vcvtq_f32_s32(vmovl_s16(vget_high_s16(h)))};
 }
-static inline vf vf_load_i8(const void *p) { return vf_of_s8(vld1_s8(p)); }
 /* Of VF bytes one half each, less 8 */
 static inline vf vf_load_low4(const void *p)
 {

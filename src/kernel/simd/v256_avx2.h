@@ -19,6 +19,23 @@ static inline vi vi_load_i8(const void *p) /* 8 bytes */
 static inline vi vi_and(vi a, int32_t mask) { return _mm256_and_si256(a, vi_set1(mask)); }
 static inline vi vi_right4(vi a) { return _mm256_srli_epi32(a, 4); }
 static inline vf vf_of_vi(vi a) { return _mm256_cvtepi32_ps(a); }
+static inline vi vi_of_vf(vf a) { return _mm256_cvtps_epi32(a); } /* to nearest even */
+static inline vi vi_max(vi a, vi b) { return _mm256_max_epi32(a, b); }
+static inline int32_t vi_hmax(vi a)
+{
+    __m128i m = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+    return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1)));
+}
+static inline vi vi_bits_abs(vf a) /* of |a|: as integers in the same order, NaN the greatest */
+{
+    return _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(0x7fffffff));
+}
+static inline void vi_store_i16(int16_t *p, vi a) /* clamped */
+{
+    _mm_storeu_si128((__m128i *)(void *)p, _mm_packs_epi32(_mm256_castsi256_si128(a),
+                                                           _mm256_extracti128_si256(a, 1)));
+}
 
 /* ---- bfloat16 by pairs --------------------------------------------------------------------- */
 
@@ -77,6 +94,19 @@ static inline vb vb_shift(vb x, const int n)
     case 5: return _mm256_slli_epi16(x, 5);
     default: return x;
     }
+}
+
+/* Signed bytes of a and z, 16 each, as pairs of 16 bits: a0 z0 ... a7 z7, then the others. */
+static inline void vb_pairs16(vb to[2], const void *a, const void *z)
+{
+    const __m128i x = _mm_loadu_si128((const __m128i *)a), y = _mm_loadu_si128((const __m128i *)z);
+    to[0] = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y));
+    to[1] = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(x, y));
+}
+/* s + the two products of each lane's halves, signed. */
+static inline vi vi_dot16(vi s, vb x, vb y)
+{
+    return _mm256_add_epi32(s, _mm256_madd_epi16(x, y));
 }
 
 /* Four bytes as one element: element j of a[i] goes to element i of a[j]. */

@@ -27,6 +27,20 @@ static inline vi vi_and(vi a, int32_t mask)
 }
 static inline vi vi_right4(vi a) { return (vi){vshrq_n_s32(a.lo, 4), vshrq_n_s32(a.hi, 4)}; }
 static inline vf vf_of_vi(vi a) { return (vf){vcvtq_f32_s32(a.lo), vcvtq_f32_s32(a.hi)}; }
+static inline vi vi_of_vf(vf a) /* to nearest even */
+{
+    return (vi){vcvtnq_s32_f32(a.lo), vcvtnq_s32_f32(a.hi)};
+}
+static inline vi vi_max(vi a, vi b) { return (vi){vmaxq_s32(a.lo, b.lo), vmaxq_s32(a.hi, b.hi)}; }
+static inline int32_t vi_hmax(vi a) { return vmaxvq_s32(vmaxq_s32(a.lo, a.hi)); }
+static inline vi vi_bits_abs(vf a) /* of |a|: as integers in the same order, NaN the greatest */
+{
+    return (vi){vreinterpretq_s32_f32(vabsq_f32(a.lo)), vreinterpretq_s32_f32(vabsq_f32(a.hi))};
+}
+static inline void vi_store_i16(int16_t *p, vi a) /* clamped */
+{
+    vst1q_s16(p, vqmovn_high_s32(vqmovn_s32(a.lo), a.hi));
+}
 
 /* ---- bfloat16 by pairs --------------------------------------------------------------------- */
 
@@ -95,6 +109,17 @@ static inline vb vb_shift(vb x, const int n)
     return (vb){vshlq_u8(x.lo, by), vshlq_u8(x.hi, by)};
 }
 
+/* Signed bytes of a and z, 16 each, as pairs of 16 bits: a0 z0 ... a7 z7, then the others. */
+static inline void vb_pairs16(vb to[2], const void *a, const void *z)
+{
+    const int8x16_t x = vld1q_s8(a), y = vld1q_s8(z);
+    const int8x16_t first = vzip1q_s8(x, y), second = vzip2q_s8(x, y);
+    to[0] = (vb){vreinterpretq_u8_s16(vmovl_s8(vget_low_s8(first))),
+                 vreinterpretq_u8_s16(vmovl_high_s8(first))};
+    to[1] = (vb){vreinterpretq_u8_s16(vmovl_s8(vget_low_s8(second))),
+                 vreinterpretq_u8_s16(vmovl_high_s8(second))};
+}
+
 /* Four bytes as one element: element j of a[i] goes to element i of a[j]. */
 static inline void vb_transpose4(vb a[8])
 {
@@ -122,6 +147,19 @@ static inline int32x4_t vi_dot4(int32x4_t s, int8x16_t w, int8x16_t q)
     return vpadalq_s16(s, vpaddq_s16(low, vmull_high_s8(w, q)));
 }
 #endif
+
+/* s + the two products of each lane's halves, signed. */
+static inline int32x4_t vi_dot2(int32x4_t s, int16x8_t x, int16x8_t y)
+{
+    const int32x4_t low = vmull_s16(vget_low_s16(x), vget_low_s16(y));
+    return vaddq_s32(s, vpaddq_s32(low, vmull_high_s16(x, y)));
+}
+
+static inline vi vi_dot16(vi s, vb x, vb y)
+{
+    return (vi){vi_dot2(s.lo, vreinterpretq_s16_u8(x.lo), vreinterpretq_s16_u8(y.lo)),
+                vi_dot2(s.hi, vreinterpretq_s16_u8(x.hi), vreinterpretq_s16_u8(y.hi))};
+}
 
 static inline vi vi_dot(vi s, vb w, vb q)
 {
