@@ -172,11 +172,11 @@ enum { CH_MIX_KEYS = 128 }; /* at most in a call of mix */
 /* score: s[g*lds + j] = scale * sum_e q[g][e] k[j][e]     g < groups, j < n
  * mix:   acc[g*width + e] = acc[g*width + e] * keep[g] + sum_j p[g*ldp + j] v[j][e]
  *   k: n rows of `width` elements in the stored dtype, contiguous; v: where each of n such rows is,
- *   n <= CH_MIX_KEYS; width a multiple of 8 (q8_0, q4_0: 32), padded with zeros on both sides.
- *   Order of sums over e is fixed by width; over j: sequential.
+ *   1 <= n <= CH_MIX_KEYS; width a multiple of 8 (q8_0, q4_0: 32), padded with zeros on both
+ *   sides.  Order of sums over e is fixed by width; over j: sequential.
  *   q: rows of `width` reals; for score_q8_0 of what row_q8 makes of them (ch_row_bytes of a Q8
- *   panel, aligned as floats), so that its products are of integers; mix_q8_0 rounds p to integers
- *   (mix_q8_0_c.c).  Both have the same bits on every machine.
+ *   panel, aligned as floats), so that its products are of integers; mix_q8_0 rounds p d to
+ *   integers, whose sum is exact (mix_q8_0_c.c).  Both have the same bits on every machine.
  * score_f32 and mix_f32 read `real`, whatever it is: ch_kernel_score and _mix give them for
  * CH_REAL. */
 typedef void ch_score_fn(real *s, ptrdiff_t lds, const void *q, const void *k, int groups, int n,

@@ -88,6 +88,10 @@ static inline void ch_op_attention_cap(const ch_attention *a, real *s, int n)
 double ch_op_attention_macs(const ch_attention *a);
 void ch_op_attention_backward(ch_run *r, void *record);
 
+/* Runs fn(arg, item, lane) for 0 <= item < items; items of one lane run one after another. */
+typedef void ch_lane_task(void *arg, int item, int lane);
+void ch_op_attention_lanes(const ch_run *r, int items, ch_lane_task *fn, void *arg);
+
 /* ---- Stretches of keys, for inference ------------------------------------------------------ */
 
 /* Keys of a view that lie in one page. */
@@ -107,22 +111,18 @@ const void *ch_op_key(const ch_kv_view *v, const ch_piece *p, int kv);
 void ch_op_values(const void **row, const ch_kv_view *v, int kv, int first, int at, int n);
 
 /* What the row at a position sees of the CH_ATTENTION_KEYS keys from `at` on. */
-typedef struct ch_stretch {
+typedef struct ch_seen {
     const ch_kv_view *view;
-    int at, n; /* up to the last key seen */
+    int at, from, n; /* the first key seen, and how many there are up to the last one; 0: none */
     int32_t row;
-    bool plain; /* it sees all of them, and each stands for itself */
-} ch_stretch;
+    bool plain; /* it sees all n, and each stands for itself */
+} ch_seen;
 
-ch_stretch ch_op_stretch(const ch_kv_view *v, int at, int32_t row, int window);
+ch_seen ch_op_see(const ch_kv_view *v, int at, int32_t row, int window);
 /* Scores of keys that are not seen become -infinity, to the others comes what position and count
  * give. */
-void ch_op_stretch_adjust(real *p, const ch_stretch *s, int window, real slope);
+void ch_op_seen_adjust(real *p, const ch_seen *s, int window, real slope);
 /* Where the first page begins that is not behind the row's window. */
 int ch_op_first_key(const ch_kv_view *v, int32_t row, int window);
-
-/* Runs fn(arg, item, lane) for 0 <= item < items; items of one lane run one after another. */
-typedef void ch_lane_task(void *arg, int item, int lane);
-void ch_op_attention_lanes(const ch_run *r, int items, ch_lane_task *fn, void *arg);
 
 #endif

@@ -40,9 +40,9 @@ static const float *counts(const ch_kv_view *v, const ch_piece *p)
     return v->log_count && v->log_count[p->page] ? v->log_count[p->page] + p->row : NULL;
 }
 
-ch_stretch ch_op_stretch(const ch_kv_view *v, int at, int32_t row, int window)
+ch_seen ch_op_see(const ch_kv_view *v, int at, int32_t row, int window)
 {
-    ch_stretch s = {.view = v, .at = at, .row = row, .plain = true};
+    ch_seen s = {.view = v, .at = at, .row = row, .plain = true};
     const int n = CH_MIN(v->keys - at, (int)CH_ATTENTION_KEYS);
     int count = 0;
     for (int j = 0; j < n;) {
@@ -50,8 +50,9 @@ ch_stretch ch_op_stretch(const ch_kv_view *v, int at, int32_t row, int window)
         const int32_t *pos = v->pos[p.page] + p.row;
         for (int i = 0; i < p.n; i++, j++) {
             const bool see = seen(pos[i], row, window);
-            count += see;
+            s.from = see && count == 0 ? j : s.from;
             s.n = see ? j + 1 : s.n;
+            count += see;
         }
         s.plain = s.plain && !counts(v, &p);
     }
@@ -59,7 +60,7 @@ ch_stretch ch_op_stretch(const ch_kv_view *v, int at, int32_t row, int window)
     return s;
 }
 
-void ch_op_stretch_adjust(real *p, const ch_stretch *s, int window, real slope)
+void ch_op_seen_adjust(real *p, const ch_seen *s, int window, real slope)
 {
     const ch_kv_view *v = s->view;
     for (int j = 0; j < s->n;) {

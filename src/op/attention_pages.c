@@ -9,11 +9,13 @@
  * Per stretch: scores, their largest m' and e^(s - m'), then the sums so far (m, sum, acc) move to
  * the larger of m and m' (Milakov & Gimelshein 2018).  Rows of a task share the reading of keys and
  * values and nothing else: a score is of one row and one key, and what follows takes the keys up to
- * the last one that the row sees, so that later keys and other rows never touch its bits.  The walk
- * starts at the first page that reaches into a row's window.  Cost: 2 H E multiply-adds a key
- * seen; keys and values are read once per task.  SPDX-License-Identifier: MIT */
+ * the last one that the row sees, so that later keys and other rows never touch its bits.  No page
+ * is read that lies behind the windows of all rows.  Cost: 2 H E multiply-adds a key seen; keys and
+ * values are read once per task.  SPDX-License-Identifier: MIT */
 #include "attention.h"
 
+#include <assert.h>
+#include <limits.h>
 #include <string.h>
 
 enum {
@@ -134,7 +136,7 @@ static void weigh(const ch_kernels *k, const sums *s, int g, int n)
 }
 
 /* The scores of a row become weights. */
-static void weigh_row(const pages *a, const some_rows *b, int r, const ch_stretch *keys)
+static void weigh_row(const pages *a, const some_rows *b, int r, const ch_seen *keys)
 {
     const ch_kernels *k = a->run->kernels;
     const real cap = a->spec.softcap;
@@ -143,7 +145,7 @@ static void weigh_row(const pages *a, const some_rows *b, int r, const ch_stretc
         if (cap > 0)
             k->softcap(p, p, keys->n, 1 / cap, cap);
         if (a->spec.alibi || !keys->plain)
-            ch_op_stretch_adjust(p, keys, a->spec.window,
+            ch_op_seen_adjust(p, keys, a->spec.window,
                                  ch_op_attention_slope(&a->spec, b->kv * a->group + g));
         weigh(k, &b->s, r * a->group + g, keys->n);
     }
@@ -154,7 +156,11 @@ static void score(const pages *a, const some_rows *b, int first, int at, int n)
 {
     const ch_kv_view *view = b->view;
     ch_score_fn *fn = ch_kernel_score(a->run->kernels, view->k_dtype);
-    for (int j = CH_MAX(first - at, 0); j < n;) {
+    const int skipped = CH_MAX(first - at, 0);
+    for (int i = 0; i < b->n * a->group; i++)
+        for (int j = 0; j < skipped; j++)
+            b->s.p[(ptrdiff_t)i * WEIGHTS + j] = -(real)INFINITY;
+    for (int j = skipped; j < n;) {
         const ch_piece p = ch_op_piece(view, at + j, at + n);
         fn(b->s.p + j, WEIGHTS, b->s.q, ch_op_key(view, &p, b->kv), b->n * a->group, p.n,
            view->width, a->spec.scale);
@@ -162,29 +168,38 @@ static void score(const pages *a, const some_rows *b, int first, int at, int n)
     }
 }
 
-/* Neighbours that see as many keys in one call. */
-static void mix(const pages *a, const some_rows *b, const ch_stretch *keys,
-                const void *const *value)
+/* Rows [r, end), which see the same keys.  Before the first of them stands that one's value: a
+ * weight of zero would not undo what is infinite. */
+static void mix_rows(const pages *a, const some_rows *b, int r, int end, const ch_seen *keys,
+                     const void *const *value)
 {
-    ch_mix_fn *fn = ch_kernel_mix(a->run->kernels, b->view->v_dtype);
+    const void *mine[CH_ATTENTION_KEYS];
+    const ptrdiff_t head = (ptrdiff_t)r * a->group;
     const int W = b->view->width;
+    for (int j = 0; keys->from > 0 && j < keys->n; j++)
+        mine[j] = value[CH_MAX(j, keys->from)];
+    ch_kernel_mix(a->run->kernels, b->view->v_dtype)(
+        b->s.acc + head * W, b->s.keep + head, b->s.p + head * WEIGHTS, WEIGHTS,
+        keys->from > 0 ? mine : value, (end - r) * a->group, keys->n, W);
+}
+
+static void mix(const pages *a, const some_rows *b, const ch_seen *keys, const void *const *value)
+{
     for (int r = 0, end; r < b->n; r = end) {
-        const ptrdiff_t head = (ptrdiff_t)r * a->group;
-        for (end = r + 1; end < b->n && keys[end].n == keys[r].n;)
+        for (end = r + 1; end < b->n && keys[end].n == keys[r].n && keys[end].from == keys[r].from;)
             end++;
         if (keys[r].n)
-            fn(b->s.acc + head * W, b->s.keep + head, b->s.p + head * WEIGHTS, WEIGHTS, value,
-               (end - r) * a->group, keys[r].n, W);
+            mix_rows(a, b, r, end, &keys[r], value);
     }
 }
 
 static void add_stretch(const pages *a, const some_rows *b, int first, int at)
 {
     const void *value[CH_ATTENTION_KEYS];
-    ch_stretch keys[ROWS_MOST];
+    ch_seen keys[ROWS_MOST];
     int most = 0;
     for (int r = 0; r < b->n; r++) {
-        keys[r] = ch_op_stretch(b->view, at, a->rows->pos[b->row0 + r], a->spec.window);
+        keys[r] = ch_op_see(b->view, at, a->rows->pos[b->row0 + r], a->spec.window);
         most = CH_MAX(most, keys[r].n);
     }
     if (!most)
@@ -240,13 +255,10 @@ static int most_keys(const pages *a)
 
 static void run_tasks(pages *a)
 {
-    const int tasks = a->blocks * a->spec.kv_heads;
-    const double rows_each = (double)a->rows->n / a->blocks;
-    if (2.0 * rows_each * a->group * a->spec.width * most_keys(a) * tasks >= COST_ENOUGH)
-        ch_pool_run(a->run->pool, attend_task, a, tasks);
-    else
-        for (int i = 0; i < tasks; i++)
-            attend_task(a, i, 0);
+    const int64_t tasks = (int64_t)a->blocks * a->spec.kv_heads;
+    const double cost = 2.0 * a->rows->n * a->spec.heads * a->spec.width * most_keys(a);
+    assert(tasks <= INT_MAX);
+    ch_pool_run(cost < COST_ENOUGH ? NULL : a->run->pool, attend_task, a, (int)tasks);
 }
 
 static void count(const pages *a)

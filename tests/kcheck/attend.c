@@ -1,4 +1,4 @@
-/* attend.c - checks of score_* and mix_* over one page of stored keys or values
+/* attend.c - checks of score_* and mix_* over some stored keys or values
  *
  * Against plain C, whose widening is exact too: a sum of m products differs by at most m eps times
  * the sum of their magnitudes (m u for either side's order); score_q8_0 and mix_q8_0, of exact sums
@@ -47,8 +47,8 @@ static size_t out_count(const ch_variant *v, const page *a)
 static void run(ch_any_fn *fn, bool mix, const page *a)
 {
     const void *q = a->rows ? (const void *)a->rows : a->q, *v[KEYS];
-    for (int j = 0; mix && j < a->n; j++)
-        v[j] = a->stored + (size_t)j * a->row_bytes;
+    for (int j = 0; mix && j < a->n; j++) /* backwards: a variant must go by the pointers */
+        v[j] = a->stored + (size_t)(a->n - 1 - j) * a->row_bytes;
     if (mix)
         ((ch_mix_fn *)fn)(a->out, a->q, a->p, a->ld, v, a->groups, a->n, a->width);
     else
@@ -141,7 +141,9 @@ static double tolerance(const ch_variant *v, const page *a, const real *before, 
         const int block = i / info->block * info->block;
         size = fabs((double)before[g * a->width + i] * (double)a->q[g]);
         for (int j = 0; j < a->n; j++) {
-            info->decode(row, a->stored + (size_t)j * a->row_bytes + ch_dtype_bytes(a->t, block),
+            info->decode(row,
+                         a->stored + (size_t)(a->n - 1 - j) * a->row_bytes +
+                             ch_dtype_bytes(a->t, block),
                          info->block);
             size += fabs((double)a->p[g * a->ld + j] * (double)row[i - block]);
         }
@@ -244,7 +246,8 @@ static bool check_case(const ch_variant *v, const ch_variant *c, page a, int pat
 static bool check(const ch_variant *v, const ch_variant *c)
 {
     static const int widths[] = {8, 16, 24, 32, 40, 56, 64, 80, 96, 128, 256, 264, WIDTH};
-    static const int counts[] = {1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 100, KEYS};
+    static const int counts[] = {1,  2,  3,  4,  5,  7,  8,  9,   16,
+                                 17, 31, 32, 33, 49, 65, 95, 100, 127, KEYS};
     const ch_dtype t = stored_dtype(v);
     if (t == CH_DTYPES)
         return kcheck_fail("%s: %s ends in no dtype", v->name, v->family);

@@ -145,12 +145,43 @@ static void test_behind_the_window(void **state)
     }
 }
 
+/* Rows side by side, of which some see keys that others have behind their window: what is not
+ * finite there reaches those that see it alone, whatever the page. */
+static void test_neighbours_behind_the_window(void **state)
+{
+    (void)state;
+    enum { FIRST = 36, ROWS = 8, BAD = 32, WINDOW = 7 };
+    static const int pages[] = {1, 7, 32, 170};
+    static sequence s;
+    static real kept[ROWS][H * 64];
+    for (size_t p = 0; p < CH_COUNT(pages); p++) {
+        open_sequence(&s, 64, WINDOW, 0, pages[p]);
+        for (int t = 0; t < BAD; t++)
+            put_key(&s, t, NAN, NULL, NULL);
+        const ch_tensor *all = step(&s, FIRST - 20, FIRST + ROWS + 60, T);
+        for (int r = 0; r < ROWS; r++) {
+            const ch_tensor *alone = step(&s, FIRST + r, FIRST + r + 1, T);
+            const real *row = ch_tensor_row(all, 20 + r);
+            if (p == 0)
+                memcpy(kept[r], row, sizeof kept[r]);
+            const bool sees = FIRST + r - WINDOW + 1 < BAD;
+            assert_int_equal(!isfinite(row[0]), sees);
+            if (sees)
+                continue;
+            assert_memory_equal(alone->data, row, sizeof kept[r]);
+            assert_memory_equal(kept[r], row, sizeof kept[r]);
+        }
+        bench_close(&s.b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_formula),
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_behind_the_window),
+        cmocka_unit_test(test_neighbours_behind_the_window),
     };
     return cmocka_run_group_tests_name("op/attention_window", tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@ enum { CH_MIX256_TILE = 2, CH_MIX256_PARTS = CH_MIX_BLOCK / VF };
 
 typedef struct ch_values256 { /* a block of all keys */
     vb two[CH_MIX_KEYS / 2][CH_MIX256_PARTS];
-    uint16_t d[CH_MIX_KEYS + VF];
+    uint16_t d[CH_MIX_KEYS];
 } ch_values256;
 
 /* s + the two products of each lane's halves, signed. */
@@ -55,7 +55,7 @@ CH_INLINE void ch_mix256_tile(float *acc, int width, const float *keep, const fl
                               ptrdiff_t ldp, const ch_values256 *v, int n, ch_mix256_step_fn *step,
                               const int G)
 {
-    int16_t w[CH_MIX256_TILE][CH_MIX_KEYS + VF];
+    int16_t w[CH_MIX256_TILE][CH_MIX_KEYS];
     float down[CH_MIX256_TILE];
     vi sum[CH_MIX256_TILE][CH_MIX256_PARTS];
     CH_UNROLL

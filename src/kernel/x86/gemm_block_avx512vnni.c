@@ -101,16 +101,17 @@ CH_INLINE __m512 end(__m512 sum, const ch_form f, const ch_group *x, const int h
                  : sum;
 }
 
-/* One group of one panel: sums r P + p. */
+/* One group of one panel: sums r P + p.  far: bytes from its codes to those that a single row asks
+ * for. */
 CH_INLINE void group(__m512 *sum, const char *panel, const ch_form f, __m512i table, int g,
-                     ch_rows *rows, ch_ahead *ahead, const int R, const int P)
+                     size_t far, ch_rows *rows, ch_ahead *ahead, const int R, const int P)
 {
     const char *unit = panel + ch_unit_at(f, g), *w = panel + ch_codes_at(f, g);
     __m512i s[ROWS];
     if (R == 1) {
         CH_UNROLL
         for (int i = 0; i <= f.bits; i++)
-            _mm_prefetch(w + CH_AHEAD + 64 * i, _MM_HINT_T0);
+            _mm_prefetch(w + far + 64 * i, _MM_HINT_T0);
     }
     CH_UNROLL
     for (int h = 0; h < 2; h++) {
@@ -143,6 +144,7 @@ CH_INLINE int tile(const ch_tile *t, const int R, const int P, const ch_panel_ki
 {
     const ch_form f = ch_form_of(kind);
     const int groups = t->K / CH_GROUP;
+    const int near = groups - (int)(CH_AHEAD * (size_t)groups / t->panel_bytes);
     ch_rows rows = ch_rows_of(t, R);
     ch_ahead ahead = ch_ahead_of(t, P, groups * 8);
     __m512 sum[ROWS];
@@ -155,9 +157,12 @@ CH_INLINE int tile(const ch_tile *t, const int R, const int P, const ch_panel_ki
     for (int i = 0; i < R * P; i++)
         sum[i] = _mm512_setzero_ps();
     for (int g = 0; g < groups; g++) {
+        /* Behind the end of these panels are the next ones. */
+        const size_t far = CH_AHEAD + (g < near ? 0 : (size_t)(P - 1) * t->panel_bytes);
         CH_UNROLL
         for (int p = 0; p < P; p++)
-            group(sum + p, t->w + (size_t)p * t->panel_bytes, f, table, g, &rows, &ahead, R, P);
+            group(sum + p, t->w + (size_t)p * t->panel_bytes, f, table, g, far, &rows, &ahead, R,
+                  P);
         ch_rows_advance(&rows, R, sizeof(ch_group));
     }
     ch_store512(t, sum, R, P);

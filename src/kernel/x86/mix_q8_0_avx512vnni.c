@@ -95,11 +95,11 @@ CH_INLINE void add(float *acc, float keep, float step, __m512i sum)
     _mm512_storeu_ps(acc, _mm512_fmadd_ps(_mm512_set1_ps(step), _mm512_cvtepi32_ps(sum), before));
 }
 
-/* The columns of a block, of every row CHAINS sums, which are exact in any order.  ALONE: the only
- * tile, so that pairs of keys are widened on the way. */
+/* The columns of a block, of every row CHAINS sums, which are exact in any order.  WIDEN: pairs of
+ * keys, on the way. */
 CH_INLINE void tile(float *acc, int width, const float *keep, const float *p, ptrdiff_t ldp,
                     const values *open, const void *const *v, size_t at, int n, const int G,
-                    const int CHAINS, const bool ALONE)
+                    const int CHAINS, const bool WIDEN)
 {
     __attribute__((aligned(64))) int16_t w[TILE][CH_MIX_KEYS];
     float step[TILE];
@@ -114,7 +114,7 @@ CH_INLINE void tile(float *acc, int width, const float *keep, const float *p, pt
         for (int c = 0; c < CHAINS; c++) {
             const int k = j + 2 * c;
             __m512i two[2];
-            if (ALONE)
+            if (WIDEN)
                 open_pair(two, v, at, k, n);
             else
                 __builtin_memcpy(two, open->two[k / 2], sizeof two);
