@@ -79,7 +79,7 @@ get() { # PATH: over bash's own sockets
     timeout 60 cat <&3
     exec 3>&-
 }
-port=$((20000 + $$ % 20000))
+port=$((10000 + $$ % 20000)) # below those that the system gives to clients
 "$bin" train -d data -o three $small --steps 100000 --watch $port >out 2>err &
 server=$!
 for _ in $(seq 600); do

@@ -45,7 +45,7 @@ fi
 # ---- Replicas ------------------------------------------------------------------------------------
 soon() { # COMMAND...: it succeeds before long
     local i
-    for i in $(seq 400); do
+    for i in $(seq 1200); do
         "$@" && return
         sleep 0.05
     done
