@@ -18,7 +18,7 @@ uint64_t ch_read_neon(const void *from, size_t bytes)
     for (; i + STRETCH <= bytes; i += STRETCH) {
         CH_UNROLL
         for (int j = 0; j < STRETCH; j += 64)
-            __builtin_prefetch(at + i + CH_AHEAD + j);
+            ch_ask((const char *)at + i + CH_AHEAD + j);
         CH_UNROLL
         for (int j = 0; j < LOADS; j++)
             s[j] = veorq_u8(s[j], vld1q_u8(at + i + 16 * j));

@@ -119,7 +119,7 @@ CH_INLINE int ch_block_tile256(const ch_tile *t, const int R, const int P,
                 if (R > 1)
                     ch_ahead_step(&ahead);
                 else
-                    __builtin_prefetch(panel + ch_codes_at(f, g) + CH_AHEAD + 64 * i);
+                    ch_ask(panel + ch_codes_at(f, g) + CH_AHEAD + 64 * i);
             }
             CH_UNROLL
             for (int l = 0; l < 2; l++)

@@ -26,7 +26,7 @@ CH_INLINE void ch_ask256(const char *w, size_t panel_bytes, ch_ahead *ahead, con
     else
         CH_UNROLL
         for (int p = 0; p < P; p++)
-            __builtin_prefetch(w + (size_t)p * panel_bytes + CH_AHEAD);
+            ch_ask(w + (size_t)p * panel_bytes + CH_AHEAD);
 }
 
 CH_INLINE int ch_float256_tile(const ch_tile *t, const int R, const int P, int count,

@@ -58,7 +58,7 @@ CH_INLINE int ch_quant256_tile(const ch_tile *t, const int R, const int P, const
                 if (R > 1)
                     ch_ahead_step(&ahead);
                 else
-                    __builtin_prefetch(panel + ch_group_weights_at(g, bytes) + CH_AHEAD + i);
+                    ch_ask(panel + ch_group_weights_at(g, bytes) + CH_AHEAD + i);
             }
             ch_group256(sum + 2 * p, panel, g, &rows, R, P, bytes, dot);
         }

@@ -33,7 +33,7 @@ CH_INLINE void ch_load512(__m512 *wk, const char *w, size_t panel_bytes, const i
     CH_UNROLL
     for (int p = 0; p < P; p++) {
         if (R == 1)
-            _mm_prefetch(w + (size_t)p * panel_bytes + CH_AHEAD, _MM_HINT_T0);
+            ch_ask(w + (size_t)p * panel_bytes + CH_AHEAD);
         wk[p] = _mm512_loadu_ps(w + (size_t)p * panel_bytes);
     }
 }

@@ -111,7 +111,7 @@ CH_INLINE void group(__m512 *sum, const char *panel, const ch_form f, __m512i ta
     if (R == 1) {
         CH_UNROLL
         for (int i = 0; i <= f.bits; i++)
-            _mm_prefetch(w + far + 64 * i, _MM_HINT_T0);
+            ch_ask(w + far + 64 * i);
     }
     CH_UNROLL
     for (int h = 0; h < 2; h++) {

@@ -50,7 +50,7 @@ CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const
                 const char *next = w + CH_AHEAD + (g < near ? 0 : (P - 1) * t->panel_bytes);
                 CH_UNROLL
                 for (size_t i = 0; i < bytes + 32; i += 64)
-                    _mm_prefetch(next + i, _MM_HINT_T0);
+                    ch_ask(next + i);
             }
             CH_UNROLL
             for (int r = 0; r < R; r++)

@@ -19,7 +19,7 @@ uint64_t ch_read_avx2(const void *from, size_t bytes)
     for (; i + STRETCH <= bytes; i += STRETCH) {
         CH_UNROLL
         for (int j = 0; j < STRETCH; j += 64)
-            _mm_prefetch(at + i + CH_AHEAD + j, _MM_HINT_T0);
+            ch_ask(at + i + CH_AHEAD + j);
         CH_UNROLL
         for (int j = 0; j < LOADS; j++) {
             const char *next = at + i + 32 * j;
