@@ -26,7 +26,7 @@ best() { # COLUMN: its value, bits a byte and name of the arms that none with le
 }
 best 8 >"$out/.macs.dat"
 best 7 >"$out/.bytes.dat"
-# A plain model's name is wanted in any case; what is far above it has no place in the drawing.
+# No plain model is outside of the drawing; what is far above them is.
 top=$(awk -F'\t' '$1 ~ /^plain/ && $3 > most { most = $3 } END { print most + 0.008 }' "$out/arms.tsv")
 gnuplot <<END
 set terminal svg size 900,420 font "sans-serif,11" background rgb "white"

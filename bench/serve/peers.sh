@@ -14,26 +14,29 @@ model=${1:?usage: peers.sh MODEL [ROUNDS] [IN] [OUT] [STREAMS ...]}
 rounds=${2:-5} in=${3:-128} out=${4:-64} threads=${THREADS:-$(nproc)}
 [ $# -gt 4 ] && shift 4 || set -- 1 8
 most=$(printf '%s\n' "$@" | sort -n | tail -1)
-tmp=$(mktemp -d)
+tmp=$(mktemp -d) back=$PWD
 pids=
 trap 'kill $pids 2>/dev/null || :; rm -rf "$tmp"' EXIT
 # shellcheck disable=SC2086
 ${CC:-cc} -std=c11 -D_GNU_SOURCE -O2 ${CFLAGS:-} -o "$tmp/load" "$here/load.c" -lcurl
 
-await() { # NAME URL PATH
+await() { # NAME URL PATH, of the process begun last
     tries=0
     until curl -sf "$2/$3" >/dev/null; do
         tries=$((tries + 1))
-        [ $tries -lt 600 ] || { cat "$tmp/$1.log" >&2; exit 1; }
+        kill -0 $! && [ $tries -lt 600 ] || { cat "$tmp/$1.log" >&2; exit 1; }
         sleep 0.2
     done
     echo "$1 $2" >>"$tmp/servers"
 }
 peer() { # NAME PROGRAM PORT
     [ -n "$2" ] || return 0
-    "$2" -m "$model" -t "$threads" -np "$most" -c $((most * (in + out + 64))) --host 127.0.0.1 \
+    program=$(realpath "$2") file=$(realpath "$model")
+    cd "$tmp" # where they write their own logs
+    "$program" -m "$file" -t "$threads" -np "$most" -c $((most * (in + out + 64))) --host 127.0.0.1 \
         --port "$3" >"$tmp/$1.log" 2>&1 &
     pids="$pids $!"
+    cd "$back"
     await "$1" "http://127.0.0.1:$3" health
 }
 "$chalcis" serve -m "$model" --port 8461 -t "$threads" >"$tmp/chalcis.log" 2>&1 &

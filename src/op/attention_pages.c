@@ -146,7 +146,7 @@ static void weigh_row(const pages *a, const some_rows *b, int r, const ch_seen *
             k->softcap(p, p, keys->n, 1 / cap, cap);
         if (a->spec.alibi || !keys->plain)
             ch_op_seen_adjust(p, keys, a->spec.window,
-                                 ch_op_attention_slope(&a->spec, b->kv * a->group + g));
+                              ch_op_attention_slope(&a->spec, b->kv * a->group + g));
         weigh(k, &b->s, r * a->group + g, keys->n);
     }
 }

@@ -3,16 +3,10 @@
  * A lane is a column of two keys as 16 bits each, so that VPDPWSSD needs no sum across lanes: the
  * keys of a block are widened by pairs once, for all rows.  Rows go in tiles, whose sums stay in
  * registers.  SPDX-License-Identifier: MIT */
-#include "gemm_walk.h"
 #include "mix_q8_0.h"
-
-#include <immintrin.h>
+#include "quant512.h"
 
 enum { TILE = 8, LANES = 16, CHAINS_MOST = 4 };
-
-typedef struct __attribute__((packed, may_alias)) pair {
-    int32_t weights;
-} pair;
 
 CH_INLINE __mmask16 first(int n)
 {
@@ -79,13 +73,12 @@ static float weigh(int16_t *w, const values *v, const float *p, int n)
     }
 }
 
-/* s += the two products of each lane.  In assembly because gcc 12 copies the accumulator around the
- * intrinsic. */
+/* s += the two products of each lane; in assembly as ch_dot512 is. */
 CH_INLINE __m512i dot(__m512i s, __m512i x, const int16_t *w)
 {
     __asm__("vpdpwssd %2%{1to16%}, %1, %0"
             : "+v"(s)
-            : "v"(x), "m"(((const pair *)(const void *)w)->weights));
+            : "v"(x), "m"(((const ch_four *)(const void *)w)->bytes));
     return s;
 }
 
