@@ -58,13 +58,13 @@ CH_INLINE void ch_mix256_tile(float *acc, int width, const float *keep, const fl
     int16_t w[CH_MIX256_TILE][CH_MIX_KEYS];
     float down[CH_MIX256_TILE];
     vi sum[CH_MIX256_TILE][CH_MIX256_PARTS];
-    CH_UNROLL
-    for (int g = 0; g < G; g++) {
+    for (int g = 0; g < G; g++)
         down[g] = ch_mix256_weigh(w[g], v, p + g * ldp, n);
+    CH_UNROLL
+    for (int g = 0; g < G; g++)
         CH_UNROLL
         for (int i = 0; i < CH_MIX256_PARTS; i++)
             sum[g][i] = vi_set1(0);
-    }
     for (int j = 0; j < n; j += 2)
         CH_UNROLL
         for (int g = 0; g < G; g++) {
