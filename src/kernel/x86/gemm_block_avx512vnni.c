@@ -5,7 +5,11 @@
 #include "block_walk.h"
 #include "quant512.h"
 
-enum { ROWS = 8 };
+enum {
+    ROWS = 8,
+    STREAM = 1536, /* from this K up a single row reads one panel after the other, unasked: 1.07 times
+                      as fast in Q4_K_M, and 0.97 below */
+};
 
 /* Left by n bits, right by -n, within the bytes that the caller's mask keeps. */
 CH_INLINE __m512i shift(__m512i x, const int n)
@@ -108,7 +112,7 @@ CH_INLINE void group(__m512 *sum, const char *panel, const ch_form f, __m512i ta
 {
     const char *unit = panel + ch_unit_at(f, g), *w = panel + ch_codes_at(f, g);
     __m512i s[ROWS];
-    if (R == 1) {
+    if (R == 1 && P > 1) {
         CH_UNROLL
         for (int i = 0; i <= f.bits; i++)
             ch_ask(w + far + 64 * i);
@@ -172,7 +176,8 @@ CH_INLINE int tile(const ch_tile *t, const int R, const int P, const ch_panel_ki
 CH_INLINE int tiles(const ch_tile *t, const ch_panel_kind kind)
 {
     switch (t->rows) {
-    case 1: return t->columns > 3 * CH_PANEL_ROWS ? tile(t, 1, 4, kind) : tile(t, 1, 1, kind);
+    case 1: return t->K < STREAM && t->columns > 3 * CH_PANEL_ROWS ? tile(t, 1, 4, kind)
+                                                                  : tile(t, 1, 1, kind);
     case 2: return tile(t, 2, 1, kind);
     case 3: return tile(t, 3, 1, kind);
     case 4: return tile(t, 4, 1, kind);

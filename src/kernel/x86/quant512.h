@@ -46,7 +46,7 @@ CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const
             const __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256(
                 (const __m256i *)(const void *)(panel + ch_group_scale_at(g, bytes))));
             __m512i s[CH_QUANT512_ROWS];
-            if (R == 1) { /* behind the end of these panels are the next ones */
+            if (R == 1 && P > 1) { /* behind the end of these panels are the next ones */
                 const char *next = w + CH_AHEAD + (g < near ? 0 : (P - 1) * t->panel_bytes);
                 CH_UNROLL
                 for (size_t i = 0; i < bytes + 32; i += 64)
@@ -69,11 +69,14 @@ CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const
     return P;
 }
 
+/* A single row's 4-bit panels are read one after the other: the CPU itself asks for such a stream in
+ * time, and is 2 to 7 % faster than with four that are asked for.  With 8-bit panels it is not. */
 CH_INLINE int ch_quant512_tiles(const ch_tile *t, const size_t bytes, ch_dot512_fn *dot)
 {
     switch (t->rows) {
-    case 1: return t->columns > 3 * CH_PANEL_ROWS ? ch_quant512_tile(t, 1, 4, bytes, dot)
-                                                  : ch_quant512_tile(t, 1, 1, bytes, dot);
+    case 1: return bytes == CH_Q8_BYTES && t->columns > 3 * CH_PANEL_ROWS
+                       ? ch_quant512_tile(t, 1, 4, bytes, dot)
+                       : ch_quant512_tile(t, 1, 1, bytes, dot);
     case 2: return ch_quant512_tile(t, 2, 1, bytes, dot);
     case 3: return ch_quant512_tile(t, 3, 1, bytes, dot);
     case 4: return ch_quant512_tile(t, 4, 1, bytes, dot);
