@@ -19,8 +19,11 @@ void ch_codes_iq4_xs(ch_codes *out, const void *block)
     for (int g = 0; g < 8; g++)
         out->scale[g] =
             (int8_t)(((p[SCALES + g / 2] >> g % 2 * 4 & 15) | (h >> 2 * g & 3) << 4) - 32);
-    for (int k = 0; k < CH_SUPER; k++)
-        out->code[k] = p[QUANTS + k / 32 * 16 + k % 16] >> k % 32 / 16 * 4 & 15;
+    for (int g = 0; g < 8; g++)
+        for (int l = 0; l < 16; l++) {
+            out->code[32 * g + l] = p[QUANTS + 16 * g + l] & 15;
+            out->code[32 * g + 16 + l] = p[QUANTS + 16 * g + l] >> 4;
+        }
 }
 
 void ch_decode_iq4_xs(float *out, const void *blocks, int64_t n)

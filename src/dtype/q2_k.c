@@ -20,8 +20,9 @@ void ch_codes_q2_k(ch_codes *out, const void *block)
         out->scale[g] = (int8_t)(p[g] & 15);
         out->min[g] = p[g] >> 4;
     }
-    for (int k = 0; k < CH_SUPER; k++)
-        out->code[k] = p[QUANTS + k / 128 * 32 + k % 32] >> k % 128 / 32 * 2 & 3;
+    for (int g = 0; g < 8; g++)
+        for (int l = 0; l < 32; l++)
+            out->code[32 * g + l] = p[QUANTS + g / 4 * 32 + l] >> 2 * (g % 4) & 3;
 }
 
 void ch_decode_q2_k(float *out, const void *blocks, int64_t n)

@@ -19,10 +19,11 @@ void ch_codes_q3_k(ch_codes *out, const void *block)
     for (int g = 0; g < 16; g++)
         out->scale[g] =
             (int8_t)(((s[g % 8] >> g / 8 * 4 & 15) | (s[8 + g % 4] >> g / 4 * 2 & 3) << 4) - 32);
-    for (int k = 0; k < CH_SUPER; k++) {
-        const int low = p[QUANTS + k / 128 * 32 + k % 32] >> k % 128 / 32 * 2 & 3;
-        out->code[k] = (uint8_t)(low | (p[k % 32] >> k / 32 & 1) << 2);
-    }
+    for (int g = 0; g < 8; g++)
+        for (int l = 0; l < 32; l++) {
+            const int low = p[QUANTS + g / 4 * 32 + l] >> 2 * (g % 4) & 3;
+            out->code[32 * g + l] = (uint8_t)(low | (p[l] >> g & 1) << 2);
+        }
 }
 
 void ch_decode_q3_k(float *out, const void *blocks, int64_t n)

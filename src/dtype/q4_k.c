@@ -16,8 +16,9 @@ void ch_codes_q4_k(ch_codes *out, const void *block)
     out->d = ch_block_u16(p);
     out->e = ch_block_u16(p + 2);
     ch_k_scales_get(out->scale, out->min, p + SCALES);
-    for (int k = 0; k < CH_SUPER; k++)
-        out->code[k] = p[QUANTS + k / 64 * 32 + k % 32] >> k % 64 / 32 * 4 & 15;
+    for (int g = 0; g < 8; g++)
+        for (int l = 0; l < 32; l++)
+            out->code[32 * g + l] = p[QUANTS + g / 2 * 32 + l] >> 4 * (g % 2) & 15;
 }
 
 void ch_decode_q4_k(float *out, const void *blocks, int64_t n)

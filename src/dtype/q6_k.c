@@ -17,11 +17,12 @@ void ch_codes_q6_k(ch_codes *out, const void *block)
     const unsigned char *p = block;
     out->d = ch_block_u16(p + D);
     memcpy(out->scale, p + SCALES, sizeof out->scale);
-    for (int k = 0; k < CH_SUPER; k++) {
-        const int j = k % 128 / 32, l = k % 32, half = k / 128;
-        const int low = p[64 * half + j % 2 * 32 + l] >> j / 2 * 4 & 15;
-        out->code[k] = (uint8_t)(low | (p[HIGH + 32 * half + l] >> 2 * j & 3) << 4);
-    }
+    for (int g = 0; g < 8; g++)
+        for (int l = 0; l < 32; l++) {
+            const int half = g / 4, j = g % 4;
+            const int low = p[64 * half + j % 2 * 32 + l] >> j / 2 * 4 & 15;
+            out->code[32 * g + l] = (uint8_t)(low | (p[HIGH + 32 * half + l] >> 2 * j & 3) << 4);
+        }
 }
 
 void ch_decode_q6_k(float *out, const void *blocks, int64_t n)

@@ -117,7 +117,8 @@ typedef struct ch_ahead {
     size_t step;
 } ch_ahead;
 
-/* P panels from here are computed in `steps` steps. */
+/* P panels from here are computed in `steps` steps.  Where there are fewer steps than lines in a
+ * share some lines are not asked for, and each of those is waited for. */
 CH_INLINE ch_ahead ch_ahead_of(const ch_tile *t, const int P, int steps)
 {
     const size_t share = (size_t)P * t->panel_bytes / (size_t)t->tiles;

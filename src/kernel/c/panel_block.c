@@ -36,19 +36,31 @@ static ch_dtype stored_as(ch_panel_kind kind)
 
 /* ---- Packing ------------------------------------------------------------------------------- */
 
-static void put_codes(unsigned char *to, ch_form f, const uint8_t *code, int lane)
+static void or_four(unsigned char *to, uint32_t four)
 {
-    for (int k = 0; k < CH_GROUP; k++) {
-        const int h = k / 16, j = k % 16 / 4, at = 4 * lane + k % 4, c = code[k];
-        if (f.bits >= 4)
-            to[64 * j + at] |= (unsigned char)((c & 15) << 4 * h);
+    uint32_t before;
+    memcpy(&before, to, sizeof before);
+    four |= before;
+    memcpy(to, &four, sizeof four);
+}
+
+/* Four codes of a lane stand side by side: a word, whose bytes are shifted and masked together. */
+static void put_codes(unsigned char *to, int bits, const uint8_t *code, int lane)
+{
+    to += 4 * lane;
+    for (int k = 0; k < CH_GROUP; k += 4) {
+        const int h = k / 16, j = k % 16 / 4;
+        uint32_t c;
+        memcpy(&c, code + k, sizeof c);
+        if (bits >= 4)
+            or_four(to + 64 * j, (c & 0x0f0f0f0f) << 4 * h);
         else
-            to[64 * h + at] |= (unsigned char)((c & 3) << 2 * j);
-        if (f.bits == 6)
-            to[256 + 64 * h + at] |= (unsigned char)(c >> 4 << 2 * j);
-        else if (f.bits % 2)
-            to[(f.bits == 5 ? 256 : 128) + at] |=
-                (unsigned char)(c >> (f.bits - 1) << (4 * h + j));
+            or_four(to + 64 * h, (c & 0x03030303) << 2 * j);
+        if (bits == 6)
+            or_four(to + 256 + 64 * h, (c >> 4 & 0x03030303) << 2 * j);
+        else if (bits % 2)
+            or_four(to + (bits == 5 ? 256 : 128),
+                    (c >> (bits - 1) & 0x01010101) << (4 * h + j));
     }
 }
 
@@ -99,7 +111,7 @@ void ch_panel_block_pack(unsigned char *panel, ch_panel_kind kind, const char *s
             else
                 put_scales(panel + ch_unit_at(f, g), f, kind, g, r, &c);
             for (int i = 0; i < info->block / CH_GROUP; i++)
-                put_codes(panel + ch_codes_at(f, g + i), f, c.code + CH_GROUP * i, r);
+                put_codes(panel + ch_codes_at(f, g + i), f.bits, c.code + CH_GROUP * i, r);
         }
     }
 }

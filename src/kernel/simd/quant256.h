@@ -44,7 +44,8 @@ CH_INLINE int ch_quant256_tile(const ch_tile *t, const int R, const int P, const
 {
     const int groups = t->K / CH_GROUP;
     ch_rows rows = ch_rows_of(t, R);
-    ch_ahead ahead = ch_ahead_of(t, P, groups * (int)(bytes / 64));
+    const int lines = (int)(bytes / 64) + 1; /* of a group and its scales */
+    ch_ahead ahead = ch_ahead_of(t, P, groups * lines);
     vf sum[2 * CH_QUANT256_ROWS];
     CH_UNROLL
     for (int i = 0; i < 2 * R * P; i++)
@@ -54,11 +55,11 @@ CH_INLINE int ch_quant256_tile(const ch_tile *t, const int R, const int P, const
         for (int p = 0; p < P; p++) {
             const char *panel = t->w + (size_t)p * t->panel_bytes;
             CH_UNROLL
-            for (size_t i = 0; i < bytes; i += 64) {
+            for (int i = 0; i < lines; i++) {
                 if (R > 1)
                     ch_ahead_step(&ahead);
                 else
-                    ch_ask(panel + ch_group_weights_at(g, bytes) + CH_AHEAD + i);
+                    ch_ask(panel + ch_group_weights_at(g, bytes) + CH_AHEAD + 64 * i);
             }
             ch_group256(sum + 2 * p, panel, g, &rows, R, P, bytes, dot);
         }

@@ -11,7 +11,8 @@
 
 enum { CH_QUANT512_ROWS = 12 };
 
-/* s[r] += the dot of one group's weights at w with row r's. */
+/* s[r] += the dot of one group's weights at w with row r's.  Takes a step ahead for each 64 of its
+ * bytes, if R > 1. */
 typedef void ch_dot512_fn(__m512i *s, const char *w, ch_rows *rows, ch_ahead *ahead, const int R);
 
 typedef struct __attribute__((packed, may_alias)) ch_four {
@@ -33,7 +34,10 @@ CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const
 {
     const int groups = t->K / CH_GROUP, near = groups - (int)(CH_AHEAD / (bytes + CH_SCALE_BYTES));
     ch_rows rows = ch_rows_of(t, R);
-    ch_ahead ahead = ch_ahead_of(t, P, groups * (bytes == CH_Q8_BYTES ? 8 : 4));
+    /* A group is some bytes longer than the lines that its dot asks for: of a share that is whole
+     * panels one line more, or those that were not asked for would be waited for. */
+    const bool whole = R > 1 && t->tiles == 1;
+    ch_ahead ahead = ch_ahead_of(t, P, groups * ((int)(bytes / 64) + whole));
     __m512 sum[CH_QUANT512_ROWS];
     CH_UNROLL
     for (int i = 0; i < R * P; i++)
@@ -56,6 +60,8 @@ CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const
             for (int r = 0; r < R; r++)
                 s[r] = _mm512_set1_epi32(bytes == CH_Q8_BYTES ? ch_group_at(&rows, r)->bias_q8
                                                               : ch_group_at(&rows, r)->bias_q4);
+            if (whole)
+                ch_ahead_step(&ahead);
             dot(s, w, &rows, &ahead, R);
             CH_UNROLL
             for (int r = 0; r < R; r++)
