@@ -81,15 +81,16 @@ static void pack_bf16(uint16_t *panel, const char *stored, size_t row_bytes, int
 {
     memset(panel, 0, ch_panel_bytes(CH_PANEL_BF16, K));
     for (int r = 0; r < rows; r++)
-        for (int k = 0; k < K; k++)
-            memcpy(&panel[(size_t)(k / 2) * 32 + (size_t)(2 * r + k % 2)],
-                   stored + (size_t)r * row_bytes + (size_t)k * sizeof *panel, sizeof *panel);
+        for (int k = 0; k < K; k += 2) /* a pair, or the last one */
+            memcpy(&panel[(size_t)k * 16 + (size_t)(2 * r)],
+                   stored + (size_t)r * row_bytes + (size_t)k * sizeof *panel,
+                   (size_t)CH_MIN(K - k, 2) * sizeof *panel);
 }
 
 /* Blocks of both stored formats: a binary16 scale, then `n` bytes that go to the lane four at a
  * time. */
 static void pack_groups(unsigned char *panel, const char *stored, size_t row_bytes, int K,
-                        int rows, int n, int flip, int zero)
+                        int rows, int n, unsigned flip, int zero)
 {
     const size_t bytes = (size_t)n * CH_PANEL_ROWS;
     const int groups = K / CH_GROUP;
@@ -103,8 +104,12 @@ static void pack_groups(unsigned char *panel, const char *stored, size_t row_byt
         for (int r = 0; r < rows; r++) {
             const char *block = stored + (size_t)r * row_bytes + (size_t)g * (size_t)(2 + n);
             memcpy(scale + 2 * r, block, 2);
-            for (int i = 0; i < n; i++)
-                w[i / 4 * 64 + r * 4 + i % 4] = (unsigned char)(block[2 + i] ^ flip);
+            for (int i = 0; i < n; i += 4) {
+                uint32_t four;
+                memcpy(&four, block + 2 + i, sizeof four);
+                four ^= flip * 0x01010101u;
+                memcpy(w + i * 16 + r * 4, &four, sizeof four);
+            }
         }
     }
 }
