@@ -46,13 +46,13 @@ static void backward(ch_run *r, void *record)
                        backward_rows, record);
 }
 
-ch_tensor *ch_op_binary(ch_run *r, const ch_tensor *a, const ch_tensor *b, ch_op_id op,
-                        ch_binary_fn *f, ch_binary_grad_fn *gradient)
+ch_tensor *ch_op_binary(ch_run *r, ch_tensor *y, const ch_tensor *a, const ch_tensor *b,
+                        ch_op_id op, ch_binary_fn *f, ch_binary_grad_fn *gradient)
 {
     const ch_op_timer t = ch_op_begin(r);
     binary g = {.a = a,
                 .b = b,
-                .y = ch_op_output(r, ch_tensor_rows(a), ch_tensor_width(a)),
+                .y = y ? y : ch_op_output(r, ch_tensor_rows(a), ch_tensor_width(a)),
                 .f = f,
                 .gradient = gradient};
     if (ch_op_computes(r))

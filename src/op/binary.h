@@ -6,7 +6,8 @@
 
 #include "op.h"
 
-ch_tensor *ch_op_binary(ch_run *r, const ch_tensor *a, const ch_tensor *b, ch_op_id op,
-                        ch_binary_fn *f, ch_binary_grad_fn *gradient);
+/* y: where the result goes, which may be a or b; NULL: into a new tensor. */
+ch_tensor *ch_op_binary(ch_run *r, ch_tensor *y, const ch_tensor *a, const ch_tensor *b,
+                        ch_op_id op, ch_binary_fn *f, ch_binary_grad_fn *gradient);
 
 #endif

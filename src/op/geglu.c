@@ -6,7 +6,8 @@
  * SPDX-License-Identifier: MIT */
 #include "binary.h"
 
-ch_tensor *ch_op_geglu(ch_run *r, const ch_tensor *gate, const ch_tensor *up)
+ch_tensor *ch_op_geglu(ch_run *r, ch_tensor *gate, const ch_tensor *up)
 {
-    return ch_op_binary(r, gate, up, CH_OP_geglu, r->kernels->geglu, r->kernels->geglu_grad);
+    return ch_op_binary(r, r->tape ? NULL : gate, gate, up, CH_OP_geglu, r->kernels->geglu,
+                        r->kernels->geglu_grad);
 }

@@ -6,5 +6,5 @@
 ch_tensor *ch_op_multiply(ch_run *r, const ch_tensor *a, const ch_tensor *b)
 {
     const ch_kernels *k = r->kernels;
-    return ch_op_binary(r, a, b, CH_OP_multiply, k->multiply, k->multiply_grad);
+    return ch_op_binary(r, NULL, a, b, CH_OP_multiply, k->multiply, k->multiply_grad);
 }

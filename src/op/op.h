@@ -204,9 +204,10 @@ enum { CH_ATTENTION_KEYS = CH_MIX_KEYS };
 ch_tensor *ch_op_attention_pages(ch_run *r, const ch_tensor *q, const ch_kv_view *views,
                                  const ch_rows *rows, const ch_attention_spec *s);
 
-ch_tensor *ch_op_swiglu(ch_run *r, const ch_tensor *gate, const ch_tensor *up);
-/* gelu(gate) * up, in gelu's tanh form (Shazeer 2020). */
-ch_tensor *ch_op_geglu(ch_run *r, const ch_tensor *gate, const ch_tensor *up);
+/* silu(gate) * up (Shazeer 2020).  Without a tape the result is in gate. */
+ch_tensor *ch_op_swiglu(ch_run *r, ch_tensor *gate, const ch_tensor *up);
+/* gelu(gate) * up, in gelu's tanh form (Shazeer 2020); likewise. */
+ch_tensor *ch_op_geglu(ch_run *r, ch_tensor *gate, const ch_tensor *up);
 ch_tensor *ch_op_gelu(ch_run *r, const ch_tensor *x);
 ch_tensor *ch_op_gelu_erf(ch_run *r, const ch_tensor *x); /* x times the normal distribution */
 ch_tensor *ch_op_relu2(ch_run *r, const ch_tensor *x);

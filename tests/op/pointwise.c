@@ -122,8 +122,10 @@ static void test_activations(void **state)
     bench_open(&b, 2);
     ch_tensor x = bench_tensor(&b, T, W, 1), y = bench_tensor(&b, T, W, 2);
     const ch_tensor *gelu = ch_op_gelu(&b.run, &x), *relu2 = ch_op_relu2(&b.run, &x);
-    const ch_tensor *swiglu = ch_op_swiglu(&b.run, &x, &y), copy = bench_tensor(&b, T, W, 1);
-    assert_ptr_equal(ch_op_add(&b.run, &x, &y), &x); /* without a tape, in place */
+    ch_tensor gate = bench_tensor(&b, T, W, 1), copy = bench_tensor(&b, T, W, 1);
+    const ch_tensor *swiglu = ch_op_swiglu(&b.run, &gate, &y);
+    assert_ptr_equal(swiglu, &gate); /* without a tape, in place */
+    assert_ptr_equal(ch_op_add(&b.run, &x, &y), &x); /* likewise */
     for (int i = 0; i < T * W; i++) {
         const double u = (double)((real *)copy.data)[i], v = (double)((real *)y.data)[i];
         const double g = 0.5 * u * (1 + tanh(sqrt(2 / acos(-1)) * (u + 0.044715 * u * u * u)));
@@ -164,7 +166,8 @@ static void test_arithmetic(void **state)
     bench_open(&b, 2);
     const ch_tensor x = bench_tensor(&b, T, W, 1), y = bench_tensor(&b, T, W, 2);
     ch_tensor scaled = bench_tensor(&b, T, W, 1), capped = bench_tensor(&b, T, W, 1);
-    const ch_tensor *geglu = ch_op_geglu(&b.run, &x, &y), *product = ch_op_multiply(&b.run, &x, &y),
+    ch_tensor gate = bench_tensor(&b, T, W, 1);
+    const ch_tensor *geglu = ch_op_geglu(&b.run, &gate, &y), *product = ch_op_multiply(&b.run, &x, &y),
                     *part = ch_op_columns(&b.run, &x, AT, N);
     assert_ptr_equal(ch_op_scale(&b.run, &scaled, 1.7F), &scaled); /* in place */
     assert_ptr_equal(ch_op_softcap(&b.run, &capped, 0.8F), &capped);
@@ -191,17 +194,21 @@ static void test_rows_are_alone(void **state)
     bench b;
     bench_open(&b, 3);
     const ch_tensor x = bench_tensor(&b, MANY, W, 1), y = bench_tensor(&b, MANY, W, 2);
+    ch_tensor g = bench_tensor(&b, MANY, W, 1), h = bench_tensor(&b, MANY, W, 1);
+    const ch_tensor single[2] = {bench_tensor(&b, MANY, W, 1), bench_tensor(&b, MANY, W, 1)};
     const ch_weight gain = bench_vector(&b, W, 3);
     const ch_tensor *all[7] = {ch_op_gelu_erf(&b.run, &x), ch_op_gelu(&b.run, &x),
                                ch_op_relu2(&b.run, &x),
-                               ch_op_swiglu(&b.run, &x, &y), ch_op_geglu(&b.run, &x, &y),
+                               ch_op_swiglu(&b.run, &g, &y), ch_op_geglu(&b.run, &h, &y),
                                ch_op_rmsnorm(&b.run, &x, &gain, 0, 1e-5F),
                                ch_op_layernorm(&b.run, &x, &gain, NULL, 1e-5F)};
     for (int t = 0; t < MANY; t += 7) {
         const ch_tensor u = ch_tensor_slice_rows(&x, t, 1), v = ch_tensor_slice_rows(&y, t, 1);
+        ch_tensor a = ch_tensor_slice_rows(&single[0], t, 1),
+                  c = ch_tensor_slice_rows(&single[1], t, 1);
         const ch_tensor *one[7] = {ch_op_gelu_erf(&b.run, &u), ch_op_gelu(&b.run, &u),
                                    ch_op_relu2(&b.run, &u),
-                                   ch_op_swiglu(&b.run, &u, &v), ch_op_geglu(&b.run, &u, &v),
+                                   ch_op_swiglu(&b.run, &a, &v), ch_op_geglu(&b.run, &c, &v),
                                    ch_op_rmsnorm(&b.run, &u, &gain, 0, 1e-5F),
                                    ch_op_layernorm(&b.run, &u, &gain, NULL, 1e-5F)};
         for (int i = 0; i < 7; i++)

@@ -84,8 +84,13 @@ ch_tensor *ch_block_fused_heads(ch_forward *f, int layer, const ch_tensor *n, co
 ch_tensor *ch_block_attention(ch_forward *f, int layer, ch_tensor *x,
                               const ch_attention_weights *w)
 {
+    ch_run *r = f->run;
+    const size_t mark = ch_arena_mark(r->scratch);
     const ch_tensor *n = ch_block_norm(f, x, &w->norm);
-    return ch_op_linear_add(f->run, x, ch_block_heads(f, layer, n, w), &w->output, f->rows);
+    x = ch_op_linear_add(r, x, ch_block_heads(f, layer, n, w), &w->output, f->rows);
+    if (!r->tape) /* x is where it was: the feed-forward may have the rest */
+        ch_arena_reset(r->scratch, mark);
+    return x;
 }
 
 /* ---- Feed-forward --------------------------------------------------------------------------- */
