@@ -1,13 +1,15 @@
 /* load.c - streams against a server that speaks OpenAI's completions: tokens a second of all
  * together, time to the first token, time between tokens
  *
- *     load [--in N] [--out N] [--rounds N] [--seed N] [--warm SECONDS] [--json] URL [STREAMS...]
+ *     load [--in N] [--out N] [--rounds N] [--seed N] [--warm SECONDS] [--native] [--json] URL
+ *         [STREAMS...]
  *
  * Every prompt is its own (token ids drawn from a seed), so that nothing is shared; streams of a
  * round begin together; what is asked in the --warm [1] seconds before is not counted.  Tokens are
  * counted by the server (usage), times are seen here; what this program itself takes of the
  * processors is told, too.  In C because the client has the same
- * processors as the server: cc -O2 load.c -lcurl.  SPDX-License-Identifier: MIT */
+ * processors as the server: cc -O2 load.c -lcurl.  --native asks llama.cpp's own /completion, which
+ * does not refuse bytes that are no UTF-8, as random weights write them.  SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
 #include <getopt.h>
 #include <stdbool.h>
@@ -24,6 +26,7 @@ enum { MOST_STREAMS = 1024, TAIL = 1024, LOWEST_ID = 100, IDS = 3900 };
 static struct {
     int in, out, rounds;
     double warm;
+    bool native;
     uint64_t seed;
     const char *url;
     CURLM *all;
@@ -105,9 +108,9 @@ static void begin(stream *s)
     to += sprintf(to, "{\"prompt\":[");
     for (int i = 0; i < o.in; i++)
         to += sprintf(to, "%s%d", i ? "," : "", (int)(LOWEST_ID + draw() % IDS));
-    sprintf(to, "],\"max_tokens\":%d,\"stream\":true,\"ignore_eos\":true,\"stream_options\":"
+    sprintf(to, "],\"%s\":%d,\"stream\":true,\"ignore_eos\":true,\"stream_options\":"
             "{\"include_usage\":true},\"temperature\":0.8,\"seed\":%d}",
-            o.out, (int)(draw() % 1000000));
+            o.native ? "n_predict" : "max_tokens", o.out, (int)(draw() % 1000000));
     s->tail_size = 0;
     s->events = s->matched = 0;
     curl_easy_setopt(s->request, CURLOPT_POSTFIELDS, s->body);
@@ -120,7 +123,7 @@ static void set_up(stream *s)
     s->request = need(curl_easy_init());
     s->body = need(malloc((size_t)o.in * 12 + 512));
     s->at = need(malloc(((size_t)o.out + 2) * sizeof *s->at));
-    snprintf(s->url, sizeof s->url, "%s/v1/completions", o.url);
+    snprintf(s->url, sizeof s->url, "%s%s", o.url, o.native ? "/completion" : "/v1/completions");
     curl_easy_setopt(s->request, CURLOPT_URL, s->url);
     curl_easy_setopt(s->request, CURLOPT_HTTPHEADER, o.headers);
     curl_easy_setopt(s->request, CURLOPT_WRITEFUNCTION, take);
@@ -133,7 +136,8 @@ static void end(stream *s, CURLcode how)
 {
     long status = 0;
     curl_easy_getinfo(s->request, CURLINFO_RESPONSE_CODE, &status);
-    const char *usage = how == CURLE_OK ? strstr(s->tail, "\"completion_tokens\":") : NULL;
+    const char *counted = o.native ? "\"predicted_n\":" : "\"completion_tokens\":";
+    const char *usage = how == CURLE_OK ? strstr(s->tail, counted) : NULL;
     if (status != 200 || !usage || s->events < 1) {
         fprintf(stderr, "load: %s: %ld %s\n", s->url, status, how == CURLE_OK ? s->tail : s->why);
         exit(1);
@@ -236,7 +240,7 @@ static void measure(int n, bool json)
 static void usage(void)
 {
     fprintf(stderr, "usage: load [--in N] [--out N] [--rounds N] [--seed N] [--warm SECONDS] "
-                    "[--json] URL [STREAMS...]\n");
+                    "[--native] [--json] URL [STREAMS...]\n");
     exit(2);
 }
 
@@ -256,7 +260,8 @@ static bool options(int argc, char **argv)
 {
     static const struct option KNOWN[] = {
         {"in", 1, 0, 'i'},   {"out", 1, 0, 'o'},  {"rounds", 1, 0, 'r'}, {"seed", 1, 0, 's'},
-        {"warm", 1, 0, 'w'}, {"json", 0, 0, 'j'}, {0, 0, 0, 0},
+        {"warm", 1, 0, 'w'}, {"json", 0, 0, 'j'},
+        {"native", 0, 0, 'n'}, {0, 0, 0, 0},
     };
     bool json = false;
     for (int c; (c = getopt_long(argc, argv, "", KNOWN, NULL)) >= 0;) {
@@ -267,6 +272,7 @@ static bool options(int argc, char **argv)
         case 's': o.seed = strtoull(optarg, NULL, 10); break;
         case 'w': o.warm = strtod(optarg, NULL); break;
         case 'j': json = true; break;
+        case 'n': o.native = true; break;
         default: usage();
         }
     }

@@ -49,7 +49,8 @@ for round in $(seq "$rounds"); do
     for n in "$@"; do
         while read -r name url; do
             echo "round $round of $rounds: $n at $name" >&2
-            "$tmp/load" --in "$in" --out "$out" --rounds 1 --warm 0.1 --seed "$round" --json "$url" "$n" |
+            [ "$name" = chalcis ] && own= || own=--native
+            "$tmp/load" $own --in "$in" --out "$out" --rounds 1 --warm 0.1 --seed "$round" --json "$url" "$n" |
                 sed 's/[":{}]/ /g; s/,/ /g' |
                 awk -v n="$n" -v name="$name" '
                     { for (i = 1; i < NF; i++) v[$i] = $(i + 1)

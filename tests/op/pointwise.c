@@ -167,7 +167,8 @@ static void test_arithmetic(void **state)
     const ch_tensor x = bench_tensor(&b, T, W, 1), y = bench_tensor(&b, T, W, 2);
     ch_tensor scaled = bench_tensor(&b, T, W, 1), capped = bench_tensor(&b, T, W, 1);
     ch_tensor gate = bench_tensor(&b, T, W, 1);
-    const ch_tensor *geglu = ch_op_geglu(&b.run, &gate, &y), *product = ch_op_multiply(&b.run, &x, &y),
+    const ch_tensor *geglu = ch_op_geglu(&b.run, &gate, &y),
+                    *product = ch_op_multiply(&b.run, &x, &y),
                     *part = ch_op_columns(&b.run, &x, AT, N);
     assert_ptr_equal(ch_op_scale(&b.run, &scaled, 1.7F), &scaled); /* in place */
     assert_ptr_equal(ch_op_softcap(&b.run, &capped, 0.8F), &capped);
