@@ -8,8 +8,8 @@
  * round begin together; what is asked in the --warm [1] seconds before is not counted.  Tokens are
  * counted by the server (usage), times are seen here; what this program itself takes of the
  * processors is told, too.  In C because the client has the same
- * processors as the server: cc -O2 load.c -lcurl.  --native asks llama.cpp's own /completion, which
- * does not refuse bytes that are no UTF-8, as random weights write them.  SPDX-License-Identifier: MIT */
+ * processors as the server: cc -O2 load.c -lcurl.  --native asks llama.cpp's own /completion, and
+ * not for the bytes from 128 on of the vocabulary of `chalcis init`: it ends texts that are no UTF-8.  SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
 #include <getopt.h>
 #include <stdbool.h>
@@ -111,6 +111,13 @@ static void begin(stream *s)
     sprintf(to, "],\"%s\":%d,\"stream\":true,\"ignore_eos\":true,\"stream_options\":"
             "{\"include_usage\":true},\"temperature\":0.8,\"seed\":%d}",
             o.native ? "n_predict" : "max_tokens", o.out, (int)(draw() % 1000000));
+    if (o.native) {
+        to += strlen(to) - 1; /* over the brace */
+        to += sprintf(to, ",\"logit_bias\":[[128,false]");
+        for (int id = 129; id < 256; id++)
+            to += sprintf(to, ",[%d,false]", id);
+        strcpy(to, "]}");
+    }
     s->tail_size = 0;
     s->events = s->matched = 0;
     curl_easy_setopt(s->request, CURLOPT_POSTFIELDS, s->body);
@@ -121,7 +128,7 @@ static void begin(stream *s)
 static void set_up(stream *s)
 {
     s->request = need(curl_easy_init());
-    s->body = need(malloc((size_t)o.in * 12 + 512));
+    s->body = need(malloc((size_t)o.in * 12 + 4096));
     s->at = need(malloc(((size_t)o.out + 2) * sizeof *s->at));
     snprintf(s->url, sizeof s->url, "%s%s", o.url, o.native ? "/completion" : "/v1/completions");
     curl_easy_setopt(s->request, CURLOPT_URL, s->url);
