@@ -143,12 +143,12 @@ int ch_file_whole(const ch_file *f, ch_err *e)
 
 /* ---- Looking up ----------------------------------------------------------------------------- */
 
-void ch_file_forget(const ch_file *f, const ch_file_tensor *t)
+void ch_file_forget(const ch_file *f, const void *p, size_t n)
 {
     if (!f->index->borrowed)
-        ch_io_forget(&f->map, t->t.data, t->bytes);
-    for (const ch_file *p = f->index->parts; p; p = p->index->next)
-        ch_file_forget(p, t);
+        ch_io_forget(&f->map, p, n);
+    for (const ch_file *part = f->index->parts; part; part = part->index->next)
+        ch_file_forget(part, p, n);
 }
 
 const ch_file_tensor *ch_file_tensor_find(const ch_file *f, const char *name)

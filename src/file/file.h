@@ -75,8 +75,8 @@ int ch_file_open(ch_file **out, const char *path, ch_err *e);
  * messages. */
 int ch_file_open_memory(ch_file **out, const void *bytes, size_t n, const char *name, ch_err *e);
 void ch_file_close(ch_file **f);
-/* The bytes of a tensor are not read again soon: where they are mapped their memory goes back. */
-void ch_file_forget(const ch_file *f, const ch_file_tensor *t);
+/* Bytes of tensors that are not read again soon: where they are mapped their memory goes back. */
+void ch_file_forget(const ch_file *f, const void *p, size_t n);
 /* CH_EIO: it, or a file that it is put together from, has lost bytes since (guard.h). */
 int ch_file_whole(const ch_file *f, ch_err *e);
 

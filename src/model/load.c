@@ -64,6 +64,12 @@ static int find_weight(void *arg, ch_weight *w, const ch_weight_row *row, int la
     return CH_OK;
 }
 
+static void packed(void *arg, const void *stored, size_t bytes)
+{
+    const struct loading *l = arg;
+    ch_file_forget(l->f, stored, bytes);
+}
+
 static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int layer)
 {
     struct loading *l = arg;
@@ -83,9 +89,10 @@ static int settle_weight(void *arg, ch_weight *w, const ch_weight_row *row, int 
         w->kind = CH_PANEL_F32;
     }
     if (!reals && !later && !l->o->keep_unpacked && !looked_up_only(row, &l->m->config)) {
-        ch_weight_pack(w, ch_arena_take(&l->m->arena, ch_weight_packed_bytes(w)), l->o->pool);
+        ch_weight_pack(w, ch_arena_take(&l->m->arena, ch_weight_packed_bytes(w)), l->o->pool,
+                       packed, l);
     }
-    ch_file_forget(l->f, source);
+    ch_file_forget(l->f, source->t.data, source->bytes);
     if (l->o->told)
         l->o->told(l->o->arg, l->settled, l->stored);
     return CH_OK;
@@ -106,7 +113,7 @@ ch_hash128 ch_model_file_hash(const ch_config *c, const ch_file *f)
         h = ch_hash_bytes(h, t->t.dim, sizeof t->t.dim[0] * (size_t)t->t.rank);
         for (size_t at = 0; at < t->bytes; at += step)
             h = ch_hash_bytes(h, p + at, CH_MIN((size_t)64, t->bytes - at));
-        ch_file_forget(f, t);
+        ch_file_forget(f, p, t->bytes);
     }
     return h;
 }

@@ -349,7 +349,7 @@ static void pack(struct packing *p)
         const size_t bytes = ch_weight_packed_bytes(w);
         p->bytes += bytes + 2 * CH_ARENA_ALIGN;
         if (p->arena)
-            ch_weight_pack(w, ch_arena_take(p->arena, bytes), NULL);
+            ch_weight_pack(w, ch_arena_take(p->arena, bytes), NULL, NULL, NULL);
     }
 }
 

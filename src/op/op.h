@@ -100,9 +100,11 @@ struct ch_weight {
 static inline int64_t ch_weight_rows(const ch_weight *w) { return w->stored.dim[0]; }
 static inline int64_t ch_weight_width(const ch_weight *w) { return w->stored.dim[1]; }
 /* Bytes that ch_weight_pack needs (64-byte aligned), and packing by the pool from stored into
- * memory of the caller's. */
+ * memory of the caller's.  packed, if not NULL, is told of stored bytes that are done with, some
+ * 16 MiB at a time. */
+typedef void ch_packed_fn(void *arg, const void *stored, size_t bytes);
 size_t ch_weight_packed_bytes(const ch_weight *w);
-void ch_weight_pack(ch_weight *w, void *memory, ch_pool *pool);
+void ch_weight_pack(ch_weight *w, void *memory, ch_pool *pool, ch_packed_fn *packed, void *arg);
 
 /* Low-rank changes of linear maps (Hu et al. 2021): y += scale * B (A x).  Models stay as they
  * are: adapters belong to a run, and its rows choose among them. */

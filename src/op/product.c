@@ -210,7 +210,7 @@ void ch_op_product_weight(ch_run *r, ch_product *p, const ch_weight *w)
     ch_weight packed = *w;
     void *memory = ch_arena_take(r->scratch, ch_weight_packed_bytes(w));
     if (ch_op_computes(r))
-        ch_weight_pack(&packed, memory, r->pool);
+        ch_weight_pack(&packed, memory, r->pool, NULL, NULL);
     p->kind = ch_dtype_get(w->stored.dtype)->panel;
     p->panels = memory;
 }

@@ -107,7 +107,7 @@ static void quantized(ch_dtype dtype, bool packed)
     ch_weight w = {.stored = ch_tensor_2d(gc_take(&g, ch_dtype_bytes(dtype, N * K)), dtype, N, K)};
     ch_dtype_get(dtype)->encode(w.stored.data, values, N * K);
     if (packed)
-        ch_weight_pack(&w, gc_take(&g, ch_weight_packed_bytes(&w)), NULL);
+        ch_weight_pack(&w, gc_take(&g, ch_weight_packed_bytes(&w)), NULL, NULL, NULL);
     c.w[0] = &w;
     gc_check(&g, linear_loss, &c);
     gc_close(&g);

@@ -65,7 +65,7 @@ static inline ch_weight bench_matrix(bench *b, ch_dtype dtype, int64_t N, int64_
 
 static inline void bench_pack(bench *b, ch_weight *w)
 {
-    ch_weight_pack(w, ch_arena_take(&b->memory, ch_weight_packed_bytes(w)), b->pool);
+    ch_weight_pack(w, ch_arena_take(&b->memory, ch_weight_packed_bytes(w)), b->pool, NULL, NULL);
 }
 
 /* The values that a weight stands for. */
