@@ -8,7 +8,7 @@
 # weights and cache": what is held here, to packed weights and f16 keys and values of 528 tokens.
 # First token: `run -n 1` of a model that has a vocabulary, the file in memory already, the whole
 # process; median of RUNS [20], least to most.  THREADS [one per CPU].
-set -eu
+set -euo pipefail
 here=$(cd "$(dirname "$0")/../.." && pwd)
 chalcis=${CHALCIS:-$here/chalcis} threads=${THREADS:-$(nproc)} runs=${RUNS:-20}
 fail() { echo "bench/peers/memory.sh: $1" >&2; exit 1; }
@@ -25,7 +25,7 @@ held() { # COMMAND: MiB, or -
     fi
 }
 peer() { # PROGRAM MODEL
-    [ -n "$1" ] && held "$1" -m "$2" -p 512 -n 16 -r 1 -t "$threads" || echo -
+    if [ -n "$1" ]; then held "$1" -m "$2" -p 512 -n 16 -r 1 -t "$threads"; else echo -; fi
 }
 first_token() { # MODEL: median (least to most) in ms
     "$chalcis" run -m "$1" -p "Once upon a time" -n 1 -t "$threads" >"$work/out" 2>&1 || { echo -; return; }
@@ -43,6 +43,8 @@ for model in "$@"; do
     need=$("$chalcis" show -c 528 --json "$model" | python3 -c 'import json, sys
 o = json.load(sys.stdin)["memory"]; print(o["weights"] + o["cache"]["f16/f16"])')
     ours=$(held "$chalcis" bench -m "$model" -p 512 -n 16 -r 1 -t "$threads")
-    echo "$(basename "$model" .gguf)|$size|$need|$ours|$(peer "${LLAMA_BENCH:-}" "$model")|$(peer "${IK_BENCH:-}" "$model")|$(first_token "$model")"
+    llama=$(peer "${LLAMA_BENCH:-}" "$model") ik=$(peer "${IK_BENCH:-}" "$model")
+    first=$(first_token "$model")
+    echo "$(basename "$model" .gguf)|$size|$need|$ours|$llama|$ik|$first"
 done | awk -F'|' '{ need = $3 / 1048576
     printf "| %s | %.0f | %d | %.3f | %s | %s | %s |\n", $1, $2 / 1048576, $4, $4 / need, $5, $6, $7 }'

@@ -8,8 +8,10 @@
  * round begin together; what is asked in the --warm [1] seconds before is not counted.  Tokens are
  * counted by the server (usage), times are seen here; what this program itself takes of the
  * processors is told, too.  In C because the client has the same
- * processors as the server: cc -O2 load.c -lcurl.  --native asks llama.cpp's own /completion, and
- * not for the bytes from 128 on of the vocabulary of `chalcis init`: it ends texts that are no UTF-8.  SPDX-License-Identifier: MIT */
+ * processors as the server: cc -O2 load.c -lcurl.
+ *
+ * --native asks llama.cpp's own /completion, and not for the bytes from 128 on of the vocabulary of
+ * `chalcis init`: it ends texts that are no UTF-8.  SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
 #include <getopt.h>
 #include <stdbool.h>

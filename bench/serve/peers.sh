@@ -6,7 +6,8 @@
 # The programs are llama-server of llama.cpp and of ik_llama.cpp, one of them or both.  All servers
 # are started and wait; then, ROUNDS [5] times for each number of streams [1 8], load.c asks each in
 # turn: prompts of IN [128] drawn tokens, OUT [64] tokens each.  Prints medians, and the ratio chalcis
-# / peer round by round.  THREADS [one per CPU].  Wants curl and libcurl's headers.
+# / peer round by round.  Peers are asked by --native (load.c).  THREADS [one per CPU].  Wants curl
+# and libcurl's headers.
 set -eu
 chalcis=${CHALCIS:-./chalcis}
 here=$(cd "$(dirname "$0")" && pwd)

@@ -117,13 +117,13 @@ typedef struct ch_ahead {
     size_t step;
 } ch_ahead;
 
-/* P panels from here are computed in `steps` steps.  Where there are fewer steps than lines in a
- * share some lines are not asked for, and each of those is waited for. */
+/* P panels from here are computed in `steps` steps.  A line of a share that no step asks for, since
+ * there are fewer steps than lines or steps do not reach its end, is waited for. */
 CH_INLINE ch_ahead ch_ahead_of(const ch_tile *t, const int P, int steps)
 {
     const size_t share = (size_t)P * t->panel_bytes / (size_t)t->tiles;
     return (ch_ahead){t->w + (size_t)P * t->panel_bytes + (size_t)t->number * share,
-                      share / (size_t)steps};
+                      (share + (size_t)steps - 1) / (size_t)steps};
 }
 
 CH_INLINE void ch_ahead_step(ch_ahead *ahead)

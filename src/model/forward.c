@@ -69,7 +69,7 @@ enum { MANY = 64 };
 static void forget_table(const ch_model *m)
 {
     const ch_tensor *t = &m->output->stored;
-    if (m->file && m->config.tied)
+    if (m->file && m->config.tied && m->output->panels)
         ch_file_forget(m->file, t->data, ch_dtype_bytes(t->dtype, ch_tensor_count(t)));
 }
 

@@ -18,8 +18,8 @@
  * rows.
  *
  * Lifetimes.  Until backward, what an operation was given stays as it is: tensors, weights, the
- * arrays behind ch_rows. Operations that work in place say so (rope; without a tape add and
- * linear_add).
+ * arrays behind ch_rows. Operations that work in place say so (rope; without a tape add,
+ * linear_add and the gated units).
  *
  * Tensors here are reals, rank 2, (rows, width), unless said.  SPDX-License-Identifier: MIT */
 #ifndef CH_OP_H

@@ -11,7 +11,7 @@ enum {
     FEW_ROWS = 16,
     ROW_BLOCK = 64,           /* rows of a tile when there are many */
     PANEL_BYTES_FEW = 262144, /* panels of a tile: with few rows, */
-    AT_ONCE = 4,              /* which x86's kernels of one row take by so many panels */
+    AT_ONCE = 4,              /* which x86's kernels of one row take by as many panels at most */
     PANEL_BYTES_MANY = 131072,
     TILES_WANTED = 8,         /* of one product, so that threads find work */
     SMALL_MACS = 65536,       /* less in all is not worth a barrier */

@@ -36,7 +36,8 @@ void ch_weight_pack(ch_weight *w, void *memory, ch_pool *pool, ch_packed_fn *pac
 {
     const size_t row_bytes = ch_tensor_row_bytes(&w->stored), rows = (size_t)w->stored.dim[0];
     const int tasks = (int)((rows + PACK_BLOCK - 1) / PACK_BLOCK);
-    const int band = (int)(PACK_BAND / CH_MAX(row_bytes * PACK_BLOCK, 1)) + 1;
+    const int few = (int)(PACK_BAND / CH_MAX(row_bytes * PACK_BLOCK, 1));
+    const int band = packed ? CH_MAX(few, 4 * ch_pool_threads(pool)) : CH_MAX(tasks, 1);
     for (int task = 0; task < tasks; task += band) {
         packing p = {w, memory, task};
         ch_pool_run(pool, pack, &p, CH_MIN(band, tasks - task));

@@ -238,12 +238,53 @@ static void test_adapters(void **state)
     }
 }
 
+/* Stored bytes are told of once each, in order, and panels are those of one go. */
+typedef struct told {
+    const char *next;
+    int times;
+} told;
+
+static void tell(void *arg, const void *stored, size_t bytes)
+{
+    told *t = arg;
+    assert_ptr_equal(stored, t->next);
+    t->next += bytes;
+    t->times++;
+}
+
+static void test_pack_in_bands(void **state)
+{
+    (void)state;
+    enum { N = 1100, K = 8192 }; /* 17 MiB of bfloat16, the last task of 12 rows */
+    const size_t bytes = ch_dtype_bytes(CH_BF16, (int64_t)N * K);
+    ch_pool *pool;
+    ch_err e;
+    assert_return_code(ch_pool_open(&pool, 2, &e), 0);
+    ch_weight w = {.stored = ch_tensor_2d(malloc(bytes), CH_BF16, N, K)};
+    assert_non_null(w.stored.data);
+    for (size_t i = 0; i < bytes; i++)
+        ((unsigned char *)w.stored.data)[i] = (unsigned char)(i * 7 ^ i >> 11);
+    const size_t packed = ch_weight_packed_bytes(&w);
+    void *whole = malloc(packed), *bands = malloc(packed);
+    told t = {.next = w.stored.data};
+    ch_weight_pack(&w, whole, pool, NULL, NULL);
+    ch_weight_pack(&w, bands, pool, tell, &t);
+    assert_ptr_equal(t.next, (char *)w.stored.data + bytes);
+    assert_true(t.times > 1);
+    assert_memory_equal(whole, bands, packed);
+    free(whole);
+    free(bands);
+    free(w.stored.data);
+    ch_pool_close(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exactness), cmocka_unit_test(test_rows_are_alone),
         cmocka_unit_test(test_threads),   cmocka_unit_test(test_many),
         cmocka_unit_test(test_add),       cmocka_unit_test(test_adapters),
+        cmocka_unit_test(test_pack_in_bands),
     };
     return cmocka_run_group_tests_name("op/linear", tests, NULL, NULL);
 }

@@ -50,7 +50,7 @@ CH_INLINE int ch_quant512_tile(const ch_tile *t, const int R, const int P, const
             const __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256(
                 (const __m256i *)(const void *)(panel + ch_group_scale_at(g, bytes))));
             __m512i s[CH_QUANT512_ROWS];
-            if (R == 1 && P > 1) { /* behind the end of these panels are the next ones */
+            if (R == 1 && (P > 1 || bytes == CH_Q8_BYTES)) { /* behind these panels are the next */
                 const char *next = w + CH_AHEAD + (g < near ? 0 : (P - 1) * t->panel_bytes);
                 CH_UNROLL
                 for (size_t i = 0; i < bytes + 32; i += 64)

@@ -45,7 +45,8 @@ ch_tensor *ch_block_heads(ch_forward *f, int layer, const ch_tensor *n,
 /* The same of one map whose rows are queries, keys, values. */
 ch_tensor *ch_block_fused_heads(ch_forward *f, int layer, const ch_tensor *n, const ch_weight *qkv);
 
-/* x + Wo heads(n), n = rmsnorm(x; norm). */
+/* x + Wo heads(n), n = rmsnorm(x; norm).  Without a tape it gives back what it took: nothing of it
+ * may be kept but x. */
 ch_tensor *ch_block_attention(ch_forward *f, int layer, ch_tensor *x,
                               const ch_attention_weights *w);
 
