@@ -7,7 +7,7 @@
 # MODEL is in f32 or bf16.  TYPES ["q8_0 q6_k ... q2_k"]: what is written.  A line a text and type:
 # the sizes of both files, their perplexities (windows of 512 tokens), how much ours is above theirs,
 # and the mean KL in nats a token to the model itself.  Says at the end how often ours is more than
-# 0.5 % above, and fails then.
+# 0.5 % above, and fails then.  Wants python3.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/../.." && pwd)
 chalcis=${CHALCIS:-$here/chalcis}
