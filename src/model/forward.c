@@ -64,15 +64,6 @@ static ch_rows rows_of(ch_run *r, const ch_step *s, int n)
     return rows;
 }
 
-/* A tied table is packed for the head: what look-ups of many rows mapped would be there twice. */
-enum { MANY = 64 };
-static void forget_table(const ch_model *m)
-{
-    const ch_tensor *t = &m->output->stored;
-    if (m->file && m->config.tied && m->output->panels)
-        ch_file_forget(m->file, t->data, ch_dtype_bytes(t->dtype, ch_tensor_count(t)));
-}
-
 /* left: the rows that came through, for the maps behind. */
 static ch_tensor *hidden(ch_run *r, const ch_model *m, const ch_step *s, ch_rows *left)
 {
@@ -83,8 +74,6 @@ static ch_tensor *hidden(ch_run *r, const ch_model *m, const ch_step *s, ch_rows
     if (m->config.integrator.gate_layer > 0)
         f.decided = ch_arena_take(r->scratch, (size_t)s->rows.n * sizeof *f.decided);
     ch_tensor *x = arch->embed(&f);
-    if (ch_op_computes(r) && s->rows.n >= MANY)
-        forget_table(m);
     tap(&f, -1, x);
     for (int l = 0; l < m->config.layers; l++) {
         const size_t mark = ch_arena_mark(r->scratch);

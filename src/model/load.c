@@ -124,13 +124,14 @@ static int fill(struct loading *l)
     if (rc < 0)
         return rc;
     ch_model_each(l->m, find_weight, l);
+    /* Before packing: what it touches of the file, which may be all of it, is not held beside. */
+    l->m->hash = ch_model_file_hash(&l->m->config, l->f);
     rc = ch_arena_open(&l->m->arena, l->bytes + 4096, l->e);
     if (rc < 0)
         return rc;
     ch_arena_fill(&l->m->arena);
     ch_model_each(l->m, settle_weight, l);
     ch_model_connect(l->m);
-    l->m->hash = ch_model_file_hash(&l->m->config, l->f);
     ch_str name;
     if (ch_file_meta_find(l->f, "general.name") &&
         ch_file_str(&name, l->f, "general.name", NULL) == CH_OK) {

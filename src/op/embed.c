@@ -16,6 +16,16 @@ typedef struct embed {
     ch_tensor *x;
 } embed;
 
+/* A head that is this table has it in panels, with the same values: then what is stored, which may
+ * be a file's pages, is left alone. */
+static void look_up(real *out, const ch_weight *table, int64_t id, int64_t D)
+{
+    if (table->panels && !table->stored.grad)
+        ch_panel_unpack_row(out, table->kind, table->panels, (int)D, (int)id);
+    else
+        ch_tensor_read(out, &table->stored, id * D, D);
+}
+
 static const real *vector_of(const ch_rows *rows, int64_t t)
 {
     return rows->vector ? rows->vector[t] : NULL;
@@ -30,7 +40,7 @@ static void forward(void *arg, int64_t row0, int64_t row1)
         if (vector)
             memcpy(ch_tensor_row(e->x, t), vector, (size_t)D * sizeof(real));
         else
-            ch_tensor_read(ch_tensor_row(e->x, t), &e->table->stored, e->rows.id[t] * D, D);
+            look_up(ch_tensor_row(e->x, t), e->table, e->rows.id[t], D);
     }
 }
 

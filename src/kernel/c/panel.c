@@ -163,16 +163,22 @@ void ch_panel_pack_real(void *panels, const real *src, ptrdiff_t row_stride, ptr
 
 /* ---- Unpacking ----------------------------------------------------------------------------- */
 
-static real unpack_group_value(const unsigned char *panel, ch_panel_kind kind, int k, int lane)
+/* Q8 or Q4: a group has its 32 codes in words of four, one after the other or as nibbles. */
+static void unpack_groups(real *out, const unsigned char *panel, ch_panel_kind kind, int K,
+                          int lane)
 {
     const size_t bytes = kind == CH_PANEL_Q8 ? CH_Q8_BYTES : CH_Q4_BYTES;
-    const int g = k / CH_GROUP, in = k % CH_GROUP, at = kind == CH_PANEL_Q8 ? in : in % 16;
-    const unsigned char byte =
-        panel[ch_group_weights_at(g, bytes) + (size_t)(at / 4 * 64 + lane * 4 + at % 4)];
-    uint16_t scale;
-    memcpy(&scale, panel + ch_group_scale_at(g, bytes) + 2 * lane, sizeof scale);
-    const int q = kind == CH_PANEL_Q8 ? byte - 128 : (in < 16 ? byte & 15 : byte >> 4) - 8;
-    return (float)q * ch_f16_to_f32(scale);
+    for (int g = 0; g < K / CH_GROUP; g++, out += CH_GROUP) {
+        const unsigned char *q = panel + ch_group_weights_at(g, bytes) + 4 * lane;
+        uint16_t h;
+        memcpy(&h, panel + ch_group_scale_at(g, bytes) + 2 * lane, sizeof h);
+        const float scale = ch_f16_to_f32(h);
+        for (int k = 0; k < CH_GROUP; k++) {
+            const int at = kind == CH_PANEL_Q8 ? k : k % 16, byte = q[at / 4 * 64 + at % 4];
+            const int nibble = (k < 16 ? byte & 15 : byte >> 4) - 8;
+            out[k] = (float)(kind == CH_PANEL_Q8 ? byte - 128 : nibble) * scale;
+        }
+    }
 }
 
 static real unpack_i16_value(const unsigned char *panel, int k, int lane)
@@ -196,6 +202,10 @@ void ch_panel_unpack_row(real *out, ch_panel_kind kind, const void *panels, int 
         ch_panel_block_unpack(out, kind, panel, K, lane);
         return;
     }
+    if (kind == CH_PANEL_Q8 || kind == CH_PANEL_Q4) {
+        unpack_groups(out, panel, kind, K, lane);
+        return;
+    }
     for (int k = 0; k < K; k++) {
         uint16_t h;
         switch (kind) {
@@ -207,8 +217,6 @@ void ch_panel_unpack_row(real *out, ch_panel_kind kind, const void *panels, int 
             memcpy(&h, panel + (size_t)(k / 2) * 64 + (size_t)(4 * lane + k % 2 * 2), sizeof h);
             out[k] = ch_bf16_to_f32(h);
             break;
-        case CH_PANEL_Q8:
-        case CH_PANEL_Q4: out[k] = unpack_group_value(panel, kind, k, lane); break;
         case CH_PANEL_I16: out[k] = unpack_i16_value(panel, k, lane); break;
         default: break;
         }

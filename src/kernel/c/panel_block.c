@@ -167,12 +167,15 @@ void ch_panel_block_unpack(real *out, ch_panel_kind kind, const unsigned char *p
 {
     const ch_form f = ch_form_of(kind);
     const int offset = f.table ? 128 : f.min ? 0 : f.halves ? 32 : 16;
-    for (int k = 0; k < K; k++) {
-        const int g = k / CH_GROUP;
+    for (int k = 0; k < K; k += CH_GROUP / 2) {
+        const int g = k / CH_GROUP, in = k % CH_GROUP;
+        const unsigned char *codes = panel + ch_codes_at(f, g);
         float scale, min;
-        ch_panel_block_scale(&scale, &min, f, kind, panel, g, k % CH_GROUP / 16, lane);
-        const int code = ch_panel_block_code(f, panel + ch_codes_at(f, g), lane, k % CH_GROUP);
-        const float product = scale * (float)(code - offset);
-        out[k] = f.min ? product - min : product;
+        ch_panel_block_scale(&scale, &min, f, kind, panel, g, in / 16, lane);
+        for (int i = 0; i < CH_GROUP / 2; i++) {
+            const int code = ch_panel_block_code(f, codes, lane, in + i);
+            const float product = scale * (float)(code - offset);
+            out[k + i] = f.min ? product - min : product;
+        }
     }
 }
