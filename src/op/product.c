@@ -9,9 +9,11 @@
 
 enum {
     FEW_ROWS = 16,
-    ROW_BLOCK = 64,           /* rows of a tile when there are many */
+    ROW_BLOCK = 64,           /* rows of a tile when there are many, */
+    ROW_BLOCK_BF16 = 256,     /* and of those that read weights as they are */
     PANEL_BYTES_FEW = 262144, /* panels of a tile: with few rows, */
     AT_ONCE = 4,              /* which x86's kernels of one row take by as many panels at most */
+    AT_ONCE_MANY = 2,         /* and those of many rows: rows are read half as often */
     PANEL_BYTES_MANY = 131072,
     TILES_WANTED = 8,         /* of one product, so that threads find work */
     SMALL_MACS = 65536,       /* less in all is not worth a barrier */
@@ -49,8 +51,9 @@ static grid cut(const ch_product *p, int threads)
     const size_t room = p->M <= FEW_ROWS ? PANEL_BYTES_FEW : PANEL_BYTES_MANY;
     const size_t fit = room / CH_MAX(ch_panel_bytes(p->kind, k), (size_t)1);
     const int most = CH_MAX(panels / TILES_WANTED, 1);
-    const int stretch = fit < 1 ? 1 : fit < (size_t)most ? (int)fit : most;
-    grid g = {.rows = ROW_BLOCK, .unit = stretch};
+    const int least = p->M <= FEW_ROWS ? 1 : AT_ONCE_MANY;
+    const int stretch = CH_MAX(least, fit < (size_t)most ? (int)fit : most);
+    grid g = {.rows = p->kind == CH_PANEL_BF16 ? ROW_BLOCK_BF16 : ROW_BLOCK, .unit = stretch};
     g.units = g.col_tiles = ceil_div(panels, stretch);
     if (p->M <= FEW_ROWS) { /* as many tiles for each thread, of panels that a kernel has at once */
         g.rows = CH_MAX(p->M, 1);

@@ -27,6 +27,15 @@ CH_INLINE __mmask16 ch_mask512(int n)
     return n >= 16 ? (__mmask16)0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
 }
 
+/* The stretch after the one that is copied: of many rows, a stretch each, the CPU foresees
+ * nothing. */
+CH_INLINE void ch_ask_row512(const char *row, int k)
+{
+    CH_UNROLL
+    for (int i = 0; i < CH_FLOAT512_STRETCH; i += 16)
+        __builtin_prefetch(row + 4 * ((ptrdiff_t)k + CH_FLOAT512_STRETCH + i), 0, 3);
+}
+
 /* Weights of P panels, of a single row those that come later are asked for. */
 CH_INLINE void ch_load512(__m512 *wk, const char *w, size_t panel_bytes, const int R, const int P)
 {
@@ -50,8 +59,11 @@ CH_INLINE int ch_float512_tile(const ch_tile *t, const int R, const int P, int u
     for (int k = 0; k < units; k += CH_FLOAT512_STRETCH) {
         const int n = CH_MIN(units - k, CH_FLOAT512_STRETCH);
         if (n == CH_FLOAT512_STRETCH) { /* masks that are known cost nothing */
-            for (int r = 0; r < R; r++)
+            for (int r = 0; r < R; r++) {
                 copy(x[r], t->x + r * t->ldx, k, CH_FLOAT512_STRETCH);
+                if (R > CH_FLOAT512_ROWS - 4)
+                    ch_ask_row512(t->x + r * t->ldx, k);
+            }
         } else {
             CH_ROLLED
             for (int r = 0; r < R; r++)
