@@ -20,7 +20,7 @@ extern "C" {
 
 typedef struct ch_train_progress {
     const char *phase; /* reading, vocabulary, tokenizing, measuring, training, evaluating,
-                          saving */
+                          sampling, saving */
     int step, steps;
     double loss;       /* of the step, nats a token */
     double val_loss;   /* newest, or NaN */
@@ -97,7 +97,7 @@ typedef struct ch_train_options {
     double warmup;         /* share of steps, from 0 on [0.02] */
     double decay;          /* share of steps in which "constant" comes down [0.2] */
     double lr_end;         /* share of lr at the end [0.1] */
-    double ema;            /* e.g. 0.999: the model that is scored and written is a running mean */
+    double ema;            /* e.g. 0.999: what is scored, and model.gguf, is a running mean */
     double smoothing;      /* share of each target that is spread over the vocabulary [none] */
     const char *precision; /* of products: "i16" or "f32" [the CPU's best] */
     double spike;          /* steps whose loss or gradient norm is so many deviations off are left
@@ -117,7 +117,7 @@ typedef struct ch_train_options {
     /* Set to nonzero: stop after this step with a checkpoint, and CH_OK; result.steps is then less
      * than was asked for, and there is no model.gguf yet. */
     const volatile int *cancel;
-    /* told after each step; NULL: silent */
+    /* told of each phase and after each step; NULL: silent */
     void (*progress)(void *arg, const ch_train_progress *p);
     void *progress_arg;
 } ch_train_options;
@@ -127,7 +127,7 @@ typedef struct ch_train_result {
     int64_t tokens, parameters;
     double loss, val_loss, val_bpb, seconds; /* NaN: there was none */
     int64_t skipped; /* steps left out as spikes */
-    bool finished;   /* there is a model.gguf */
+    bool finished;   /* there is a model.gguf, or a whole adapter */
 } ch_train_result;
 
 int ch_train(ch_train_result *out, const ch_train_options *o, ch_err *e);

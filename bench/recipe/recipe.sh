@@ -91,7 +91,7 @@ rm -rf "$work"/*.claim
 echo "| recipe | tokens/s (1 thread) | M tokens | runs | held-out bits a byte | range |"
 echo "|---|---|---|---|---|---|"
 arms | while IFS=: read -r name vocab flags; do
-    cat "$work/$name"-[0-9]/result.json 2>/dev/null |
+    for seed in $(seq "$seeds"); do cat "$work/$name-$seed/result.json" 2>/dev/null || :; done |
         sed -n 's/.*"tokens": *\([0-9]*\).*"val_bpb": *\([0-9.]*\).*/\1 \2/p' |
         awk -v name="$name" -v rate="$(awk -v n="$name" '$1 == n { print $2 }' "$work/rates.txt")" '
             { t = $1; s += $2; if (NR == 1 || $2 < lo) lo = $2; if ($2 > hi) hi = $2 }

@@ -68,15 +68,23 @@ static int set_option(void *into, const ch_opt *opt, const char *text)
                : -1;
 }
 
+static void print_variables(void)
+{
+    static const char *const variables[][2] = {
+#define OPTION(name, letter, kind, normal, min, max, off, stored, env, value, help) {#name, env},
+#include "options.def"
+    };
+    puts("\nread from the environment where there is no flag and no run to go on with:");
+    for (size_t i = 0; i < CH_COUNT(variables); i++)
+        if (variables[i][1])
+            printf("  %-18s %s\n", variables[i][1], variables[i][0]);
+}
+
 /* Parameters are counted from the weight tables. */
 static void print_presets(void)
 {
     static const char *const names[] = {
 #define PRESET(name, layers, width, head_width) #name,
-#include "options.def"
-    };
-    static const char *const variables[][2] = {
-#define OPTION(name, letter, kind, normal, min, max, off, stored, env, value, help) {#name, env},
 #include "options.def"
     };
     puts("\npresets, with 4096 entries of vocabulary:");
@@ -88,10 +96,7 @@ static void print_presets(void)
         printf("  %-8s %2d layers, width %3d: %6.2f M parameters\n", names[i], o.layers, o.width,
                (double)ch_model_count(&c, true) / 1e6);
     }
-    puts("\nread from the environment where there is no flag:");
-    for (size_t i = 0; i < CH_COUNT(variables); i++)
-        if (variables[i][1])
-            printf("  %-18s %s\n", variables[i][1], variables[i][0]);
+    print_variables();
 }
 
 static const ch_usage usage = {
@@ -111,6 +116,7 @@ static const ch_usage finetune_usage = {
              "learning rate: 3e-4, of an adapter 2e-3.",
     .opts = opts,
     .set = set_option,
+    .more = print_variables,
 };
 
 /* ---- Options from elsewhere: flags beat the environment beats the file ---------------------- */
@@ -141,6 +147,8 @@ static int from_environment(ch_train_options *o, ch_err *e)
         const char *text = names[i][1] ? getenv(names[i][1]) : NULL;
         if (!text || !*text || (is_length(names[i][0]) && said))
             continue;
+        if (o->resume && (is_length(names[i][0]) || ch_option_find(names[i][0])->stored))
+            continue; /* a run goes on as it began: nobody said otherwise */
         const int rc = ch_train_option_parse(o, names[i][0], text, names[i][1], e);
         if (rc < 0)
             return rc;
@@ -178,7 +186,7 @@ static int from_file(struct options *o, json_t **config, ch_err *e)
     json_object_foreach(*config, key, v) {
         if ((said && is_length(key)) || (o->seed_said && strcmp(key, "seed") == 0))
             continue;
-        if (strcmp(key, "mask_prompts") == 0 && json_is_false(v))
+        if (strcmp(key, "mask_prompts") == 0 && json_is_false(v) && !o->t.mask_prompts)
             o->learn_prompts = true; /* what finetune masks unless it is told not to */
         ch_list *paths = strcmp(key, "data") == 0         ? &o->data
                          : strcmp(key, "validation") == 0 ? &o->validation
@@ -285,6 +293,9 @@ int ch_cli_train(int argc, char **argv, bool finetune)
         rc = from_file(&o, &config, &e);
     if (rc < 0)
         code = ch_cli_usage(o.command, "%s", e.text);
+    else if (!finetune && o.learn_prompts)
+        code = ch_cli_usage(o.command, "--learn-prompts is finetune's; train learns them unless it "
+                                       "is told --mask-prompts");
     else if (!o.data.n || !o.t.out)
         code = ch_cli_usage(o.command, "%s is missing", o.data.n ? "--out DIR" : "--data PATH");
     else if (finetune && settle_finetune(&o, &e) < 0)

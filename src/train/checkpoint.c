@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* In the order they are written; the last comes with tokenizer.json.  A run that trains an adapter
@@ -50,6 +51,13 @@ static int current_folder(int at)
     return -1;
 }
 
+static int sync_folder(int at, const char *dir, ch_err *e)
+{
+    if (fsync(at) == 0 || errno == EINVAL || errno == ENOTSUP) /* not every file system can */
+        return CH_OK;
+    return ch_fail(e, CH_EIO, "cannot make the names in %s durable: %s", dir, strerror(errno));
+}
+
 static void remove_folder(int at, const char *name)
 {
     const int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -72,6 +80,17 @@ static int set_link(int at, const char *dir, const char *name, const char *to, c
     unlinkat(at, temp, 0);
     if (symlinkat(to, at, temp) != 0 || renameat(at, temp, at, name) != 0)
         return ch_fail(e, CH_EIO, "cannot make the link %s/%s: %s", dir, name, strerror(errno));
+    return CH_OK;
+}
+
+/* A file that is no link of a run's stays. */
+static int places_are_free(int at, const char *dir, bool adapter, ch_err *e)
+{
+    char c;
+    for (int i = 0; i < FILES; i++)
+        if (readlinkat(at, files[adapter][i], &c, 1) < 0 && errno == EINVAL)
+            return ch_fail(e, CH_EARG, "%s/%s is no run's; choose another directory", dir,
+                           files[adapter][i]);
     return CH_OK;
 }
 
@@ -102,13 +121,21 @@ static int write_json(const char *path, const json_t *v, ch_err *e)
     return rc;
 }
 
-/* Muon's momentum is in m, where AdamW's would be; ema: the running mean of the parameters. */
+/* Gemma's gains lie in Hugging Face's layout less 1, which rounds them (hf.c). */
+static bool is_rounded(const ch_model *m)
+{
+    return !m->lora && strncmp(m->config.arch->name, "gemma", 5) == 0;
+}
+
+/* Muon's momentum is in m, where AdamW's would be; ema: the running mean of the parameters;
+ * parameters: those that model.safetensors has rounded. */
 static int write_optimizer(const char *path, const ch_trainer *t, ch_err *e)
 {
     ch_file *f;
     const ch_adamw *o = &t->adamw;
     const ch_tensor m = ch_tensor_1d(o->m, CH_REAL, o->n), v = ch_tensor_1d(o->v, CH_REAL, o->n),
-                    mean = ch_tensor_1d(t->ema, CH_REAL, o->n);
+                    mean = ch_tensor_1d(t->ema, CH_REAL, o->n),
+                    parameters = ch_tensor_1d(t->model->parameters, CH_REAL, o->n);
     int rc = ch_file_new(&f, e);
     if (rc == CH_OK)
         rc = ch_file_add_tensor(f, "m", &m, e);
@@ -116,6 +143,8 @@ static int write_optimizer(const char *path, const ch_trainer *t, ch_err *e)
         rc = ch_file_add_tensor(f, "v", &v, e);
     if (rc == CH_OK && t->ema)
         rc = ch_file_add_tensor(f, "ema", &mean, e);
+    if (rc == CH_OK && is_rounded(t->model))
+        rc = ch_file_add_tensor(f, "parameters", &parameters, e);
     if (rc == CH_OK)
         rc = ch_safetensors_write(f, path, e);
     ch_file_close(&f);
@@ -177,26 +206,24 @@ int ch_checkpoint_save(const char *dir, const ch_trainer *t, const ch_tokenizer 
     if (at < 0)
         return ch_fail(e, CH_EIO, "cannot open the directory %s: %s", dir, strerror(errno));
     const int old = current_folder(at), next = old == 0;
-    const char *const *shown = files[t->model->lora != NULL];
-    char *folder = ch_io_join(dir, folders[next]), c;
+    char *folder = ch_io_join(dir, folders[next]);
     int rc = folder ? CH_OK : no_memory(dir, e);
-    for (int i = 0; old < 0 && rc == CH_OK && i < FILES; i++) /* a file that is no link stays */
-        if (readlinkat(at, shown[i], &c, 1) < 0 && errno == EINVAL)
-            rc = ch_fail(e, CH_EARG, "%s/%s is no run's; choose another directory", dir, shown[i]);
+    if (rc == CH_OK && old < 0)
+        rc = places_are_free(at, dir, t->model->lora != NULL, e);
     if (rc == CH_OK) {
         remove_folder(at, folders[next]);
         rc = fill_folder(folder, t, tk, state, e);
     }
-    if (rc == CH_OK)
-        fsync(at); /* the folder's own entry, before `current` names it */
+    if (rc == CH_OK) /* the folder's own entry, before `current` names it */
+        rc = sync_folder(at, dir, e);
     if (rc == CH_OK)
         rc = set_link(at, dir, "current", folders[next], e);
     if (rc == CH_OK)
         rc = show_files(at, dir, t->model->lora != NULL, e);
-    if (rc == CH_OK) {
-        fsync(at);
+    if (rc == CH_OK)
+        rc = sync_folder(at, dir, e);
+    if (rc == CH_OK)
         remove_folder(at, folders[!next]);
-    }
     free(folder);
     close(at);
     return rc;
@@ -210,6 +237,57 @@ bool ch_checkpoint_exists(const char *dir)
     const bool there = path && ch_io_exists(path);
     free(path);
     return there;
+}
+
+int ch_checkpoint_claim(const char *dir, bool adapter, ch_err *e)
+{
+    static const char *const others[] = {"metrics.jsonl", "samples.jsonl", "model.gguf"};
+    const int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat s;
+    if (at < 0)
+        return ch_fail(e, CH_EIO, "cannot open the directory %s: %s", dir, strerror(errno));
+    int rc = places_are_free(at, dir, adapter, e);
+    for (size_t i = 0; i < CH_COUNT(others) - adapter && rc == CH_OK; i++)
+        if (fstatat(at, others[i], &s, 0) == 0 && s.st_size > 0) /* a failed run's are empty */
+            rc = ch_fail(e, CH_EARG, "%s/%s is no run's; choose another directory", dir, others[i]);
+    close(at);
+    return rc;
+}
+
+/* The first save is of step 0: a folder of that which nothing names was given up by a run that was
+ * killed in it. */
+static bool holds_steps(const char *dir, const char *folder)
+{
+    char *at = ch_io_join(dir, folder), *path = at ? ch_io_join(at, "state.json") : NULL;
+    json_t *state = NULL;
+    if (path && ch_io_exists(path))
+        ch_json_load(&state, path, STATE_MAX, NULL);
+    const bool steps = json_integer_value(json_object_get(state, "step")) > 0;
+    json_decref(state);
+    free(path);
+    free(at);
+    return steps;
+}
+
+int ch_checkpoint_links(const char *dir, ch_err *e)
+{
+    char c;
+    const int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = CH_OK;
+    if (at < 0)
+        return CH_OK; /* no run; why the place cannot be written to is told when it is made */
+    const bool link = readlinkat(at, "current", &c, 1) >= 0, other = !link && errno == EINVAL;
+    if (other || (link && current_folder(at) < 0))
+        rc = ch_fail(e, CH_EARG, "%s/current is no link to %s or %s, as a run's is (was it copied "
+                                 "without its links?)",
+                     dir, folders[0], folders[1]);
+    for (int i = 0; i < 2 && !link && rc == CH_OK; i++)
+        if (holds_steps(dir, folders[i]))
+            rc = ch_fail(e, CH_EARG, "%s/%s is a run's, and nothing names it (was it copied "
+                                     "without its links?); ln -s %s %s/current, and it can be resumed",
+                         dir, folders[i], folders[i], dir);
+    close(at);
+    return rc;
 }
 
 static int read_moment(real *out, const ch_file *f, const char *name, int64_t n, ch_err *e)
@@ -234,6 +312,8 @@ static int read_optimizer(const char *path, ch_trainer *t, ch_err *e)
         rc = read_moment(o->v, f, "v", o->n, e);
     if (rc == CH_OK && t->ema)
         rc = read_moment(t->ema, f, "ema", o->n, e);
+    if (rc == CH_OK && is_rounded(t->model) && ch_file_tensor_find(f, "parameters"))
+        rc = read_moment(t->model->parameters, f, "parameters", o->n, e);
     ch_file_close(&f);
     return rc;
 }
@@ -261,6 +341,9 @@ int ch_checkpoint_load(const char *dir, ch_trainer *t, json_t **state, ch_err *e
     int64_t step = 0;
     *state = NULL;
     int rc = read_file(dir, "current/state.json", t, state, e);
+    int64_t format;
+    if (rc == CH_OK)
+        rc = ch_json_int(&format, *state, "format", -1, 2, 2, "state.json", e);
     if (rc == CH_OK)
         rc = ch_json_int(&step, *state, "step", -1, 0, INT32_MAX, "state.json", e);
     if (rc == CH_OK && t)

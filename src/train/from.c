@@ -214,6 +214,8 @@ int ch_train_from_open(ch_train_run *r)
     r->was = r->config;
     if (rc == CH_OK && r->stored)
         rc = same_source(r);
+    if (rc == CH_OK && r->stored && o->from != from) /* the same model, wherever it is now */
+        json_object_set_new(json_object_get(r->stored, "options"), "from", json_string(o->from));
     if (rc == CH_OK && !o->lora && !o->dequantize)
         rc = refuse_quantized(r);
     if (rc == CH_OK && !o->lora)

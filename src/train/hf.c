@@ -1,8 +1,9 @@
 /* hf.c - a model in training as a Hugging Face folder, and back
  *
  * The model becomes a file under construction, which is converted (conversion.h); reading opens
- * the folder as any other.  Weights come back to the bit, but for gains of Gemma below one half: a
- * checkpoint has them less 1, which rounds them by 2^-25.  SPDX-License-Identifier: MIT */
+ * the folder as any other.  Weights come back to the bit, but for gains of Gemma below one half:
+ * the folder has them less 1, which rounds them by 2^-25 (checkpoint.c keeps them besides).
+ * SPDX-License-Identifier: MIT */
 #include "hf.h"
 
 #include "conversion.h"

@@ -44,8 +44,9 @@ static int evaluate(ch_train_run *r)
     }
     r->stopped = r->o.patience > 0 && r->worse >= r->o.patience;
     return ch_metrics_put(&r->metrics,
-                          json_pack("{s:I, s:f, s:f, s:I}", "step", (json_int_t)r->trainer.step,
-                                    "val_loss", r->p.val_loss, "val_bpb", bits_a_byte(r),
+                          json_pack("{s:I, s:f, s:o, s:I}", "step", (json_int_t)r->trainer.step,
+                                    "val_loss", r->p.val_loss, "val_bpb",
+                                    number(bits_a_byte(r)),
                                     "val_tokens", (json_int_t)scored),
                           r->e);
 }

@@ -83,7 +83,10 @@ static int put_recipe(ch_buf *b, const ch_train_run *r, ch_err *e)
             continue;
         const bool open = !ch_option_is_set(&usual, p);
         ch_buf_printf(b, "| %s | ", p->name);
-        ch_report_card_text(b, is, strlen(is));
+        if (strcmp(p->name, "from") == 0) /* where it lies is nobody's business */
+            put_path(b, r->o.from);
+        else
+            ch_report_card_text(b, is, strlen(is));
         ch_buf_str(b, " | ");
         ch_report_card_text(b, open ? "-" : was, strlen(open ? "-" : was));
         ch_buf_str(b, " |\n");
@@ -119,6 +122,10 @@ static void put_use(ch_buf *b, const ch_train_run *r)
                          "The directory is also one\nfor Hugging Face's loaders (config.json, "
                          "model.safetensors, tokenizer.json).\n", m.size,
                       (double)m.size * 8.5 / 32);
+    if (r->trainer.ema)
+        ch_buf_str(b, "\nmodel.gguf has the running mean of the parameters, which was scored; "
+                      "model.safetensors has the\nparameters themselves, from which a run is "
+                      "resumed.\n");
     ch_io_unmap(&m);
     free(path);
 }

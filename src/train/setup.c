@@ -57,6 +57,9 @@ static int settle(ch_train_run *r)
     int rc = ch_io_is_dir(o->out) ? lock(r) : CH_OK; /* before its state is read */
     if (rc < 0)
         return rc;
+    rc = ch_checkpoint_links(o->out, r->e);
+    if (rc < 0)
+        return rc;
     const bool there = ch_checkpoint_exists(o->out);
     if (o->resume && !there)
         return ch_fail(r->e, CH_EARG, "%s: there is no checkpoint to resume from", o->out);
@@ -72,6 +75,8 @@ static int settle(ch_train_run *r)
         rc = free_validations(options, o, r->e);
     if (rc == CH_OK)
         rc = ch_train_from_open(r);
+    if (rc == CH_OK && !there && ch_io_is_dir(o->out))
+        rc = ch_checkpoint_claim(o->out, o->lora > 0, r->e);
     return rc == CH_OK ? ch_train_settle(&r->o, options, r->e) : rc;
 }
 
@@ -480,6 +485,9 @@ int ch_train_setup(ch_train_run *r, const ch_train_options *asked, ch_err *e)
     }
     if (rc == CH_OK)
         rc = get_vocabulary(r);
+    if (rc == CH_OK && asked->tokenizer && asked->vocab > 0 && r->o.vocab != asked->vocab)
+        rc = ch_fail(e, CH_EARG, "vocab is %d, and %s has %d entries; give one of both",
+                     asked->vocab, asked->tokenizer, r->o.vocab);
     if (rc == CH_OK)
         rc = get_tokens(r);
     if (rc == CH_OK)

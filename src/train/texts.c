@@ -340,6 +340,23 @@ static int cut_longest(loading *l, double share, ch_err *e)
     return rc;
 }
 
+/* A path with a weight is trained on, whatever its hashes say. */
+static size_t release_weighted(ch_texts *t)
+{
+    size_t released = 0;
+    for (int s = 0; s < t->sources && t->sources > 1; s++) {
+        bool trains = false;
+        for (size_t i = 0; i < t->n && !trains; i++)
+            trains = t->at[i].source == s && !t->at[i].held_out;
+        for (size_t i = 0; i < t->n && !trains; i++)
+            if (t->at[i].source == s && !t->at[i].chosen && t->at[i].held_out) {
+                t->at[i].held_out = false;
+                released++;
+            }
+    }
+    return released;
+}
+
 static int split(loading *l, double share, ch_err *e)
 {
     ch_texts *t = l->t;
@@ -351,6 +368,7 @@ static int split(loading *l, double share, ch_err *e)
         held += d->held_out;
         chosen = chosen || d->chosen;
     }
+    held -= release_weighted(t);
     if (chosen && held == t->n)
         return ch_fail(e, CH_EFORMAT, "all %zu documents are held out; none is left to train on"
                                       " (%zu were also among those for validation)",
@@ -375,8 +393,12 @@ static int load_all(loading *l, const ch_texts_options *o, ch_err *e)
                      t->skipped);
     l->chosen = true;
     l->source = 0;
+    const size_t before = t->n;
     for (int i = 0; i < o->n_validation && rc == CH_OK; i++)
         rc = load_path(l, o->validation[i], e);
+    if (rc == CH_OK && o->n_validation > 0 && t->n == before)
+        rc = ch_fail(e, CH_EFORMAT, "no text in %s%s, which is what is to be held out",
+                     o->validation[0], o->n_validation > 1 ? " and the others" : "");
     return rc;
 }
 

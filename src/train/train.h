@@ -353,6 +353,11 @@ int ch_checkpoint_save(const char *dir, const ch_trainer *t, const ch_tokenizer 
  * saved (a new reference). */
 int ch_checkpoint_load(const char *dir, ch_trainer *t, json_t **state, ch_err *e);
 bool ch_checkpoint_exists(const char *dir);
+/* Before a run begins in dir: nothing stands where it will write (an adapter, no model.gguf).
+ * Before it looks for one there: `current` is a run's link, or there is neither it nor a folder
+ * that it should name. */
+int ch_checkpoint_claim(const char *dir, bool adapter, ch_err *e);
+int ch_checkpoint_links(const char *dir, ch_err *e);
 
 /* ---- The run -------------------------------------------------------------------------------- */
 

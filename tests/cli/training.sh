@@ -37,6 +37,12 @@ if command -v gnuplot >/dev/null; then
 else
     skip "the curve" "needs gnuplot"
 fi
+is "the environment is for runs that begin" 0 env MAX_EPOCHS=9 LEARNING_RATE=1 TRAIN_BATCH_SIZE=1 \
+    "$bin" train -d data -o one --resume
+is "a model of someone's stays" 1 sh -c "mkdir mine && echo gguf >mine/model.gguf &&
+    exec '$bin' train -d data -o mine $small --steps 1"
+says "where it is" "mine/model.gguf is no run's; choose another directory"
+is "train --learn-prompts" 2 "$bin" train -d data -o none --learn-prompts
 is "without gnuplot" 0 env PATH=/nonexistent "$bin" train -d data -o two $small --steps 10 --lr 4e-3
 says "names the script" "two/curve.gnuplot"
 

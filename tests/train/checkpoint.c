@@ -111,6 +111,8 @@ static void every_architecture_comes_back(void **state)
         nano a, b;
         double loss[5], again[5];
         open_arch(&a, ch_arch_at(i), &o, 1);
+        for (int64_t k = 0; k < a.model->bucket; k++)
+            a.model->parameters[k] *= (real)0.3; /* gains, too: less 1 they are rounded */
         nano_steps(&a, &corpus, 3, loss);
         assert_int_equal(save(&a), CH_OK);
         open_arch(&b, ch_arch_at(i), &o, 2);
@@ -122,6 +124,44 @@ static void every_architecture_comes_back(void **state)
         assert_memory_equal(loss + 3, again + 3, 2 * sizeof *loss);
         nano_close(&a);
         nano_close(&b);
+    }
+}
+
+/* What cp -r and the like make of a run. */
+static void copies_without_links_are_told(void **state)
+{
+    (void)state;
+    ch_err e = {0};
+    nano n;
+    const ch_train_options o = nano_options("llama");
+    nano_open(&n, &o, 1, NULL);
+    nano_steps(&n, &corpus, 1, NULL);
+    assert_int_equal(save(&n), CH_OK);
+    assert_ok(ch_checkpoint_links(dir, &e), e);
+    assert_ok(ch_checkpoint_claim(dir, false, &e), e); /* its own links are no one else's */
+    assert_int_equal(unlink(path_of("current")), 0);
+    assert_fails(ch_checkpoint_links(dir, &e), CH_EARG, e, "is a run's, and nothing names it");
+    assert_ok(ch_io_make_dir(path_of("current"), &e), e);
+    assert_fails(ch_checkpoint_links(dir, &e), CH_EARG, e, "current is no link to");
+    assert_int_equal(rmdir(path_of("current")), 0);
+    assert_int_equal(symlink("elsewhere", path_of("current")), 0);
+    assert_fails(ch_checkpoint_links(dir, &e), CH_EARG, e, "current is no link to");
+    nano_close(&n);
+}
+
+static void what_is_no_run_s_stays(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"config.json", "model.safetensors", "model.gguf",
+                                        "metrics.jsonl", "samples.jsonl"};
+    ch_err e = {0};
+    assert_ok(ch_checkpoint_claim(dir, false, &e), e);
+    for (int i = 0; i < (int)CH_COUNT(names); i++) {
+        assert_ok(ch_io_write_file(path_of(names[i]), "mine", 4, &e), e);
+        assert_fails(ch_checkpoint_claim(dir, false, &e), CH_EARG, e, names[i]);
+        if (i < 3) /* an adapter has no use for a model's places */
+            assert_ok(ch_checkpoint_claim(dir, true, &e), e);
+        assert_int_equal(unlink(path_of(names[i])), 0);
     }
 }
 
@@ -375,6 +415,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(everything_comes_back, open_all, close_all),
         cmocka_unit_test_setup_teardown(every_architecture_comes_back, open_all, close_all),
+        cmocka_unit_test_setup_teardown(copies_without_links_are_told, open_all, close_all),
+        cmocka_unit_test_setup_teardown(what_is_no_run_s_stays, open_all, close_all),
         cmocka_unit_test_setup_teardown(going_on_is_not_having_stopped, open_all, close_all),
         cmocka_unit_test_setup_teardown(rotary_rows_are_in_halves, open_all, close_all),
         cmocka_unit_test_setup_teardown(config_json_says_what_hugging_face_reads, open_all,

@@ -88,9 +88,23 @@ static void in_two_parts(const char *out, const char *from, int lora)
     o.cancel = &s.cancel;
     assert_ok(ch_train(&r, &o, &e), e);
     assert_int_equal(r.steps, 3);
+    char *moved = strdup(path_of("moved.gguf", "")), *card = ch_io_join(out, "README.md");
+    unlink(moved);
+    assert_int_equal(symlink(from, moved), 0); /* the same model by another name */
     o = (ch_train_options){.data = pairs, .n_data = 1, .out = out, .resume = true, .threads = 2};
     assert_ok(ch_train(&r, &o, &e), e);
     assert_int_equal(r.steps, STEPS);
+    o.from = moved; /* which changes nothing, where no step is left */
+    assert_ok(ch_train(&r, &o, &e), e);
+    ch_buf b;
+    ch_buf_init(&b, 1 << 20);
+    assert_ok(ch_io_read_file(&b, card, &e), e);
+    ch_buf_put(&b, "", 1);
+    assert_non_null(strstr(b.data, "| from | moved.gguf |"));
+    assert_null(strstr(b.data, dir));
+    ch_buf_close(&b);
+    free(card);
+    free(moved);
 }
 
 static void adapters_resume(void **state)

@@ -281,6 +281,8 @@ static void texts_for_validation_are_not_trained_on(void **state)
     ch_texts_free(&t);
     o.validation = data;
     assert_fails(ch_texts_load(&t, &o, NULL, &e), CH_EFORMAT, e, "all 3 documents are held out");
+    o.validation = (const char *const[]){PUT("nothing.txt", "")};
+    assert_fails(ch_texts_load(&t, &o, NULL, &e), CH_EFORMAT, e, "nothing.txt, which is what");
     o.validation = (const char *const[]){"/nowhere/at/all"};
     assert_fails(ch_texts_load(&t, &o, NULL, &e), CH_EIO, e, "/nowhere/at/all");
 }
@@ -294,10 +296,17 @@ static void weights_make_sources(void **state)
     snprintf(args[0], sizeof args[0], "%s=3", PUT("x.txt", "some text"));
     snprintf(args[1], sizeof args[1], "%s=1", PUT("y.jsonl", "\"y\"\n\"z\"\n"));
     const char *const paths[] = {args[0], args[1]};
-    const ch_texts_options o = {.data = paths, .n_data = 2};
+    ch_texts_options o = {.data = paths, .n_data = 2};
     assert_ok(ch_texts_load(&t, &o, NULL, &e), e);
     assert_int_equal(t.sources, 2);
     assert_true(t.at[0].source == 0 && t.at[1].source == 1 && t.at[2].source == 1);
+    ch_texts_free(&t);
+    o.held_out = 0.999999; /* all of them, by their hashes */
+    assert_ok(ch_texts_load(&t, &o, NULL, &e), e);
+    bool trains[2] = {false};
+    for (size_t i = 0; i < t.n; i++)
+        trains[t.at[i].source] |= !t.at[i].held_out;
+    assert_true(trains[0] && trains[1]);
     ch_texts_free(&t);
 }
 
