@@ -284,7 +284,7 @@ int ch_checkpoint_links(const char *dir, ch_err *e)
     for (int i = 0; i < 2 && !link && rc == CH_OK; i++)
         if (holds_steps(dir, folders[i]))
             rc = ch_fail(e, CH_EARG, "%s/%s is a run's, and nothing names it (was it copied "
-                                     "without its links?); ln -s %s %s/current, and it can be resumed",
+                                     "without its links?); ln -s %s %s/current, then resume it",
                          dir, folders[i], folders[i], dir);
     close(at);
     return rc;
