@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { answers, body, holds, picture, same, say, settled, test, type } from "./drive.mjs";
 
 test("a message is typed, an answer streams, as Markdown", async (page, { asked }) => {
-    await type(page, "fox please");
+    await type(page, "slowly please"); // long enough to be seen at work
     await page.locator("#stop").waitFor();
     await page.locator(".message.busy strong").waitFor();
     await settled(page);
@@ -23,7 +23,7 @@ test("a message is typed, an answer streams, as Markdown", async (page, { asked 
         [true, true, 5, "chalcis-5.8m"],
         "the request",
     );
-    same(request.messages, [{ role: "user", content: "fox please" }], "the messages");
+    same(request.messages, [{ role: "user", content: "slowly please" }], "the messages");
     same("temperature" in request, false, "a temperature that nobody set");
     await picture(page, "light");
 });

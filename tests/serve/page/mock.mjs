@@ -51,6 +51,7 @@ code
 <a href="jav&#x09;ascript:window.hurt=6" id="messages" style="color:red">clobber</a>`;
 const ANSWERS = {
     fox: { said: FOX },
+    slowly: { said: FOX, slow: 25 },
     attack: { said: ATTACK },
     long: { said: "tick tock ".repeat(600), slow: 20 },
     think: { thought: "The user greets me. I greet back.", said: "Hello! \u{1f98a}" },
