@@ -2,10 +2,10 @@
  *
  *     y (T, N) = x (T, K) w^T + bias  [+ residual]  [+ scale B (A x), rows that choose an adapter]
  *
- * Cost: T N K multiply-adds, and w read once per 64 rows.  x is brought into each row format that
- * the weights' panels ask for once, then all tiles of all maps are tasks of one barrier.  An
- * element is: the product, reduced in the kernels' order; added to the residual if there is one;
- * plus the bias; plus the adapter's product.
+ * Cost: T N K multiply-adds, and w read once per 64 rows (bfloat16: 256).  x is brought into each
+ * row format that the weights' panels ask for once, then all tiles of all maps are tasks of one
+ * barrier.  An element is: the product, reduced in the kernels' order; added to the residual if
+ * there is one; plus the bias; plus the adapter's product.
  * Weights without panels (training) are packed into scratch for the call, in the run's precision;
  * adapters, whose products are small, in floats.  Backward: linear_backward.c.
  * SPDX-License-Identifier: MIT */

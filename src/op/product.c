@@ -1,20 +1,21 @@
 /* product.c - matrix products cut into tiles (product.h)
  *
  * Few rows (decoding): the weights are read once, so a tile is a stretch of panels.  Many rows: a
- * tile is a block of rows by a stretch of panels that fit a core's cache together; row blocks of
- * one stretch are consecutive tasks, so the panels are still there for the next.  I16: the kernel
- * reads each group of both matrices once for a tile, so a tile is nearly square.
+ * tile is a block of rows by a stretch of panels that fit a core's cache together (two panels at
+ * least); row blocks of one stretch are consecutive tasks, so the panels are still there for the
+ * next.  bfloat16, whose kernel asks for rows ahead, is fastest with higher blocks.  I16: the
+ * kernel reads each group of both matrices once for a tile, so a tile is nearly square.
  * SPDX-License-Identifier: MIT */
 #include "product.h"
 
 enum {
     FEW_ROWS = 16,
-    ROW_BLOCK = 64,           /* rows of a tile when there are many, */
-    ROW_BLOCK_BF16 = 256,     /* and of those that read weights as they are */
-    PANEL_BYTES_FEW = 262144, /* panels of a tile: with few rows, */
-    AT_ONCE = 4,              /* which x86's kernels of one row take by as many panels at most */
-    AT_ONCE_MANY = 2,         /* and those of many rows: rows are read half as often */
+    ROW_BLOCK = 64,           /* rows of a tile when there are many */
+    ROW_BLOCK_BF16 = 256,
+    PANEL_BYTES_FEW = 262144, /* panels of a tile: with few rows, and with many */
     PANEL_BYTES_MANY = 131072,
+    AT_ONCE = 4,              /* panels that x86's kernels take at once at most: of one row, */
+    AT_ONCE_MANY = 2,         /* and of many, which read the rows half as often as by single ones */
     TILES_WANTED = 8,         /* of one product, so that threads find work */
     SMALL_MACS = 65536,       /* less in all is not worth a barrier */
     I16_ROWS = 128,           /* of a tile, half of it where the product is small */

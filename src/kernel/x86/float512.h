@@ -28,7 +28,7 @@ CH_INLINE __mmask16 ch_mask512(int n)
 }
 
 /* The stretch after the one that is copied: of many rows, a stretch each, the CPU foresees
- * nothing. */
+ * nothing.  Few rows stay in the first-level cache, and asking for them costs. */
 CH_INLINE void ch_ask_row512(const char *row, int k)
 {
     CH_UNROLL
