@@ -68,12 +68,14 @@ static int set_option(void *into, const ch_opt *opt, const char *text)
                : -1;
 }
 
-static void print_variables(void)
-{
-    static const char *const variables[][2] = {
+/* Options and the environment's names for them, NULL where there is none. */
+static const char *const variables[][2] = {
 #define OPTION(name, letter, kind, normal, min, max, off, stored, env, value, help) {#name, env},
 #include "options.def"
-    };
+};
+
+static void print_variables(void)
+{
     puts("\nread from the environment where there is no flag and no run to go on with:");
     for (size_t i = 0; i < CH_COUNT(variables); i++)
         if (variables[i][1])
@@ -138,18 +140,15 @@ static bool says_length(const ch_train_options *o)
 
 static int from_environment(ch_train_options *o, ch_err *e)
 {
-    static const char *const names[][2] = {
-#define OPTION(name, letter, kind, normal, min, max, off, stored, env, value, help) {#name, env},
-#include "options.def"
-    };
     const bool said = says_length(o);
-    for (size_t i = 0; i < CH_COUNT(names); i++) {
-        const char *text = names[i][1] ? getenv(names[i][1]) : NULL;
-        if (!text || !*text || (is_length(names[i][0]) && said))
+    for (size_t i = 0; i < CH_COUNT(variables); i++) {
+        const char *name = variables[i][0], *variable = variables[i][1];
+        const char *text = variable ? getenv(variable) : NULL;
+        if (!text || !*text || (is_length(name) && said))
             continue;
-        if (o->resume && (is_length(names[i][0]) || ch_option_find(names[i][0])->stored))
+        if (o->resume && (is_length(name) || ch_option_find(name)->stored))
             continue; /* a run goes on as it began: nobody said otherwise */
-        const int rc = ch_train_option_parse(o, names[i][0], text, names[i][1], e);
+        const int rc = ch_train_option_parse(o, name, text, variable, e);
         if (rc < 0)
             return rc;
     }

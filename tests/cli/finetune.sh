@@ -64,6 +64,13 @@ is "finetune all weights" 0 "$bin" finetune -m base/model.gguf -d data.jsonl -o 
     --lr 3e-3 $steps
 that "the steps that were asked for" test "$(grep -c '"loss"' full/metrics.jsonl)" -eq 60
 is "finetune over a run" 1 "$bin" finetune -m base/model.gguf -d data.jsonl -o full --steps 2 $steps
+echo '{"mask_prompts": false}' >unmasked.json
+is "a flag goes before the file" 0 "$bin" finetune -m base/model.gguf -d data.jsonl -o masked \
+    --steps 1 --mask-prompts --config unmasked.json $steps
+that "of prompts nothing is learned" grep -q '"mask_prompts":true' masked/current/state.json
+is "a file alone" 0 "$bin" finetune -m base/model.gguf -d data.jsonl -o unmasked --steps 1 \
+    --config unmasked.json $steps
+that "prompts are learned" grep -q '"mask_prompts":false' unmasked/current/state.json
 is "resume what is done" 0 "$bin" finetune -d data.jsonl -o adapter --resume --quiet -t 1
 is "another shape" 1 "$bin" finetune -m base/model.gguf -d data.jsonl -o x --layers 7 $steps
 says "names both" "layers is 2"
