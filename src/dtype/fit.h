@@ -21,6 +21,8 @@ static inline int ch_fit_code(float x, int most)
 void ch_fit_weights(float *w, const float *x, const float *importance, int n);
 /* value = scale (code - offset), codes 0..most.  The scale may be negative. */
 float ch_fit_scale(const float *x, const float *w, int n, int offset, int most);
+/* The value of greatest magnitude, the first of equals. */
+float ch_fit_extreme(const float *x, int n);
 /* value = scale code - min, codes 0..most, scale >= 0; min >= 0 when `below`. */
 void ch_fit_affine(float *scale, float *min, const float *x, const float *w, int n, int most,
                    bool below);
@@ -37,5 +39,30 @@ typedef struct ch_fit_form {
     const int8_t *table;
 } ch_fit_form;
 void ch_fit_super(ch_codes *c, const float *x, const float *importance, const ch_fit_form *f);
+
+/* What a scale and a minimum are solved from: sums of w, w q, w q^2, w x, w x q. */
+typedef struct ch_fit_plane {
+    double w, q, qq, x, xq;
+} ch_fit_plane;
+
+/* The change of the error sum w (x - s q + m)^2 from that of zeros. */
+static inline double ch_fit_error(const ch_fit_plane *p, double s, double m)
+{
+    return s * s * p->qq + m * m * p->w - 2 * (s * p->xq - m * p->x + s * m * p->q);
+}
+
+static inline void ch_fit_solve(double *s, double *m, const ch_fit_plane *p, bool below)
+{
+    const double det = p->w * p->qq - p->q * p->q;
+    *s = *m = 0;
+    if (det > 0) {
+        *s = (p->w * p->xq - p->q * p->x) / det;
+        *m = (p->q * p->xq - p->qq * p->x) / det;
+    }
+    if ((det <= 0 || (below && *m < 0)) && p->qq > 0) {
+        *s = p->xq / p->qq;
+        *m = 0;
+    }
+}
 
 #endif

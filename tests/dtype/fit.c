@@ -1,11 +1,12 @@
-/* fit.c - tests of dtype/fit.c and of the formats that are written with it, and of mxfp4 and tq*.
+/* fit.c - tests of dtype/fit.c, fit_super.c and the formats that are written with them, of mxfp4
+ * and of tq*.
  *
  * SPDX-License-Identifier: MIT */
 #include "support.h"
 
 #include <string.h>
 
-#include "dtype.h"
+#include "fit.h"
 
 enum { N = 2048, MOST_BYTES = N * 2 };
 
@@ -33,6 +34,51 @@ static void errors_are_those_of_the_bits(void **state)
         }
         if (!(sqrt(error / size) < cases[c].most))
             fail_msg("%s: %.4f, allowed %.4f", f->name, sqrt(error / size), cases[c].most);
+    }
+}
+
+/* Of a group with s added to its scale and m to its minimum, and the nearest codes for those. */
+static double group_error(const ch_codes *c, int g, int s, int m, const float *x, const float *w,
+                          const ch_fit_form *f)
+{
+    const int si = c->scale[g] + s, mi = c->min[g] + m;
+    if (si < -f->low || si > f->high || mi < 0 || mi > f->high || si == 0)
+        return INFINITY;
+    const double scale = (double)ch_f16_to_f32(c->d) * si;
+    const double min = f->min ? (double)ch_f16_to_f32(c->e) * mi : 0;
+    double error = 0;
+    for (int i = g * f->group; i < (g + 1) * f->group; i++) {
+        const double q = round(((double)x[i] + min) / scale) + f->offset;
+        const double code = fmin(fmax(q, 0), f->most) - f->offset;
+        const double off = (double)x[i] - (scale * code - min);
+        error += (double)w[i] * off * off;
+    }
+    return error;
+}
+
+/* No group has a neighbouring scale or minimum that leaves less of the error that is searched. */
+static void no_neighbour_is_better(void **state)
+{
+    (void)state;
+    static const ch_fit_form forms[] = {
+        {.group = 32, .most = 15, .high = 63, .min = true},
+        {.group = 16, .most = 63, .offset = 32, .low = 128, .high = 127},
+    };
+    float x[CH_SUPER], w[CH_SUPER];
+    for (size_t i = 0; i < 2 * CH_COUNT(forms) * 16; i++) {
+        const ch_fit_form *f = &forms[i % CH_COUNT(forms)];
+        ch_codes c;
+        fill(x, CH_SUPER, FILL_NORMAL, 300 + i);
+        for (int k = 0; k < CH_SUPER; k += 32)
+            ch_fit_weights(w + k, x + k, NULL, 32);
+        ch_fit_super(&c, x, NULL, f);
+        for (int g = 0; g < CH_SUPER / f->group; g++) {
+            const double least = group_error(&c, g, 0, 0, x, w, f);
+            for (int s = -1; s <= 1; s++)
+                for (int m = f->min ? -1 : 0; m <= (f->min ? 1 : 0); m++)
+                    if (group_error(&c, g, s, m, x, w, f) < least * (1 - 1e-4))
+                        fail_msg("block %d, group %d: %+d, %+d is better", (int)i, g, s, m);
+        }
     }
 }
 
@@ -140,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_those_of_the_bits),
+        cmocka_unit_test(no_neighbour_is_better),
         cmocka_unit_test(importance_counts),
         cmocka_unit_test(edges),
         cmocka_unit_test(damage_shows),
