@@ -122,8 +122,7 @@ void ch_fit_super(ch_codes *c, const float *x, const float *importance, const ch
         return;
     }
     for (int i = 0; i < CH_SUPER; i += MOST_IN_GROUP)
-        ch_fit_weights(w + i, x + i, importance ? importance + i : NULL,
-                       MOST_IN_GROUP);
+        ch_fit_weights(w + i, x + i, importance ? importance + i : NULL, MOST_IN_GROUP);
     for (int g = 0; g < groups; g++) {
         const float *xg = x + g * f->group, *wg = w + g * f->group;
         if (f->min)
