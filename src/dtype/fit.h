@@ -52,6 +52,8 @@ static inline double ch_fit_error(const ch_fit_plane *p, double s, double m)
     return s * s * p->qq + m * m * p->w - 2 * (s * p->xq - m * p->x + s * m * p->q);
 }
 
+/* s and m of the least error; m is 0 where the sums leave it open, or it would be negative and
+ * `below` forbids that. */
 static inline void ch_fit_solve(double *s, double *m, const ch_fit_plane *p, bool below)
 {
     const double det = p->w * p->qq - p->q * p->q;
