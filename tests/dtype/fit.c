@@ -43,7 +43,7 @@ static double group_error(const ch_codes *c, int g, int s, int m, const float *x
 {
     const int si = c->scale[g] + s, mi = c->min[g] + m;
     if (si < -f->low || si > f->high || mi < 0 || mi > f->high || si == 0)
-        return INFINITY;
+        return (double)INFINITY;
     const double scale = (double)ch_f16_to_f32(c->d) * si;
     const double min = f->min ? (double)ch_f16_to_f32(c->e) * mi : 0;
     double error = 0;
