@@ -41,6 +41,21 @@ test("who is early waits for the list of models", async (page, { asked }) => {
     same((await asked())[1].model, "other", "the chosen model");
 });
 
+test("who is earlier than the browser's store waits for the list too", async (page, { asked }) => {
+    await page.addInitScript(() => {
+        const listen = IDBOpenDBRequest.prototype.addEventListener;
+        IDBOpenDBRequest.prototype.addEventListener = function (kind, heard, ...more) {
+            const late = kind === "success" ? e => setTimeout(heard, 600, e) : heard;
+            listen.call(this, kind, late, ...more);
+        };
+    });
+    await page.reload();
+    await say(page, "Hello");
+    same((await asked())[0].model, "chalcis-5.8m", "the model");
+    await page.waitForFunction(() => !!document.querySelector("#load-text").textContent.trim());
+    same(await body(page, 0), "You said: Hello (answer 1)", "the answer, once the store is there");
+});
+
 test("code is copied", async (page, { context }) => {
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     await say(page, "fox");

@@ -258,6 +258,7 @@ async function changed(id) {
 
 async function start() {
     server.onKey(askKey);
+    startModels(); // before anything can be sent: what is sent waits for the list
     startAround(fresh, () => {
         for (const view of views.values()) view.update();
     });
@@ -275,7 +276,6 @@ async function start() {
     if (!(await openId(forTab.get("open") ?? ""))) open(talk);
     toText();
     startLoad();
-    startModels();
 }
 
 start();
