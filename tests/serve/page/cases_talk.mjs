@@ -52,7 +52,7 @@ test("who is earlier than the browser's store waits for the list too", async (pa
     await page.reload();
     await say(page, "Hello");
     same((await asked())[0].model, "chalcis-5.8m", "the model");
-    await page.waitForFunction(() => !!document.querySelector("#load-text").textContent.trim());
+    await page.waitForFunction(() => document.querySelector("#load-text").textContent !== "…");
     same(await body(page, 0), "You said: Hello (answer 1)", "the answer, once the store is there");
 });
 
